@@ -219,7 +219,7 @@ macro_rules! api {
 }
 
 /// The shape of an API's bodies in a version, if the version is known.
-fn form(api: ApiKey, version: i16) -> Option<Form> {
+pub(crate) fn form(api: ApiKey, version: i16) -> Option<Form> {
     let lengths = if api.is_flexible(version) {
         Lengths::Compact
     } else {

@@ -23,7 +23,7 @@ message! {
 
     /// The response.
     pub struct InitProducerIdResponse {
-        /// Quota throttle in ms, 0 = none.
+        /// Quota throttle in ms, 0 = none (KIP-219).
         throttle_time_ms: i32;
         /// Error code, 0 = ok.
         error_code: ErrorCode;
