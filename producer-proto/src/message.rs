@@ -116,6 +116,13 @@ macro_rules! message {
         }
     };
 
+    (@sample $form:ident $source:ident, []) => {
+        $crate::sample::Sample::sample($form, $source)
+    };
+    (@sample $form:ident $source:ident, [$nullable:expr]) => {
+        $crate::sample::nullable($nullable, $form, $source)
+    };
+
     ($(
         $(#[$meta:meta])*
         pub struct $name:ident { $(
@@ -182,6 +189,22 @@ macro_rules! message {
             fn smallest(form: $crate::wire::Form) -> usize {
                 usize::from(form.is_flexible())
                     $( + message!(@smallest form $type, [$($versions)?], [$($tag)?]) )*
+            }
+        }
+
+        #[cfg(test)]
+        impl $crate::sample::Sample for $name {
+            fn sample(
+                form: $crate::wire::Form,
+                source: &mut $crate::sample::Source<'_>,
+            ) -> Self {
+                let mut value = Self::default();
+                $(
+                    if message!(@exists form [$($versions)?]) {
+                        value.$field = message!(@sample form source, [$($nullable)?]);
+                    }
+                )*
+                value
             }
         }
     )+ };

@@ -16,7 +16,7 @@ message! {
         /// Current epoch likewise, else -1; both or neither (else INVALID_REQUEST).
         producer_epoch: i16, versions 3.., default -1;
         /// Two-phase commit (KIP-939); leave false.
-        enable_2pc: bool, versions 6..;
+        enable_2_pc: bool, versions 6..;
         /// KIP-939; leave false (brokers answer UNSUPPORTED_VERSION).
         keep_prepared_txn: bool, versions 6..;
     }
