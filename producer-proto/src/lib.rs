@@ -9,6 +9,7 @@
 //! **Invariants.** There is no state but an unfinished frame in [`FrameReader`], and no time.
 //! No input panics, and no declared length is allocated for before the bytes justify it.
 #![no_std]
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 extern crate alloc;
 
@@ -16,8 +17,12 @@ extern crate alloc;
 extern crate std;
 
 mod api;
+pub mod batch;
+pub mod compression;
+pub mod crc;
 mod error_code;
 mod frame;
+pub mod hash;
 mod header;
 #[macro_use]
 mod message;
