@@ -1,5 +1,5 @@
-//! Batches of any records: sizes are exact, what was appended is read back, and the `kafka-protocol`
-//! crate, an implementation of its own, reads what is built here and the other way round.
+//! Batches of any records: sizes are exact, what was appended is read back, and `kafka-protocol`,
+//! an implementation of its own, reads what is built here and the other way round.
 #![allow(clippy::unwrap_used, reason = "a test may end on it")]
 
 use bytes::{Bytes, BytesMut};

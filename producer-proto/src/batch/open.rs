@@ -1,9 +1,9 @@
 //! The records of a batch while it is being filled: open, append, close.
 //!
 //! ```text
-//! record  = length  attributes  timestamp Δ  offset Δ  key length  key  value length  value  headers
-//! bytes     1 to 5      1         1 to 10      1 to 5    1 to 5           1 to 5
-//!           └────────────────── composed in registers, stored at once ──────┘ without a key
+//! record = length attributes timestampΔ offsetΔ key-length [key] value-length [value] headers
+//! bytes    1 to 5     1        1 to 10   1 to 5    1 to 5          1 to 5
+//!          └─────────────────────── one block if the key is null ──────────┘
 //! ```
 //!
 //! The 61 bytes of the batch's header are not in this buffer. They are written into the request
@@ -31,8 +31,8 @@ pub struct OpenBatch {
     max_timestamp: i64,
     /// The last record's timestamp, which is likely to be the next one's too.
     timestamp: i64,
-    /// Attributes and timestamp delta of a record with that timestamp; [`UNPACKABLE`] if this or the
-    /// offset delta takes too many bytes.
+    /// Attributes and timestamp delta of a record with that timestamp; [`UNPACKABLE`] if this or
+    /// the offset delta takes too many bytes.
     timestamp_delta: Packed,
     /// Offset delta of the next record.
     offset_delta: Packed,
@@ -258,8 +258,8 @@ impl OpenBatch {
     #[inline]
     fn pack_with(&self, back: Packed, rest: usize) -> Option<PackedRecord> {
         let body = self.timestamp_delta.len_with(back) + rest;
-        // Whatever cannot be packed makes the body too long as well. A record shorter than the block
-        // that is stored would grow the buffer for nothing.
+        // Whatever cannot be packed makes the body too long as well. A record shorter than the
+        // block that is stored would grow the buffer for nothing.
         if !(BLOCK_LEN..MAX_PACKED_LEN).contains(&body) {
             return None;
         }
