@@ -55,7 +55,7 @@ pub struct ClosedRecords {
 struct PackedRecord {
     /// Length, attributes and timestamp delta: three to seven bytes.
     front: Packed,
-    /// Offset delta, length of the key and, if that is null, length of the value.
+    /// Offset delta, length of the key and, of a record that is but a value, its length.
     back: Packed,
     /// Bytes of both.
     block_len: usize,
