@@ -21,16 +21,25 @@
 
 extern crate alloc;
 
+mod accumulator;
 mod action;
+mod brokers;
 mod config;
+mod connection;
 mod error;
 mod event;
 mod frame;
+mod idempotence;
 mod ids;
 mod machine;
+mod metadata;
+mod partitioner;
+mod produce;
 mod record;
+mod retry;
 mod seed;
 mod time;
+mod waiters;
 
 pub use action::{Action, CompressJob, Compressed};
 pub use config::{Acks, Config, Guarantee, UnknownFate};
