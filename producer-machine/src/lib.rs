@@ -33,7 +33,9 @@ mod seed;
 mod time;
 
 pub use action::{Action, CompressJob, Compressed};
-pub use config::{Acks, Config, Guarantee, UnknownFate};
+pub use config::{
+    Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, UnknownFate, properties,
+};
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
 pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};
 pub use frame::{Frame, Unsealed};
