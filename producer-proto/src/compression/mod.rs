@@ -1,6 +1,30 @@
 //! The codecs of record batches: names, ids and levels as Kafka has them, compress and decompress.
+//!
+//! Each codec is a feature, and each but `none` needs `std`. A codec that was not compiled in keeps
+//! its name and id, so that its batches can be named in an error.
+//!
+//! - **The same input gives the same bytes**, whatever a [`Compressor`] compressed before.
+//! - **Decompressing is bounded by the caller's limit**, and what it allocates on the way by the
+//!   input: a length that stands in the data is never believed before the data can justify it.
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+mod bounded;
+mod compressor;
+mod error;
+#[cfg(feature = "gzip")]
+mod gzip;
+#[cfg(feature = "lz4")]
+mod lz4;
+#[cfg(feature = "snappy")]
+mod snappy;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+pub use compressor::{Compressor, decompress, max_compressed_len};
+pub use error::CompressionError;
 
 use core::fmt;
+use core::ops::RangeInclusive;
 
 /// How the records of a batch are compressed; the ids are those of the batch's attributes.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -69,6 +93,41 @@ impl Codec {
             Self::Snappy => cfg!(feature = "snappy"),
             Self::Lz4 => cfg!(feature = "lz4"),
             Self::Zstd => cfg!(feature = "zstd"),
+        }
+    }
+
+    /// The levels of `compression.<codec>.level`, or `None` for a codec without levels.
+    ///
+    /// Of gzip's, 0 is not one; see [`accepts_level`](Self::accepts_level).
+    #[must_use]
+    pub const fn levels(self) -> Option<RangeInclusive<i32>> {
+        match self {
+            Self::None | Self::Snappy => None,
+            Self::Gzip => Some(-1..=9),
+            Self::Lz4 => Some(1..=17),
+            Self::Zstd => Some(-131_072..=22),
+        }
+    }
+
+    /// The level that Java takes by default; 0 for a codec without levels.
+    #[must_use]
+    pub const fn default_level(self) -> i32 {
+        match self {
+            Self::None | Self::Snappy => 0,
+            Self::Gzip => -1,
+            Self::Lz4 => 9,
+            Self::Zstd => 3,
+        }
+    }
+
+    /// Whether `compression.<codec>.level` may be `level`. A codec without levels ignores it.
+    #[must_use]
+    pub fn accepts_level(self, level: i32) -> bool {
+        match self.levels() {
+            None => true,
+            // zlib's 0 stores without compressing, which Kafka refuses as a mistake.
+            Some(_) if self == Self::Gzip && level == 0 => false,
+            Some(levels) => levels.contains(&level),
         }
     }
 }
