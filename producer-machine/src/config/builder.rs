@@ -40,11 +40,10 @@ impl ConfigBuilder {
     }
 
     /// `bootstrap.servers`: brokers to ask first, as `host:port` or `[ipv6]:port`.
-    pub fn bootstrap_servers(
-        self,
-        servers: impl IntoIterator<Item = impl AsRef<str>>,
-    ) -> Self {
-        let entries = servers.into_iter().map(|server| server.as_ref().trim().to_owned());
+    pub fn bootstrap_servers(self, servers: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let entries = servers
+            .into_iter()
+            .map(|server| server.as_ref().trim().to_owned());
         self.with("bootstrap.servers", Value::List(entries.collect()))
     }
 
@@ -85,8 +84,10 @@ impl ConfigBuilder {
             Guarantee::AtLeastOnce(Acks::Leader) => "1",
             Guarantee::AtLeastOnce(Acks::All) | Guarantee::Idempotent => "all",
         };
-        self.with("acks", Value::Text(acks.to_string()))
-            .with("enable.idempotence", Value::Flag(guarantee == Guarantee::Idempotent))
+        self.with("acks", Value::Text(acks.to_string())).with(
+            "enable.idempotence",
+            Value::Flag(guarantee == Guarantee::Idempotent),
+        )
     }
 
     /// `compression.gzip.level`: 1 to 9, or −1 for gzip's own default.
@@ -153,7 +154,8 @@ impl ConfigBuilder {
     /// `reconnect.backoff.ms` and `reconnect.backoff.max.ms`: the first and the longest wait
     /// before a connect.
     pub fn reconnect_backoff(self, first: Duration, longest: Duration) -> Self {
-        self.with_span("reconnect.backoff.ms", first).with_span("reconnect.backoff.max.ms", longest)
+        self.with_span("reconnect.backoff.ms", first)
+            .with_span("reconnect.backoff.max.ms", longest)
     }
 
     /// `request.timeout.ms`: how long a broker may take to answer.
@@ -169,7 +171,8 @@ impl ConfigBuilder {
     /// `retry.backoff.ms` and `retry.backoff.max.ms`: the first and the longest wait before a
     /// retry.
     pub fn retry_backoff(self, first: Duration, longest: Duration) -> Self {
-        self.with_span("retry.backoff.ms", first).with_span("retry.backoff.max.ms", longest)
+        self.with_span("retry.backoff.ms", first)
+            .with_span("retry.backoff.max.ms", longest)
     }
 
     /// `send.buffer.bytes`; `None` leaves it to the system.
@@ -221,7 +224,10 @@ impl ConfigBuilder {
     pub(super) fn ignored(&self) -> impl Iterator<Item = &'static Setting> {
         table::settings().filter(|setting| {
             !setting.has_effect()
-                && self.explicit.get(setting.name()).is_some_and(|set| !is_default(setting, set))
+                && self
+                    .explicit
+                    .get(setting.name())
+                    .is_some_and(|set| !is_default(setting, set))
         })
     }
 
@@ -231,7 +237,10 @@ impl ConfigBuilder {
     }
 
     fn with_number(self, name: &'static str, number: usize) -> Self {
-        self.with(name, Value::Number(i64::try_from(number).unwrap_or(i64::MAX)))
+        self.with(
+            name,
+            Value::Number(i64::try_from(number).unwrap_or(i64::MAX)),
+        )
     }
 
     fn with_span(self, name: &'static str, span: Duration) -> Self {

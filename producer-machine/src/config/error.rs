@@ -8,7 +8,7 @@ use core::time::Duration;
 #[non_exhaustive]
 pub enum ConfigError {
     /// An entry of `bootstrap.servers` is no address.
-    #[error("bootstrap.servers has the entry {entry:?}: {problem}; write host:port, or [ipv6]:port")]
+    #[error("bootstrap.servers has the entry {entry:?}: {problem}; write host:port or [ipv6]:port")]
     BootstrapServer {
         /// The entry.
         entry: String,

@@ -124,7 +124,9 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let last: BTreeMap<&str, &str> = properties.into_iter().collect();
         last.into_iter()
-            .try_fold(Self::builder(), |builder, (name, value)| builder.property(name, value))?
+            .try_fold(Self::builder(), |builder, (name, value)| {
+                builder.property(name, value)
+            })?
             .build()
     }
 
@@ -208,5 +210,35 @@ impl Config {
             receive_buffer_bytes: None,
             warnings: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    //! Messages as tests compare them.
+
+    use alloc::string::String;
+
+    /// The text in lines short enough for a source file.
+    pub(super) fn wrapped(text: &str) -> String {
+        let mut lines = String::new();
+        for line in text.split('\n') {
+            if !lines.is_empty() {
+                lines.push('\n');
+            }
+            let mut column = 0;
+            for word in line.split(' ') {
+                if column != 0 && 60 < column + word.len() {
+                    lines.push_str("\n ");
+                    column = 1;
+                }
+                if column != 0 {
+                    lines.push(' ');
+                }
+                lines.push_str(word);
+                column += word.len() + 1;
+            }
+        }
+        lines
     }
 }

@@ -11,7 +11,9 @@ use core::str::Chars;
 
 /// Text that is not in the format of `.properties` files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: expected four hexadecimal digits after \\u, found {found:?}; mend the escape")]
+#[error(
+    "line {line}: expected four hexadecimal digits after \\u, found {found:?}; mend the escape"
+)]
 pub struct PropertiesError {
     /// The line in which the logical line starts, from 1.
     pub line: usize,
@@ -48,7 +50,10 @@ struct LogicalLines<'a> {
 
 impl<'a> LogicalLines<'a> {
     fn new(text: &'a str) -> Self {
-        Self { rest: text.chars().peekable(), line: 0 }
+        Self {
+            rest: text.chars().peekable(),
+            line: 0,
+        }
     }
 
     /// The next natural line without its leading blanks and its end.
@@ -85,7 +90,10 @@ impl Iterator for LogicalLines<'_> {
             }
             while goes_on(&logical) {
                 logical.pop();
-                let Some(next) = self.natural() else { break };
+                // Where the text ends inside of a line, even nothing is a line to Java.
+                let Some(next) = self.natural() else {
+                    return Some((start, logical));
+                };
                 // Java looks for comments wherever nothing has been collected yet.
                 if logical.is_empty() && next.starts_with(['#', '!']) {
                     break;
@@ -192,15 +200,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::testing::wrapped;
 
     fn check(text: &str, outcome: Expect) {
         let found = match parse(text) {
-            Ok(settings) => {
-                settings.iter().map(|setting| format!("{setting:?}")).collect::<Vec<_>>().join("\n")
-            }
+            Ok(settings) => settings
+                .iter()
+                .map(|setting| format!("{setting:?}"))
+                .collect::<Vec<_>>()
+                .join("\n"),
             Err(error) => error.to_string(),
         };
-        outcome.assert_eq(&found);
+        outcome.assert_eq(&wrapped(&found));
     }
 
     #[test]
@@ -250,6 +261,11 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_ends_in_a_lone_backslash_holds_a_nameless_setting_as_in_java() {
+        check("\\", expect![[r#"("", "")"#]]);
+    }
+
+    #[test]
     fn escapes_are_resolved_in_names_and_values() {
         check(
             "a\\=b\\:c\\ d=\\t\\n\\r\\f\\\\\\q\nk=\\u00e9\\ud83d\\ude00\\ud83dx",
@@ -275,15 +291,15 @@ mod tests {
     fn an_escape_without_four_digits_is_refused_with_its_line() {
         check(
             "a=1\nb=2\\\n3\\u12",
-            expect![[
-                r#"line 2: expected four hexadecimal digits after \u, found "12"; mend the escape"#
-            ]],
+            expect![[r#"
+                line 2: expected four hexadecimal digits after \u, found
+                  "12"; mend the escape"#]],
         );
         check(
             "a=\\u+123",
-            expect![[
-                r#"line 1: expected four hexadecimal digits after \u, found "+123"; mend the escape"#
-            ]],
+            expect![[r#"
+                line 1: expected four hexadecimal digits after \u, found
+                  "+123"; mend the escape"#]],
         );
     }
 

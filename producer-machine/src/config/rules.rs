@@ -19,8 +19,12 @@ use super::{Acks, Config, Guarantee, UnknownFate, names, servers};
 /// The configuration that these settings make.
 pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
     let mut warnings = ignored(settings);
-    let (retry_backoff, retry_backoff_max) =
-        pair(settings, "retry.backoff.ms", "retry.backoff.max.ms", &mut warnings)?;
+    let (retry_backoff, retry_backoff_max) = pair(
+        settings,
+        "retry.backoff.ms",
+        "retry.backoff.max.ms",
+        &mut warnings,
+    )?;
     let (reconnect_backoff, reconnect_backoff_max) = reconnect_backoff(settings, &mut warnings)?;
     let (setup_timeout, setup_timeout_max) = pair(
         settings,
@@ -73,7 +77,11 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
 fn ignored(settings: &ConfigBuilder) -> Vec<String> {
     let warning = |setting: &super::Setting| match setting.support() {
         Support::Jvm => {
-            format!("{} has no effect outside of a JVM ({})", setting.name(), setting.about())
+            format!(
+                "{} has no effect outside of a JVM ({})",
+                setting.name(),
+                setting.about()
+            )
         }
         _ => format!("{} has no effect yet ({})", setting.name(), setting.about()),
     };
@@ -84,7 +92,10 @@ fn ignored(settings: &ConfigBuilder) -> Vec<String> {
 fn linger(settings: &ConfigBuilder, warnings: &mut Vec<String>) -> Result<Duration, ConfigError> {
     let linger = settings.span("linger.ms")?;
     if LONGEST < linger {
-        warnings.push(format!("linger.ms is lowered to {}, its limit", LONGEST.as_millis()));
+        warnings.push(format!(
+            "linger.ms is lowered to {}, its limit",
+            LONGEST.as_millis()
+        ));
     }
     Ok(linger.min(LONGEST))
 }
@@ -102,7 +113,11 @@ fn delivery_timeout(
         return Ok(delivery);
     }
     if settings.is_explicit("delivery.timeout.ms") {
-        return Err(ConfigError::DeliveryTimeout { delivery, linger, request });
+        return Err(ConfigError::DeliveryTimeout {
+            delivery,
+            linger,
+            request,
+        });
     }
     warnings.push(format!(
         "delivery.timeout.ms is raised from {} to {}: linger.ms + request.timeout.ms",
@@ -140,14 +155,22 @@ fn guarantee(
     };
     let explicit = settings.is_explicit("enable.idempotence");
     if let (true, Some((setting, value, expected))) = (explicit, &unmet) {
-        return Err(ConfigError::Idempotence { setting, value: value.clone(), expected });
+        return Err(ConfigError::Idempotence {
+            setting,
+            value: value.clone(),
+            expected,
+        });
     }
 
     let setting = "max.in.flight.requests.per.connection";
     let in_flight = settings.number(setting)?;
     if MOST_IN_FLIGHT < in_flight {
         let value = in_flight.to_string();
-        return Err(ConfigError::Idempotence { setting, value, expected: "at most 5" });
+        return Err(ConfigError::Idempotence {
+            setting,
+            value,
+            expected: "at most 5",
+        });
     }
 
     let Some((setting, value, expected)) = unmet else {
@@ -201,7 +224,9 @@ fn codec(settings: &ConfigBuilder) -> Result<Codec, ConfigError> {
     if codec.is_available() {
         Ok(codec)
     } else {
-        Err(ConfigError::CodecMissing { codec: codec.name() })
+        Err(ConfigError::CodecMissing {
+            codec: codec.name(),
+        })
     }
 }
 
@@ -246,7 +271,11 @@ fn client_id(settings: &ConfigBuilder) -> Result<String, ConfigError> {
             default: "",
         });
     }
-    Ok(if id.is_empty() { "producer-1".to_string() } else { id })
+    Ok(if id.is_empty() {
+        "producer-1".to_string()
+    } else {
+        id
+    })
 }
 
 impl ConfigBuilder {

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::table::settings;
+use crate::config::testing::wrapped;
 
 const SERVERS: (&str, &str) = ("bootstrap.servers", "a:9092");
 
@@ -18,7 +19,7 @@ fn config(properties: &[(&str, &str)]) -> Result<Config, ConfigError> {
 
 /// What comes of the settings: the guarantee and the warnings, or the error.
 fn check(properties: &[(&str, &str)], outcome: Expect) {
-    outcome.assert_eq(&said(properties));
+    outcome.assert_eq(&wrapped(&said(properties)));
 }
 
 fn said(properties: &[(&str, &str)]) -> String {
@@ -149,14 +150,18 @@ fn the_builder_says_the_same_as_properties() {
 fn c1_a_set_delivery_timeout_must_leave_time_for_one_try() {
     check(
         &[("delivery.timeout.ms", "30004")],
-        expect![
-            "delivery.timeout.ms is 30004: expected at least linger.ms + request.timeout.ms = 5 + 30000; raise it, or lower one of them"
-        ],
+        expect![[r#"
+            delivery.timeout.ms is 30004: expected at least linger.ms +
+              request.timeout.ms = 5 + 30000; raise it, or lower one of
+              them"#]],
     );
     check(&[("delivery.timeout.ms", "30005")], expect!["Idempotent"]);
     // The sum ends where `i32` ends.
     check(
-        &[("delivery.timeout.ms", "2147483647"), ("request.timeout.ms", "2147483647")],
+        &[
+            ("delivery.timeout.ms", "2147483647"),
+            ("request.timeout.ms", "2147483647"),
+        ],
         expect!["Idempotent"],
     );
 }
@@ -167,7 +172,8 @@ fn c1_a_default_delivery_timeout_is_raised() {
         &[("request.timeout.ms", "120000")],
         expect![[r#"
             Idempotent
-            delivery.timeout.ms is raised from 120000 to 120005: linger.ms + request.timeout.ms"#]],
+            delivery.timeout.ms is raised from 120000 to 120005:
+              linger.ms + request.timeout.ms"#]],
     );
     let raised = config(&[("request.timeout.ms", "2147483647")]).unwrap();
     assert_eq!(raised.delivery_timeout, LONGEST);
@@ -177,40 +183,49 @@ fn c1_a_default_delivery_timeout_is_raised() {
 fn c2_idempotence_needs_retries() {
     check(
         &[("retries", "0"), ("enable.idempotence", "true")],
-        expect![
-            "retries is 0, but idempotence needs at least 1: change it, or set enable.idempotence to false"
-        ],
+        expect![[r#"
+            retries is 0, but idempotence needs at least 1: change it,
+              or set enable.idempotence to false"#]],
     );
     check(
         &[("retries", "0")],
         expect![[r#"
             AtLeastOnce(All)
-            enable.idempotence is switched off: retries is 0, it needs at least 1; retries may write a record twice"#]],
+            enable.idempotence is switched off: retries is 0, it needs
+              at least 1; retries may write a record twice"#]],
     );
-    check(&[("retries", "0"), ("enable.idempotence", "false")], expect!["AtLeastOnce(All)"]);
+    check(
+        &[("retries", "0"), ("enable.idempotence", "false")],
+        expect!["AtLeastOnce(All)"],
+    );
 }
 
 #[test]
 fn c3_idempotence_needs_every_replica() {
     check(
         &[("acks", "1"), ("enable.idempotence", "true")],
-        expect![
-            "acks is 1, but idempotence needs all: change it, or set enable.idempotence to false"
-        ],
+        expect![[r#"
+            acks is 1, but idempotence needs all: change it, or set
+              enable.idempotence to false"#]],
     );
     check(
         &[("acks", "0")],
         expect![[r#"
             AtMostOnce
-            enable.idempotence is switched off: acks is 0, it needs all; retries may write a record twice"#]],
+            enable.idempotence is switched off: acks is 0, it needs all;
+              retries may write a record twice"#]],
     );
     check(
         &[("acks", "1")],
         expect![[r#"
             AtLeastOnce(Leader)
-            enable.idempotence is switched off: acks is 1, it needs all; retries may write a record twice"#]],
+            enable.idempotence is switched off: acks is 1, it needs all;
+              retries may write a record twice"#]],
     );
-    check(&[("acks", "-1"), ("enable.idempotence", "true")], expect!["Idempotent"]);
+    check(
+        &[("acks", "-1"), ("enable.idempotence", "true")],
+        expect!["Idempotent"],
+    );
 }
 
 #[test]
@@ -218,14 +233,18 @@ fn c4_more_than_five_in_flight_need_idempotence_off_by_name() {
     let six = ("max.in.flight.requests.per.connection", "6");
     check(
         &[six],
-        expect![
-            "max.in.flight.requests.per.connection is 6, but idempotence needs at most 5: change it, or set enable.idempotence to false"
-        ],
+        expect![[r#"
+            max.in.flight.requests.per.connection is 6, but idempotence
+              needs at most 5: change it, or set enable.idempotence to
+              false"#]],
     );
     assert_eq!(said(&[six, ("enable.idempotence", "true")]), said(&[six]));
     // Also where C3 would have switched it off.
     assert_eq!(said(&[six, ("acks", "1")]), said(&[six]));
-    check(&[six, ("enable.idempotence", "false")], expect!["AtLeastOnce(All)"]);
+    check(
+        &[six, ("enable.idempotence", "false")],
+        expect!["AtLeastOnce(All)"],
+    );
 }
 
 #[test]
@@ -233,11 +252,15 @@ fn c5_transactions_are_refused_whatever_idempotence_is() {
     let named = ("transactional.id", "t");
     check(
         &[named],
-        expect![
-            "transactional.id is not supported yet: expected its default (null), another value came (the name of a transactional producer); remove the setting"
-        ],
+        expect![[r#"
+            transactional.id is not supported yet: expected its default
+              (null), another value came (the name of a transactional
+              producer); remove the setting"#]],
     );
-    assert_eq!(said(&[named, ("enable.idempotence", "false")]), said(&[named]));
+    assert_eq!(
+        said(&[named, ("enable.idempotence", "false")]),
+        said(&[named])
+    );
     check(
         &[("transactional.id", "")],
         expect![[r#"transactional.id is "": expected at least one character"#]],
@@ -250,12 +273,16 @@ fn c8_a_first_backoff_above_its_maximum_is_the_maximum() {
         &[("retry.backoff.ms", "2000")],
         expect![[r#"
             Idempotent
-            retry.backoff.ms is 2000, above retry.backoff.max.ms: both count as 1000"#]],
+            retry.backoff.ms is 2000, above retry.backoff.max.ms: both
+              count as 1000"#]],
     );
     let setup = config(&[("socket.connection.setup.timeout.ms", "40000")]).unwrap();
     assert_eq!(setup.setup_timeout, Duration::from_secs(30));
-    let reconnect =
-        config(&[("reconnect.backoff.ms", "90"), ("reconnect.backoff.max.ms", "80")]).unwrap();
+    let reconnect = config(&[
+        ("reconnect.backoff.ms", "90"),
+        ("reconnect.backoff.max.ms", "80"),
+    ])
+    .unwrap();
     assert_eq!(reconnect.reconnect_backoff, Duration::from_millis(80));
 }
 
@@ -265,7 +292,8 @@ fn c8_a_reconnect_backoff_alone_does_not_grow() {
         &[("reconnect.backoff.ms", "7")],
         expect![[r#"
             Idempotent
-            reconnect.backoff.ms is set and reconnect.backoff.max.ms is not: the wait between connects does not grow"#]],
+            reconnect.backoff.ms is set and reconnect.backoff.max.ms is
+              not: the wait between connects does not grow"#]],
     );
     let config = config(&[("reconnect.backoff.ms", "7")]).unwrap();
     assert_eq!(config.reconnect_backoff_max, Duration::from_millis(7));
@@ -274,7 +302,10 @@ fn c8_a_reconnect_backoff_alone_does_not_grow() {
 #[test]
 fn c9_a_linger_beyond_i32_is_clipped() {
     check(
-        &[("linger.ms", "9223372036854775807"), ("delivery.timeout.ms", "2147483647")],
+        &[
+            ("linger.ms", "9223372036854775807"),
+            ("delivery.timeout.ms", "2147483647"),
+        ],
         expect![[r#"
             Idempotent
             linger.ms is lowered to 2147483647, its limit"#]],
@@ -285,24 +316,34 @@ fn c9_a_linger_beyond_i32_is_clipped() {
 fn c10_one_in_flight_goes_with_and_without_idempotence() {
     let one = ("max.in.flight.requests.per.connection", "1");
     check(&[one], expect!["Idempotent"]);
-    check(&[one, ("enable.idempotence", "false")], expect!["AtLeastOnce(All)"]);
+    check(
+        &[one, ("enable.idempotence", "false")],
+        expect!["AtLeastOnce(All)"],
+    );
 }
 
 #[test]
 fn what_promises_security_is_refused_and_its_value_not_repeated() {
     check(
         &[("security.protocol", "SASL_SSL")],
-        expect![
-            "security.protocol is not supported yet: expected its default (PLAINTEXT), another value came (whether connections are encrypted and authenticated); remove the setting"
-        ],
+        expect![[r#"
+            security.protocol is not supported yet: expected its default
+              (PLAINTEXT), another value came (whether connections are
+              encrypted and authenticated); remove the setting"#]],
     );
     check(
         &[("sasl.jaas.config", "secret")],
-        expect![
-            "sasl.jaas.config is not supported yet: expected its default (null), another value came (SASL); remove the setting"
-        ],
+        expect![[r#"
+            sasl.jaas.config is not supported yet: expected its default
+              (null), another value came (SASL); remove the setting"#]],
     );
-    check(&[("security.protocol", "plaintext"), ("ssl.protocol", "TLSv1.3")], expect!["Idempotent"]);
+    check(
+        &[
+            ("security.protocol", "plaintext"),
+            ("ssl.protocol", "TLSv1.3"),
+        ],
+        expect!["Idempotent"],
+    );
     check(&[("ssl.keystore.location", "")], expect!["Idempotent"]);
 }
 
@@ -310,25 +351,35 @@ fn what_promises_security_is_refused_and_its_value_not_repeated() {
 fn what_only_a_jvm_understands_is_accepted_with_a_warning() {
     check(
         &[
-            ("key.serializer", "org.apache.kafka.common.serialization.StringSerializer"),
+            (
+                "key.serializer",
+                "org.apache.kafka.common.serialization.StringSerializer",
+            ),
             ("interceptor.classes", "a.B"),
             ("partitioner.class", "a.C"),
         ],
         expect![[r#"
             Idempotent
-            key.serializer has no effect outside of a JVM (a Java class; keys are bytes here)
-            partitioner.class has no effect outside of a JVM (a Java class; the built-in partitioner is used here)
-            interceptor.classes has no effect outside of a JVM (Java classes)"#]],
+            key.serializer has no effect outside of a JVM (a Java class;
+              keys are bytes here)
+            partitioner.class has no effect outside of a JVM (a Java
+              class; the built-in partitioner is used here)
+            interceptor.classes has no effect outside of a JVM (Java
+              classes)"#]],
     );
 }
 
 #[test]
 fn what_is_harmless_and_not_built_warns_unless_it_is_the_default() {
     check(
-        &[("enable.metrics.push", "false"), ("metrics.num.samples", "2")],
+        &[
+            ("enable.metrics.push", "false"),
+            ("metrics.num.samples", "2"),
+        ],
         expect![[r#"
             Idempotent
-            enable.metrics.push has no effect yet (push metrics to the brokers (KIP-714))"#]],
+            enable.metrics.push has no effect yet (push metrics to the
+              brokers (KIP-714))"#]],
     );
 }
 
@@ -336,45 +387,58 @@ fn what_is_harmless_and_not_built_warns_unless_it_is_the_default() {
 fn a_value_out_of_range_names_setting_value_range_and_default() {
     check(
         &[("batch.size", "many")],
-        expect![[
-            r#"batch.size is "many": expected a whole number from 0 to 2147483647; correct it, or leave it out for the default "16384""#
-        ]],
+        expect![[r#"
+            batch.size is "many": expected a whole number from 0 to
+              2147483647; correct it, or leave it out for the default
+              "16384""#]],
     );
     check(
         &[("linger.ms", "-1")],
-        expect![[
-            r#"linger.ms is "-1": expected milliseconds, a whole number not below 0; correct it, or leave it out for the default "5""#
-        ]],
+        expect![[r#"
+            linger.ms is "-1": expected milliseconds, a whole number not
+              below 0; correct it, or leave it out for the default "5""#]],
     );
     check(
         &[("acks", "two")],
-        expect![[
-            r#"acks is "two": expected all, -1, 0 or 1; correct it, or leave it out for the default "all""#
-        ]],
+        expect![[r#"
+            acks is "two": expected all, -1, 0 or 1; correct it, or
+              leave it out for the default "all""#]],
     );
     check(
         &[("compression.gzip.level", "0")],
-        expect![[
-            r#"compression.gzip.level is "0": expected -1, or a whole number from 1 to 9; correct it, or leave it out for the default "-1""#
-        ]],
+        expect![[r#"
+            compression.gzip.level is "0": expected -1, or a whole
+              number from 1 to 9; correct it, or leave it out for the
+              default "-1""#]],
     );
     check(
         &[("compression.threads", "0")],
-        expect![[
-            r#"compression.threads is "0": expected a whole number from 1 to 2147483647"#
-        ]],
+        expect![[r#"
+            compression.threads is "0": expected a whole number from 1
+              to 2147483647"#]],
     );
 }
 
 #[test]
 fn a_builders_value_out_of_range_is_refused_as_well() {
     let base = || Config::builder().bootstrap_servers(["a:1"]);
-    let message = |builder: ConfigBuilder| builder.build().unwrap_err().to_string();
-    expect![[r#"request.timeout.ms is "9223372036854775807": expected milliseconds, a whole number from 0 to 2147483647; correct it, or leave it out for the default "30000""#]]
-    .assert_eq(&message(base().request_timeout(Duration::from_millis(i64::MAX as u64))));
-    expect![[r#"max.in.flight.requests.per.connection is "0": expected a whole number from 1 to 2147483647; correct it, or leave it out for the default "5""#]]
+    let message = |builder: ConfigBuilder| wrapped(&builder.build().unwrap_err().to_string());
+    expect![[r#"
+        request.timeout.ms is "9223372036854775807": expected
+          milliseconds, a whole number from 0 to 2147483647; correct
+          it, or leave it out for the default "30000""#]]
+    .assert_eq(&message(
+        base().request_timeout(Duration::from_millis(i64::MAX as u64)),
+    ));
+    expect![[r#"
+        max.in.flight.requests.per.connection is "0": expected a
+          whole number from 1 to 2147483647; correct it, or leave it
+          out for the default "5""#]]
     .assert_eq(&message(base().max_in_flight(0)));
-    expect![[r#"retries is "4294967295": expected a whole number from 0 to 2147483647; correct it, or leave it out for the default "2147483647""#]]
+    expect![[r#"
+        retries is "4294967295": expected a whole number from 0 to
+          2147483647; correct it, or leave it out for the default
+          "2147483647""#]]
     .assert_eq(&message(base().retries(u32::MAX)));
 }
 
@@ -402,9 +466,9 @@ fn a_client_id_must_fit_the_protocol() {
     let long = "x".repeat(32_768);
     check(
         &[("client.id", &long)],
-        expect![[
-            r#"client.id is "xxxxxxxxxxxxxxxxxxxx…": expected at most 32767 bytes; correct it, or leave it out for the default """#
-        ]],
+        expect![[r#"
+            client.id is "xxxxxxxxxxxxxxxxxxxx…": expected at most
+              32767 bytes; correct it, or leave it out for the default """#]],
     );
 }
 
@@ -425,19 +489,25 @@ fn the_level_of_the_chosen_codec_counts() {
 fn a_codec_that_is_not_compiled_in_names_its_feature() {
     check(
         &vec![("compression.type", "gzip")],
-        expect![
-            "compression.type is gzip, which was not compiled in: enable the feature gzip"
-        ],
+        expect![[r#"
+            compression.type is gzip, which was not compiled in: enable
+              the feature gzip"#]],
     );
 }
 
 fn any_name() -> impl Strategy<Value = String> {
-    let known: Vec<String> = settings().map(|setting| setting.name().to_string()).collect();
+    let known: Vec<String> = settings()
+        .map(|setting| setting.name().to_string())
+        .collect();
     prop_oneof![prop::sample::select(known), ".{0,40}"]
 }
 
 fn any_value() -> impl Strategy<Value = String> {
-    prop_oneof![".{0,30}", "-?[0-9]{0,22}", "(true|false|all|none|zstd|a:1,b:2|)"]
+    prop_oneof![
+        ".{0,30}",
+        "-?[0-9]{0,22}",
+        "(true|false|all|none|zstd|a:1,b:2|)"
+    ]
 }
 
 proptest! {

@@ -15,13 +15,17 @@ pub(crate) fn parse(
 ) -> Result<Vec<(Arc<str>, u16)>, ConfigError> {
     let mut servers: Vec<(Arc<str>, u16)> = Vec::new();
     for entry in entries {
-        let (host, port) = parse_entry(entry)
-            .map_err(|problem| ConfigError::BootstrapServer { entry: entry.clone(), problem })?;
+        let (host, port) = parse_entry(entry).map_err(|problem| ConfigError::BootstrapServer {
+            entry: entry.clone(),
+            problem,
+        })?;
 
         let known =
             |server: &(Arc<str>, u16)| server.1 == port && server.0.eq_ignore_ascii_case(host);
         if servers.iter().any(known) {
-            warnings.push(format!("bootstrap.servers names {entry} twice; it counts once"));
+            warnings.push(format!(
+                "bootstrap.servers names {entry} twice; it counts once"
+            ));
         } else {
             servers.push((host.into(), port));
         }
@@ -37,7 +41,11 @@ pub(crate) fn parse(
 
 /// One address as a properties file holds it.
 pub(crate) fn to_text((host, port): &(Arc<str>, u16)) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { [host, &*port.to_string()].join(":") }
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        [host, &*port.to_string()].join(":")
+    }
 }
 
 fn parse_entry(entry: &str) -> Result<(&str, u16), &'static str> {
@@ -64,7 +72,10 @@ fn parse_host(host: &str) -> Result<&str, &'static str> {
     match host {
         "" => Err("it has no host"),
         host if host.contains(':') => Err("an IPv6 address needs brackets"),
-        host if !host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_%".contains(c)) => {
+        host if !host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-_%".contains(c)) =>
+        {
             Err("its host has a character that no name has")
         }
         host => Ok(host),
@@ -87,6 +98,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::config::testing::wrapped;
 
     fn check(list: &str, outcome: Expect) {
         let entries: Vec<String> = list.split(',').map(String::from).collect();
@@ -95,13 +107,20 @@ mod tests {
             Ok(servers) => servers.iter().map(to_text).collect::<Vec<_>>().join(" "),
             Err(error) => error.to_string(),
         };
-        outcome.assert_eq(&[text].into_iter().chain(warnings).collect::<Vec<_>>().join("\n"));
+        let said = [text].into_iter().chain(warnings).collect::<Vec<_>>();
+        outcome.assert_eq(&wrapped(&said.join("\n")));
     }
 
     #[test]
     fn names_and_addresses_are_taken_in_order() {
-        check("b.example:9092,10.0.0.1:9093", expect!["b.example:9092 10.0.0.1:9093"]);
-        check("[::1]:9092,[fe80::1%eth0]:1", expect!["[::1]:9092 [fe80::1%eth0]:1"]);
+        check(
+            "b.example:9092,10.0.0.1:9093",
+            expect!["b.example:9092 10.0.0.1:9093"],
+        );
+        check(
+            "[::1]:9092,[fe80::1%eth0]:1",
+            expect!["[::1]:9092 [fe80::1%eth0]:1"],
+        );
     }
 
     #[test]
@@ -116,22 +135,34 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_the_reason() {
-        for (list, outcome) in [
-            ("", expect![[r#"bootstrap.servers has the entry "": it is empty; write host:port, or [ipv6]:port"#]]),
-            ("a:1,,b:2", expect![[r#"bootstrap.servers has the entry "": it is empty; write host:port, or [ipv6]:port"#]]),
-            ("a", expect![[r#"bootstrap.servers has the entry "a": it has no port; write host:port, or [ipv6]:port"#]]),
-            (":9092", expect![[r#"bootstrap.servers has the entry ":9092": it has no host; write host:port, or [ipv6]:port"#]]),
-            ("a:", expect![[r#"bootstrap.servers has the entry "a:": its port is not a number; write host:port, or [ipv6]:port"#]]),
-            ("a:+1", expect![[r#"bootstrap.servers has the entry "a:+1": its port is not a number; write host:port, or [ipv6]:port"#]]),
-            ("a:0", expect![[r#"bootstrap.servers has the entry "a:0": its port is not between 1 and 65535; write host:port, or [ipv6]:port"#]]),
-            ("a:65536", expect![[r#"bootstrap.servers has the entry "a:65536": its port is not between 1 and 65535; write host:port, or [ipv6]:port"#]]),
-            ("::1:9092", expect![[r#"bootstrap.servers has the entry "::1:9092": an IPv6 address needs brackets; write host:port, or [ipv6]:port"#]]),
-            ("[::1:9092", expect![[r#"bootstrap.servers has the entry "[::1:9092": its bracket is not closed; write host:port, or [ipv6]:port"#]]),
-            ("[host]:9092", expect![[r#"bootstrap.servers has the entry "[host]:9092": brackets are for IPv6 addresses; write host:port, or [ipv6]:port"#]]),
-            ("SSL://a:1", expect![[r#"bootstrap.servers has the entry "SSL://a:1": a scheme has no place here; write host:port, or [ipv6]:port"#]]),
-            ("a b:1", expect![[r#"bootstrap.servers has the entry "a b:1": its host has a character that no name has; write host:port, or [ipv6]:port"#]]),
+        for (list, problem) in [
+            ("", "it is empty"),
+            ("a:1,,b:2", "it is empty"),
+            ("a", "it has no port"),
+            (":9092", "it has no host"),
+            ("a:", "its port is not a number"),
+            ("a:+1", "its port is not a number"),
+            ("a:0", "its port is not between 1 and 65535"),
+            ("a:65536", "its port is not between 1 and 65535"),
+            ("::1:9092", "an IPv6 address needs brackets"),
+            ("[::1:9092", "its bracket is not closed"),
+            ("[host]:9092", "brackets are for IPv6 addresses"),
+            ("SSL://a:1", "a scheme has no place here"),
+            ("a b:1", "its host has a character that no name has"),
         ] {
-            check(list, outcome);
+            let entries: Vec<String> = list.split(',').map(String::from).collect();
+            match parse(&entries, &mut Vec::new()) {
+                Err(ConfigError::BootstrapServer { problem: found, .. }) => {
+                    assert_eq!(found, problem, "{list}");
+                }
+                other => panic!("{list}: {other:?}"),
+            }
         }
+        check(
+            "a:0",
+            expect![[r#"
+                bootstrap.servers has the entry "a:0": its port is not
+                  between 1 and 65535; write host:port or [ipv6]:port"#]],
+        );
     }
 }

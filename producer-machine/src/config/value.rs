@@ -28,9 +28,11 @@ impl Value {
             Kind::Flag if text.eq_ignore_ascii_case("false") => Ok(Self::Flag(false)),
             Kind::Flag => Err(invalid()),
             Kind::List if text.is_empty() => Ok(Self::List(Vec::new())),
-            Kind::List => {
-                Ok(Self::List(text.split(',').map(|entry| entry.trim().to_string()).collect()))
-            }
+            Kind::List => Ok(Self::List(
+                text.split(',')
+                    .map(|entry| entry.trim().to_string())
+                    .collect(),
+            )),
             Kind::Millis { .. } => {
                 // A negative number has no span; `check` cannot see it any more.
                 let millis: i64 = text.parse().map_err(|_| invalid())?;
@@ -62,7 +64,11 @@ impl Value {
             }
             _ => true,
         };
-        if fits { Ok(self) } else { Err(invalid(setting, &self.to_text())) }
+        if fits {
+            Ok(self)
+        } else {
+            Err(invalid(setting, &self.to_text()))
+        }
     }
 
     /// The value as a properties file would hold it.
@@ -96,7 +102,11 @@ pub(crate) fn expected(kind: Kind) -> String {
 }
 
 fn range(min: i64, max: i64) -> String {
-    if max == i64::MAX { format!("not below {min}") } else { format!("from {min} to {max}") }
+    if max == i64::MAX {
+        format!("not below {min}")
+    } else {
+        format!("from {min} to {max}")
+    }
 }
 
 fn millis(count: i64) -> Duration {
@@ -124,25 +134,40 @@ mod tests {
     #[test]
     fn values_are_trimmed_as_java_trims_them() {
         assert_eq!(parse("batch.size", " 7 "), Some(Value::Number(7)));
-        assert_eq!(parse("enable.idempotence", "\tFALSE"), Some(Value::Flag(false)));
+        assert_eq!(
+            parse("enable.idempotence", "\tFALSE"),
+            Some(Value::Flag(false))
+        );
     }
 
     #[test]
     fn a_word_is_taken_in_any_case_and_kept_in_kafkas() {
-        assert_eq!(parse("compression.type", "ZSTD"), Some(Value::Text("zstd".into())));
+        assert_eq!(
+            parse("compression.type", "ZSTD"),
+            Some(Value::Text("zstd".into()))
+        );
         assert_eq!(parse("acks", "All"), Some(Value::Text("all".into())));
         assert_eq!(parse("acks", "2"), None);
     }
 
     #[test]
     fn numbers_end_at_their_limits() {
-        assert_eq!(parse("batch.size", "2147483647"), Some(Value::Number(2_147_483_647)));
+        assert_eq!(
+            parse("batch.size", "2147483647"),
+            Some(Value::Number(2_147_483_647))
+        );
         assert_eq!(parse("batch.size", "2147483648"), None);
         assert_eq!(parse("batch.size", "-1"), None);
         assert_eq!(parse("batch.size", "1e3"), None);
         assert_eq!(parse("buffer.memory", "99999999999999999999"), None);
-        assert_eq!(parse("compression.zstd.level", "-131072"), Some(Value::Number(-131_072)));
-        assert_eq!(parse("compression.gzip.level", "-1"), Some(Value::Number(-1)));
+        assert_eq!(
+            parse("compression.zstd.level", "-131072"),
+            Some(Value::Number(-131_072))
+        );
+        assert_eq!(
+            parse("compression.gzip.level", "-1"),
+            Some(Value::Number(-1))
+        );
         assert_eq!(parse("compression.gzip.level", "0"), None);
         assert_eq!(parse("send.buffer.bytes", "-1"), Some(Value::Number(-1)));
     }
@@ -150,7 +175,10 @@ mod tests {
     #[test]
     fn milliseconds_end_at_their_limits() {
         let span = |millis| Some(Value::Span(Duration::from_millis(millis)));
-        assert_eq!(parse("request.timeout.ms", "2147483647"), span(2_147_483_647));
+        assert_eq!(
+            parse("request.timeout.ms", "2147483647"),
+            span(2_147_483_647)
+        );
         assert_eq!(parse("request.timeout.ms", "2147483648"), None);
         assert_eq!(parse("linger.ms", "2147483648"), span(2_147_483_648));
         assert_eq!(parse("linger.ms", "-1"), None);
@@ -164,6 +192,9 @@ mod tests {
             parse("bootstrap.servers", "a:1 , ,b:2"),
             Some(Value::List(["a:1", "", "b:2"].map(String::from).into()))
         );
-        assert_eq!(parse("bootstrap.servers", " "), Some(Value::List(Vec::new())));
+        assert_eq!(
+            parse("bootstrap.servers", " "),
+            Some(Value::List(Vec::new()))
+        );
     }
 }

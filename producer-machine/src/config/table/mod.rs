@@ -86,7 +86,10 @@ impl Setting {
 
 /// Every setting that is known, in the order of Kafka's documentation.
 pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
-    producer::SETTINGS.iter().chain(common::SETTINGS).chain(security::SETTINGS)
+    producer::SETTINGS
+        .iter()
+        .chain(common::SETTINGS)
+        .chain(security::SETTINGS)
 }
 
 /// The setting of this name.
@@ -102,11 +105,23 @@ const fn built(
     kind: Kind,
     about: &'static str,
 ) -> Setting {
-    Setting { name, default, about, kind, support: Support::Built }
+    Setting {
+        name,
+        default,
+        about,
+        kind,
+        support: Support::Built,
+    }
 }
 
 const fn jvm(name: &'static str, default: &'static str, about: &'static str) -> Setting {
-    Setting { name, default, about, kind: Kind::Text, support: Support::Jvm }
+    Setting {
+        name,
+        default,
+        about,
+        kind: Kind::Text,
+        support: Support::Jvm,
+    }
 }
 
 const fn no_effect(
@@ -115,7 +130,13 @@ const fn no_effect(
     kind: Kind,
     about: &'static str,
 ) -> Setting {
-    Setting { name, default, about, kind, support: Support::NoEffect }
+    Setting {
+        name,
+        default,
+        about,
+        kind,
+        support: Support::NoEffect,
+    }
 }
 
 const fn refused(
@@ -124,7 +145,13 @@ const fn refused(
     kind: Kind,
     about: &'static str,
 ) -> Setting {
-    Setting { name, default, about, kind, support: Support::Refused }
+    Setting {
+        name,
+        default,
+        about,
+        kind,
+        support: Support::Refused,
+    }
 }
 
 /// A number that travels or is kept as `i32`, as Java's type INT.
@@ -134,12 +161,18 @@ const fn int(min: i64) -> Kind {
 
 /// Milliseconds that travel or are kept as `i32`.
 const fn millis_int() -> Kind {
-    Kind::Millis { min: 0, max: I32_MAX }
+    Kind::Millis {
+        min: 0,
+        max: I32_MAX,
+    }
 }
 
 /// Milliseconds of Java's type LONG.
 const fn millis_long() -> Kind {
-    Kind::Millis { min: 0, max: i64::MAX }
+    Kind::Millis {
+        min: 0,
+        max: i64::MAX,
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +194,11 @@ mod tests {
     #[test]
     fn every_default_is_a_valid_value() {
         for setting in settings().filter(|setting| setting.default != "null") {
-            assert!(Value::parse(setting, setting.default).is_ok(), "{}", setting.name);
+            assert!(
+                Value::parse(setting, setting.default).is_ok(),
+                "{}",
+                setting.name
+            );
         }
     }
 

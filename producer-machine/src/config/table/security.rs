@@ -79,7 +79,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     oauth("sasl.oauthbearer.expected.issuer", "null"),
     oauth("sasl.oauthbearer.header.urlencode", "false"),
     oauth("sasl.oauthbearer.jwks.endpoint.refresh.ms", "3600000"),
-    oauth("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", "10000"),
+    oauth(
+        "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms",
+        "10000",
+    ),
     oauth("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", "100"),
     oauth("sasl.oauthbearer.jwks.endpoint.url", "null"),
     oauth("sasl.oauthbearer.jwt.retriever.class", "null"),
