@@ -94,8 +94,9 @@ impl FrameReader {
         if self.handed_out == HandedOut::Yes {
             self.forget_tail();
         }
-        if self.tail.is_empty() {
-            if let Some((frame, rest)) = self.split(bytes)? {
+        if self.tail.is_empty() && SIZE_BYTES <= bytes.len() {
+            let size = self.size(bytes)?;
+            if let Some((frame, rest)) = bytes[SIZE_BYTES..].split_at_checked(size) {
                 *bytes = rest;
                 return Ok(Some(frame));
             }
@@ -126,15 +127,6 @@ impl FrameReader {
             self.tail = Vec::new();
         }
         self.tail.clear();
-    }
-
-    /// The frame at the front of `bytes`, if it is whole.
-    fn split<'b>(&self, bytes: &'b [u8]) -> Result<Option<(&'b [u8], &'b [u8])>, FrameError> {
-        if bytes.len() < SIZE_BYTES {
-            return Ok(None);
-        }
-        let size = self.size(bytes)?;
-        Ok(bytes[SIZE_BYTES..].split_at_checked(size))
     }
 
     /// Moves bytes to the tail until it has `wanted`; whether it has them.

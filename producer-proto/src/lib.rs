@@ -26,7 +26,13 @@ pub mod hash;
 mod header;
 #[macro_use]
 mod message;
+#[cfg(test)]
+mod differential;
 pub mod messages;
+#[cfg(test)]
+mod round_trips;
+#[cfg(test)]
+mod sample;
 mod uuid;
 pub mod wire;
 

@@ -116,6 +116,13 @@ macro_rules! message {
         }
     };
 
+    (@sample $form:ident $source:ident, []) => {
+        $crate::sample::Sample::sample($form, $source)
+    };
+    (@sample $form:ident $source:ident, [$nullable:expr]) => {
+        $crate::sample::nullable($nullable, $form, $source)
+    };
+
     ($(
         $(#[$meta:meta])*
         pub struct $name:ident { $(
@@ -184,6 +191,22 @@ macro_rules! message {
                     $( + message!(@smallest form $type, [$($versions)?], [$($tag)?]) )*
             }
         }
+
+        #[cfg(test)]
+        impl $crate::sample::Sample for $name {
+            fn sample(
+                form: $crate::wire::Form,
+                source: &mut $crate::sample::Source<'_>,
+            ) -> Self {
+                let mut value = Self::default();
+                $(
+                    if message!(@exists form [$($versions)?]) {
+                        value.$field = message!(@sample form source, [$($nullable)?]);
+                    }
+                )*
+                value
+            }
+        }
     )+ };
 }
 
@@ -219,7 +242,7 @@ macro_rules! api {
 }
 
 /// The shape of an API's bodies in a version, if the version is known.
-fn form(api: ApiKey, version: i16) -> Option<Form> {
+pub(crate) fn form(api: ApiKey, version: i16) -> Option<Form> {
     let lengths = if api.is_flexible(version) {
         Lengths::Compact
     } else {

@@ -16,14 +16,14 @@ message! {
         /// Current epoch likewise, else -1; both or neither (else INVALID_REQUEST).
         producer_epoch: i16, versions 3.., default -1;
         /// Two-phase commit (KIP-939); leave false.
-        enable_2pc: bool, versions 6..;
+        enable_2_pc: bool, versions 6..;
         /// KIP-939; leave false (brokers answer UNSUPPORTED_VERSION).
         keep_prepared_txn: bool, versions 6..;
     }
 
     /// The response.
     pub struct InitProducerIdResponse {
-        /// Quota throttle in ms, 0 = none.
+        /// Quota throttle in ms, 0 = none (KIP-219).
         throttle_time_ms: i32;
         /// Error code, 0 = ok.
         error_code: ErrorCode;

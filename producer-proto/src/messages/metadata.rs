@@ -34,7 +34,7 @@ message! {
 
     /// The response.
     pub struct MetadataResponse {
-        /// Quota throttle in ms, 0 = none.
+        /// Quota throttle in ms, 0 = none (KIP-219).
         throttle_time_ms: i32, versions 3..;
         /// Live brokers, with addresses for the listener the request came in on.
         brokers: Vec<MetadataResponseBroker>;

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+pub use super::produce_view::{PartitionAnswer, ProduceResponseView, ResponseTail, TopicKey};
 use crate::{ErrorCode, Uuid};
 
 message! {
