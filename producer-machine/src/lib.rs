@@ -42,7 +42,9 @@ mod time;
 mod waiters;
 
 pub use action::{Action, CompressJob, Compressed};
-pub use config::{Acks, Config, Guarantee, UnknownFate};
+pub use config::{
+    Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, UnknownFate, properties,
+};
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
 pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};
 pub use frame::{Frame, Unsealed};
