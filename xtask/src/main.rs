@@ -1,2 +1,120 @@
-//! Placeholder.
-fn main() {}
+//! The project's own chores, as `cargo xtask CHORE`.
+
+#![allow(clippy::print_stdout, reason = "a command's answers go to stdout")]
+
+mod failure;
+mod kafka;
+mod process;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::failure::{Failure, Outcome};
+use crate::kafka::{Cluster, Plan, USUAL_PORT, Version};
+use crate::process::Interrupt;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own chores")]
+enum Chore {
+    /// Apache Kafka on loopback, for tests and for trying things out
+    #[command(subcommand)]
+    Kafka(KafkaChore),
+}
+
+#[derive(Subcommand)]
+enum KafkaChore {
+    /// Fetch it, start it, wait until it is ready, print its bootstrap servers
+    Start(Shape),
+    /// End every node
+    Stop,
+    /// Print each node's process id and whether it is up
+    Status,
+    /// End one node as a crash would, with SIGKILL
+    Kill {
+        /// The node, counted from 1
+        #[arg(long)]
+        node: u16,
+    },
+    /// Start one node again and wait until it is in sync
+    Restart {
+        /// The node, counted from 1
+        #[arg(long)]
+        node: u16,
+    },
+}
+
+#[derive(Args)]
+struct Shape {
+    /// How many nodes, each broker and controller at once
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
+    brokers: u16,
+    /// The release, 3.9.0 or newer
+    #[arg(long, default_value = "4.3.1")]
+    version: Version,
+    /// The first broker's port; the other brokers and the controllers take those after it
+    #[arg(long, default_value_t = USUAL_PORT, value_parser = clap::value_parser!(u16).range(1024..=65000))]
+    port: u16,
+    /// A line for every server.properties
+    #[arg(long = "config", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Chore::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Outcome {
+    match chore {
+        Chore::Kafka(chore) => run_kafka(chore),
+    }
+}
+
+fn run_kafka(chore: KafkaChore) -> Outcome {
+    match chore {
+        KafkaChore::Start(Shape {
+            brokers,
+            version,
+            port,
+            settings,
+        }) => {
+            let plan = Plan {
+                version,
+                brokers,
+                port,
+                settings,
+            };
+            let cluster = Cluster::start(plan, &Interrupt::watch()?)?;
+            println!("bootstrap={}", cluster.bootstrap());
+            Ok(())
+        }
+        KafkaChore::Stop => match Cluster::known()? {
+            Some(cluster) => cluster.stop(),
+            None => Ok(()),
+        },
+        KafkaChore::Status => match Cluster::known()? {
+            Some(cluster) => {
+                print!("bootstrap={}\n{}", cluster.bootstrap(), cluster.status());
+                Ok(())
+            }
+            None => {
+                println!("no cluster was started here");
+                Ok(())
+            }
+        },
+        KafkaChore::Kill { node } => running()?.kill(node),
+        KafkaChore::Restart { node } => running()?.restart(node, &Interrupt::watch()?),
+    }
+}
+
+fn running() -> Outcome<Cluster> {
+    let none = || Failure::new("no cluster runs, start one with cargo xtask kafka start");
+    Cluster::running()?.ok_or_else(none)
+}
