@@ -3,7 +3,7 @@
 //! There is at most one cluster in a target folder, in `target/kafka/cluster`: its plan, and for
 //! each node its settings, log, data and process id. It outlives the command that starts it, so
 //! that a person can work with it, and `stop` finds it again through these files.
-//! A cluster counts as started when a new topic has every broker in its ISR, not before.
+//! A cluster counts as ready when a new topic has every broker in its ISR, not before.
 
 mod distribution;
 mod node;
@@ -173,6 +173,7 @@ impl Cluster {
         }
         for format in formats {
             let output = format.wait_with_output().doing("formatting")?;
+            interrupt.check()?; // The formatter hears a Ctrl-C too, and would be blamed.
             if !output.status.success() {
                 let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
                 return Err(Failure::new(format!("formatting failed: {complaint}")));

@@ -32,7 +32,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * second.
  *
  * <pre>
- * ready BROKERS SECONDS                         until every broker is in the ISR of a new topic
+ * ready BROKERS SECONDS                         until a new topic has all brokers in its ISR, and
+ *                                               every other topic all of its replicas
  * create TOPIC PARTITIONS REPLICAS [KEY=VALUE…] until every partition has a leader and a full ISR
  * describe TOPIC                                leaders, replicas and ISR per partition
  * config TOPIC KEY=VALUE…                       changes a topic's settings
@@ -146,27 +147,31 @@ public final class Judge {
                 pause(deadline, early);
             }
         }
-        awaitReplicas(topic, brokers, deadline);
+        awaitReplicas(topic, deadline);
+        ListTopicsOptions all = new ListTopicsOptions().listInternal(true);
+        for (String each : admin.listTopics(all).names().get()) {
+            awaitReplicas(each, deadline);
+        }
         delete(topic);
         return "{\"ready\":true}";
     }
 
     private String create(List<String> words) throws Exception {
         String topic = words.get(0);
-        int replicas = number(words, 2);
-        NewTopic wanted = new NewTopic(topic, number(words, 1), (short) replicas);
+        NewTopic wanted = new NewTopic(topic, number(words, 1), (short) number(words, 2));
         admin.createTopics(List.of(wanted.configs(settings(words, 3)))).all().get();
-        awaitReplicas(topic, replicas, deadline(PATIENCE));
+        awaitReplicas(topic, deadline(PATIENCE));
         return "{\"created\":" + quoted(topic) + "}";
     }
 
-    private void awaitReplicas(String topic, int replicas, long deadline) throws Exception {
+    private void awaitReplicas(String topic, long deadline) throws Exception {
         while (true) {
             Exception last = null;
             try {
                 boolean full = true;
                 for (TopicPartitionInfo partition : partitions(topic)) {
-                    full &= partition.leader() != null && replicas <= partition.isr().size();
+                    int replicas = partition.replicas().size();
+                    full &= partition.leader() != null && partition.isr().size() == replicas;
                 }
                 if (full) {
                     return;
@@ -216,6 +221,7 @@ public final class Judge {
     private String count(List<String> words) throws Exception {
         try (KafkaConsumer<byte[], byte[]> consumer = consumer(words)) {
             List<TopicPartition> partitions = assigned(words.get(0));
+            consumer.assign(partitions); // Or the consumer warns about every offset asked for.
             Map<TopicPartition, Long> starts = consumer.beginningOffsets(partitions);
             Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
             long count = 0;
