@@ -25,11 +25,11 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 /**
  * Says what is really in a Kafka cluster, with Kafka's own consumer and admin client.
  *
- * <p>{@code java -cp 'lib/*:classes' Judge BOOTSTRAP} reads one command a line from stdin and answers
- * each with one line of JSON, {@code {"error":"…"}} if it failed. {@code read} and {@code dump} print
- * a line a record before it and hold none of them. With a command after BOOTSTRAP the judge runs
- * that one and exits, with 1 if it failed. One JVM for a whole suite, since each start costs half a
- * second.
+ * <p>{@code java -cp 'lib/*:classes' Judge BOOTSTRAP} reads one command a line from stdin and
+ * answers each with one line of JSON, {@code {"error":"…"}} if it failed. {@code read} and
+ * {@code dump} print a line a record before it and hold none of them. With a command after
+ * BOOTSTRAP the judge runs that one and exits, with 1 if it failed. One JVM for a whole suite,
+ * since each start costs half a second.
  *
  * <pre>
  * ready BROKERS SECONDS                         until a new topic has all brokers in its ISR, and
@@ -147,10 +147,8 @@ public final class Judge {
                 pause(deadline, early);
             }
         }
-        awaitReplicas(topic, deadline);
-        ListTopicsOptions all = new ListTopicsOptions().listInternal(true);
-        for (String each : admin.listTopics(all).names().get()) {
-            awaitReplicas(each, deadline);
+        while (!isReplicated(topic) || !areAllReplicated()) {
+            pause(deadline, null);
         }
         delete(topic);
         return "{\"ready\":true}";
@@ -160,26 +158,34 @@ public final class Judge {
         String topic = words.get(0);
         NewTopic wanted = new NewTopic(topic, number(words, 1), (short) number(words, 2));
         admin.createTopics(List.of(wanted.configs(settings(words, 3)))).all().get();
-        awaitReplicas(topic, deadline(PATIENCE));
+        long deadline = deadline(PATIENCE);
+        while (!isReplicated(topic)) {
+            pause(deadline, null);
+        }
         return "{\"created\":" + quoted(topic) + "}";
     }
 
-    private void awaitReplicas(String topic, long deadline) throws Exception {
-        while (true) {
-            Exception last = null;
-            try {
-                boolean full = true;
-                for (TopicPartitionInfo partition : partitions(topic)) {
-                    int replicas = partition.replicas().size();
-                    full &= partition.leader() != null && partition.isr().size() == replicas;
-                }
-                if (full) {
-                    return;
-                }
-            } catch (ExecutionException early) {
-                last = early; // The broker asked has not heard of the topic yet.
+    private boolean areAllReplicated() throws Exception {
+        ListTopicsOptions all = new ListTopicsOptions().listInternal(true);
+        for (String topic : admin.listTopics(all).names().get()) {
+            if (!isReplicated(topic)) {
+                return false;
             }
-            pause(deadline, last);
+        }
+        return true;
+    }
+
+    private boolean isReplicated(String topic) throws InterruptedException {
+        try {
+            for (TopicPartitionInfo partition : partitions(topic)) {
+                int replicas = partition.replicas().size();
+                if (partition.leader() == null || partition.isr().size() < replicas) {
+                    return false;
+                }
+            }
+            return true;
+        } catch (ExecutionException early) {
+            return false; // The broker asked has not heard of the topic yet.
         }
     }
 
@@ -194,7 +200,8 @@ public final class Judge {
         return lines.toString();
     }
 
-    private List<TopicPartitionInfo> partitions(String topic) throws Exception {
+    private List<TopicPartitionInfo> partitions(String topic)
+            throws ExecutionException, InterruptedException {
         return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions();
     }
 
@@ -264,7 +271,7 @@ public final class Judge {
                 if (before < count) {
                     deadline = deadline(PATIENCE);
                 } else if (deadline < System.nanoTime()) {
-                    throw new IllegalStateException("no record for " + PATIENCE + ", open: " + open);
+                    throw new IllegalStateException("nothing came for " + PATIENCE + " of " + open);
                 }
             }
             return "{\"end\":true,\"count\":" + count + "}";
