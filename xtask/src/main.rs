@@ -5,8 +5,10 @@
 mod failure;
 mod kafka;
 mod process;
+mod tidy;
 mod workspace;
 
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -21,6 +23,8 @@ enum Chore {
     /// Apache Kafka on loopback, for tests and for trying things out
     #[command(subcommand)]
     Kafka(KafkaChore),
+    /// Check what formatter and clippy do not: lengths, headers, leftovers
+    Tidy,
 }
 
 #[derive(Subcommand)]
@@ -45,6 +49,9 @@ enum KafkaChore {
     },
 }
 
+/// Ports that need no rights and leave room for the other nodes.
+const PORTS: RangeInclusive<i64> = 1024..=65000;
+
 #[derive(Args)]
 struct Shape {
     /// How many nodes, each broker and controller at once
@@ -54,7 +61,7 @@ struct Shape {
     #[arg(long, default_value = "4.3.1")]
     version: Version,
     /// The first broker's port; the other brokers and the controllers take those after it
-    #[arg(long, default_value_t = USUAL_PORT, value_parser = clap::value_parser!(u16).range(1024..=65000))]
+    #[arg(long, default_value_t = USUAL_PORT, value_parser = clap::value_parser!(u16).range(PORTS))]
     port: u16,
     /// A line for every server.properties
     #[arg(long = "config", value_name = "KEY=VALUE")]
@@ -74,6 +81,7 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> Outcome {
     match chore {
         Chore::Kafka(chore) => run_kafka(chore),
+        Chore::Tidy => tidy::check(),
     }
 }
 
