@@ -64,7 +64,7 @@ impl Scanner<'_> {
 
     /// Takes a literal, of which the first and the last character stay as code.
     fn take_quoted(&mut self, length: usize) {
-        let closed = self.rest[..length].ends_with(['"', '\'', '#']);
+        let closed = self.rest[1..length].ends_with(['"', '\'', '#']);
         self.take(1, Kind::Code);
         self.take(length - 1 - usize::from(closed), Kind::Literal);
         self.take(usize::from(closed), Kind::Code);
