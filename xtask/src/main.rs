@@ -4,6 +4,7 @@
 
 mod failure;
 mod kafka;
+mod no_std;
 mod process;
 mod tidy;
 mod workspace;
@@ -23,6 +24,8 @@ enum Chore {
     /// Apache Kafka on loopback, for tests and for trying things out
     #[command(subcommand)]
     Kafka(KafkaChore),
+    /// Show that protocol and machine need no standard library
+    NoStd,
     /// Check what formatter and clippy do not: lengths, headers, leftovers
     Tidy,
 }
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> Outcome {
     match chore {
         Chore::Kafka(chore) => run_kafka(chore),
+        Chore::NoStd => no_std::check(),
         Chore::Tidy => tidy::check(),
     }
 }
