@@ -92,6 +92,15 @@ impl Cluster {
         self.wait_until_ready(interrupt)
     }
 
+    /// The cluster itself if it has this version and size, on whatever ports, and is all up.
+    pub(crate) fn check_shape(self, version: Version, brokers: u16) -> Outcome<Self> {
+        if (self.plan.version, self.plan.brokers) != (version, brokers) {
+            return Err(self.is_another());
+        }
+        self.check_up()?;
+        Ok(self)
+    }
+
     /// Where clients begin.
     pub(crate) fn bootstrap(&self) -> String {
         self.plan.bootstrap()
@@ -121,26 +130,35 @@ impl Cluster {
     }
 
     fn check_same(&self, wanted: &Plan) -> Outcome {
-        if self.plan != *wanted {
-            let Plan {
-                version,
-                brokers,
-                port,
-                ..
-            } = &self.plan;
-            return Err(Failure::new(format!(
-                "another cluster runs: Kafka {version}, {brokers} brokers from port {port} on, \
-                 end it with cargo xtask kafka stop"
-            )));
+        if self.plan == *wanted {
+            self.check_up()
+        } else {
+            Err(self.is_another())
         }
-        if let Some(down) = self.nodes.iter().find(|node| node.pid().is_none()) {
-            let id = down.id();
-            return Err(Failure::new(format!(
-                "the cluster runs, but node {id} is down, start it again with \
-                 cargo xtask kafka restart --node {id}"
-            )));
-        }
-        Ok(())
+    }
+
+    fn check_up(&self) -> Outcome {
+        let Some(down) = self.nodes.iter().find(|node| node.pid().is_none()) else {
+            return Ok(());
+        };
+        let id = down.id();
+        Err(Failure::new(format!(
+            "the cluster runs, but node {id} is down, start it again with \
+             cargo xtask kafka restart --node {id}"
+        )))
+    }
+
+    fn is_another(&self) -> Failure {
+        let Plan {
+            version,
+            brokers,
+            port,
+            ..
+        } = &self.plan;
+        Failure::new(format!(
+            "another cluster runs: Kafka {version}, {brokers} brokers from port {port} on, \
+             end it with cargo xtask kafka stop"
+        ))
     }
 
     /// Writes the files of a new cluster over those of the last one.

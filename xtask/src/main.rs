@@ -5,7 +5,9 @@
 mod failure;
 mod kafka;
 mod no_std;
+mod ports;
 mod process;
+mod suites;
 mod tidy;
 mod workspace;
 
@@ -24,6 +26,23 @@ enum Chore {
     /// Apache Kafka on loopback, for tests and for trying things out
     #[command(subcommand)]
     Kafka(KafkaChore),
+    /// The suites that need other programs
+    #[command(subcommand)]
+    Test(Suite),
+    /// Run the simulator with many seeds
+    Seeds {
+        /// How many
+        #[arg(long, default_value_t = 2000)]
+        count: u32,
+    },
+    /// Count instructions, heap calls and CPU per record
+    Bench {
+        /// What the benches are given
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Do all that CI does
+    Ci,
     /// Show that protocol and machine need no standard library
     NoStd,
     /// Check what formatter and clippy do not: lengths, headers, leftovers
@@ -49,6 +68,28 @@ enum KafkaChore {
         /// The node, counted from 1
         #[arg(long)]
         node: u16,
+    },
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// Our producer against Apache Kafka, three brokers of it unless such a cluster runs already
+    RealKafka {
+        /// The release, 3.9.0 or newer
+        #[arg(long, default_value = "4.3.1")]
+        version: Version,
+        /// What the test program is given
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Python's clients against the simulated cluster
+    Peers {
+        /// Against this cluster instead, which should behave the same
+        #[arg(long)]
+        bootstrap_server: Option<String>,
+        /// What pytest is given
+        #[arg(last = true)]
+        arguments: Vec<String>,
     },
 }
 
@@ -84,6 +125,16 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> Outcome {
     match chore {
         Chore::Kafka(chore) => run_kafka(chore),
+        Chore::Test(Suite::RealKafka { version, arguments }) => {
+            suites::real_kafka(version, &arguments)
+        }
+        Chore::Test(Suite::Peers {
+            bootstrap_server,
+            arguments,
+        }) => suites::peers(bootstrap_server, &arguments),
+        Chore::Seeds { count } => suites::seeds(count),
+        Chore::Bench { arguments } => suites::bench(&arguments),
+        Chore::Ci => suites::ci(),
         Chore::NoStd => no_std::check(),
         Chore::Tidy => tidy::check(),
     }

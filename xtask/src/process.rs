@@ -1,14 +1,15 @@
 //! Other programs: run them, ask them, end them, and hear a Ctrl-C meanwhile.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::failure::{Doing, Failure, Outcome};
 
@@ -51,19 +52,62 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     Ok(())
 }
 
-/// Runs a program and gives its standard output; its complaints are part of the failure.
-pub(crate) fn ask(command: &mut Command) -> Outcome<String> {
+/// Runs a program like `run`, and takes it and all of its children along on a Ctrl-C.
+pub(crate) fn run_until(command: &mut Command, interrupt: &Interrupt) -> Outcome {
     let shown = shown(command);
-    let output = command.stdin(Stdio::null()).output().doing(&shown)?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        let status = output.status;
-        return Err(Failure::new(format!(
-            "{shown}: {status}\n{said}{complaint}"
-        )));
+    let mut group = Group::start(command)?;
+    loop {
+        if let Some(status) = group.0.try_wait().doing(&shown)? {
+            if status.success() {
+                return Ok(());
+            }
+            return Err(Failure::new(format!("{shown}: {status}")));
+        }
+        interrupt.check()?;
+        thread::sleep(Duration::from_millis(50));
     }
-    Ok(said)
+}
+
+/// A child with a process group of its own, none of which outlives its user.
+#[derive(Debug)]
+pub(crate) struct Group(Child);
+
+impl Group {
+    /// Starts a program as the first of its group.
+    pub(crate) fn start(command: &mut Command) -> Outcome<Self> {
+        let shown = shown(command);
+        eprintln!("$ {shown}");
+        // What it starts can be reached through the group, and a Ctrl-C reaches it through us only.
+        Ok(Self(
+            command
+                .stdin(Stdio::null())
+                .process_group(0)
+                .spawn()
+                .doing(&shown)?,
+        ))
+    }
+
+    /// Whether the program itself still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Once waited for, the id may be another's; the group of one that ended is left alone.
+        if !self.is_running() {
+            return;
+        }
+        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            // It fails only if the group is gone, which is what is wanted.
+            let _ = kill_process_group(group, Signal::TERM);
+            if !holds_within(Duration::from_secs(5), || !self.is_running()) {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+        }
+        let _ = self.0.wait();
+    }
 }
 
 /// Whether the process with this id runs and its command line names `mark`.
@@ -135,11 +179,22 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_program_is_named_with_what_it_said() {
-        let failure = ask(Command::new("sh").args(["-c", "echo no such luck >&2; exit 3"]));
-        let message = failure.unwrap_err().to_string();
+    fn a_failed_program_is_named_with_its_status() {
+        let failure = run(Command::new("sh").args(["-c", "exit 3"])).unwrap_err();
+        assert_eq!(failure.to_string(), "sh -c exit 3: exit status: 3");
+    }
 
-        assert!(message.contains("exit status: 3"), "{message}");
-        assert!(message.contains("no such luck"), "{message}");
+    #[test]
+    fn a_group_ends_with_its_user_and_so_do_its_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        let script = format!("sleep 62.5 & echo $! > {}; wait", mark.display());
+        let group = Group::start(Command::new("sh").args(["-c", &script])).unwrap();
+        let child = || fs::read_to_string(&mark).ok()?.trim().parse::<u32>().ok();
+        let is_up = || child().is_some_and(|id| is_running(id, Path::new("62.5")));
+        assert!(holds_within(Duration::from_secs(10), is_up));
+
+        drop(group);
+        assert!(holds_within(Duration::from_secs(10), || !is_up()));
     }
 }

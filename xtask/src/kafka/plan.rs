@@ -4,7 +4,6 @@
 //! Every node is broker and controller at once. Brokers listen on consecutive ports from the
 //! given one on, the controllers on the ports after those.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Doing, Failure, Outcome};
 use crate::kafka::distribution::Version;
+use crate::ports;
 
 /// The port that is tried first.
 pub(crate) const USUAL_PORT: u16 = 29092;
@@ -40,7 +40,7 @@ impl Plan {
 
     /// Fails with the name of the first port that somebody else has.
     pub(crate) fn check_ports(&self) -> Outcome {
-        match self.taken_port() {
+        match ports::first_taken(self.port, 2 * self.brokers) {
             None => Ok(()),
             Some(port) => Err(Failure::new(format!(
                 "port {port} is taken, stop what listens there or choose others with --port"
@@ -49,16 +49,9 @@ impl Plan {
     }
 
     /// The same plan on the first ports from its own on that are all free.
-    pub(crate) fn moved_to_free_ports(mut self) -> Outcome<Self> {
-        let step = 2 * self.brokers;
-        while self.taken_port().is_some() {
-            let next = self
-                .port
-                .checked_add(step)
-                .filter(|&port| port <= u16::MAX - step);
-            self.port = next.ok_or_else(|| Failure::new("found no free ports below 65536"))?;
-        }
-        Ok(self)
+    pub(crate) fn moved_to_free_ports(self) -> Outcome<Self> {
+        let port = ports::first_free(self.port, 2 * self.brokers)?;
+        Ok(Self { port, ..self })
     }
 
     /// The `server.properties` of one node, which keeps its log in `data`.
@@ -147,15 +140,12 @@ group.initial.rebalance.delay.ms=0
     fn controller_port(&self, node: u16) -> u16 {
         self.port + self.brokers + node - 1
     }
-
-    fn taken_port(&self) -> Option<u16> {
-        let mut ports = self.port..self.port + 2 * self.brokers;
-        ports.find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err())
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
     use super::*;
 
     fn plan(brokers: u16, port: u16) -> Plan {
@@ -227,7 +217,7 @@ mod tests {
             "{message}"
         );
 
-        let moved = plan(1, port - 1).moved_to_free_ports().unwrap();
+        let moved = plan(1, port).moved_to_free_ports().unwrap();
         assert!(port < moved.port);
         moved.check_ports().unwrap();
     }
