@@ -1,3 +1,46 @@
-//! Placeholder.
+//! A Kafka producer as one pure value.
+//!
+//! [`ProducerMachine`] takes bytes and clock ticks and gives request frames and completions.
+//! It knows no socket, no clock, no thread and no entropy: the same inputs give the same
+//! outputs, byte for byte.
+//!
+//! ```text
+//!              commands: send, flush, close …            facts: handle_*
+//!  application ───────────────┐                     ┌─────────────── network, clock
+//!                             ▼                     ▼
+//!                        ┌──────────── ProducerMachine ───────────┐
+//!                        │ accumulator  partitioner  metadata     │
+//!                        │ brokers  connection  idempotence  retry│
+//!                        └────────────────────────────────────────┘
+//!                             │                     │
+//!  application ◄──────────────┘                     └──────────────► network, workers
+//!              poll_event                                wishes: poll_action, poll_transmit
+//! ```
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 extern crate alloc;
+
+mod action;
+mod config;
+mod error;
+mod event;
+mod frame;
+mod ids;
+mod machine;
+mod record;
+mod seed;
+mod time;
+
+pub use action::{Action, CompressJob, Compressed};
+pub use config::{Acks, Config, Guarantee, UnknownFate};
+pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
+pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};
+pub use frame::{Frame, Unsealed};
+pub use ids::{ConnectionId, FlushId, GroupId, JobId, Receipt, TopicHandle, WaiterId};
+pub use kafka_producer_proto::ErrorCode;
+pub use kafka_producer_proto::compression::{Codec, Compressor};
+pub use machine::ProducerMachine;
+pub use record::{Header, Record, Topic};
+pub use seed::Seed;
+pub use time::Instant;

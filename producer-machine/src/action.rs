@@ -1,0 +1,77 @@
+//! What the machine asks of the world.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use kafka_producer_proto::compression::{Codec, CompressionError, Compressor};
+
+use crate::frame::Body;
+use crate::{ConnectionId, JobId};
+
+/// One wish of the machine. Every wish is answered by a fact.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// Run the job on any thread, outside the lock, and hand the result to `handle_compressed`.
+    Compress(CompressJob),
+    /// Open a connection: `handle_connected` when it stands, and in any case, sooner or later,
+    /// exactly one `handle_disconnected`.
+    Connect {
+        /// The id that facts about this connection carry.
+        connection: ConnectionId,
+        /// Host name or address.
+        host: Arc<str>,
+        /// Port.
+        port: u16,
+        /// Resolve `host` and take address number `attempt` modulo their count.
+        attempt: u32,
+    },
+    /// Close the connection. The machine has already forgotten it.
+    Disconnect {
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// There is a frame for this connection: call `poll_transmit` and write what it fills.
+    Transmit {
+        /// Which one.
+        connection: ConnectionId,
+    },
+}
+
+/// A batch to be compressed.
+#[derive(Debug)]
+pub struct CompressJob {
+    pub(crate) id: JobId,
+    pub(crate) codec: Codec,
+    pub(crate) level: i32,
+    pub(crate) records: Body,
+    pub(crate) out: Vec<u8>,
+}
+
+impl CompressJob {
+    /// Compresses. Pure; `compressor` keeps contexts between jobs, for set-up is what small
+    /// batches pay for.
+    pub fn run(mut self, compressor: &mut Compressor) -> Compressed {
+        let result = compressor
+            .compress(self.codec, self.level, &self.records, &mut self.out)
+            .map(|()| self.out);
+        Compressed { id: self.id, result }
+    }
+
+    /// How many bytes there are to compress.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is nothing to compress.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+/// The result of a [`CompressJob`], for `handle_compressed`.
+#[derive(Debug)]
+pub struct Compressed {
+    pub(crate) id: JobId,
+    pub(crate) result: Result<Vec<u8>, CompressionError>,
+}

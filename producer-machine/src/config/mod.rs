@@ -1,0 +1,162 @@
+//! The producer's settings: valid by construction, under Java's names and with Java's defaults.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use kafka_producer_proto::compression::Codec;
+
+/// Every setting, checked. Made by [`Config::builder`] or [`Config::from_properties`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) batch_size: usize,
+    pub(crate) bootstrap_servers: Vec<(Arc<str>, u16)>,
+    pub(crate) buffer_memory: usize,
+    pub(crate) client_id: Arc<str>,
+    pub(crate) compression: Codec,
+    pub(crate) compression_level: i32,
+    pub(crate) connections_max_idle: Duration,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) guarantee: Guarantee,
+    pub(crate) linger: Duration,
+    pub(crate) max_block: Duration,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_request_size: usize,
+    pub(crate) metadata_max_age: Duration,
+    pub(crate) metadata_max_idle: Duration,
+    pub(crate) partitioner_ignore_keys: bool,
+    pub(crate) reconnect_backoff: Duration,
+    pub(crate) reconnect_backoff_max: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) retries: u32,
+    pub(crate) retry_backoff: Duration,
+    pub(crate) retry_backoff_max: Duration,
+    pub(crate) setup_timeout: Duration,
+    pub(crate) setup_timeout_max: Duration,
+    pub(crate) unknown_fate: UnknownFate,
+    pub(crate) compression_threads: Option<usize>,
+    pub(crate) send_buffer_bytes: Option<usize>,
+    pub(crate) receive_buffer_bytes: Option<usize>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What `acks` and `enable.idempotence` promise together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarantee {
+    /// `acks=0`: the broker does not answer; a record may be lost.
+    AtMostOnce,
+    /// `acks=1` or `acks=all` without idempotence: retries may write a record twice.
+    AtLeastOnce(Acks),
+    /// `acks=all` with idempotence: once and in order within this producer's life.
+    Idempotent,
+}
+
+/// Whose acknowledgement counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    /// `acks=all`: every replica in sync.
+    All,
+    /// `acks=1`: the leader alone.
+    Leader,
+}
+
+/// What becomes of a batch whose fate is unknown when the broker says that it knows nothing of
+/// it (`unknown.fate`, ours).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownFate {
+    /// It ends as `MaybeWritten`: never a duplicate.
+    Report,
+    /// It is written again under a new epoch, as Java does: perhaps a duplicate.
+    Rewrite,
+}
+
+impl Guarantee {
+    /// The value of `acks` on the wire.
+    pub(crate) const fn acks(self) -> i16 {
+        match self {
+            Self::AtMostOnce => 0,
+            Self::AtLeastOnce(Acks::Leader) => 1,
+            Self::AtLeastOnce(Acks::All) | Self::Idempotent => -1,
+        }
+    }
+}
+
+impl Config {
+    /// How long `send` may wait for room and metadata (`max.block.ms`).
+    pub const fn max_block(&self) -> Duration {
+        self.max_block
+    }
+
+    /// How many threads compress (`compression.threads`, ours); `None` is one per core.
+    pub const fn compression_threads(&self) -> Option<usize> {
+        self.compression_threads
+    }
+
+    /// Whether batches are compressed at all.
+    pub fn compresses(&self) -> bool {
+        self.compression != Codec::None
+    }
+
+    /// `send.buffer.bytes`; `None` leaves it to the system.
+    pub const fn send_buffer_bytes(&self) -> Option<usize> {
+        self.send_buffer_bytes
+    }
+
+    /// `receive.buffer.bytes`; `None` leaves it to the system.
+    pub const fn receive_buffer_bytes(&self) -> Option<usize> {
+        self.receive_buffer_bytes
+    }
+
+    /// What `build` accepted but thinks the user should know: downgrades, ignored JVM settings.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// What acks and idempotence promise together.
+    pub const fn guarantee(&self) -> Guarantee {
+        self.guarantee
+    }
+
+    /// `client.id`.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Java's defaults, for these brokers.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        use alloc::vec;
+        Self {
+            batch_size: 16_384,
+            bootstrap_servers: vec![("b0".into(), 9092)],
+            buffer_memory: 33_554_432,
+            client_id: "test".into(),
+            compression: Codec::None,
+            compression_level: 0,
+            connections_max_idle: Duration::from_secs(540),
+            delivery_timeout: Duration::from_secs(120),
+            guarantee: Guarantee::Idempotent,
+            linger: Duration::from_millis(5),
+            max_block: Duration::from_secs(60),
+            max_in_flight: 5,
+            max_request_size: 1_048_576,
+            metadata_max_age: Duration::from_secs(300),
+            metadata_max_idle: Duration::from_secs(300),
+            partitioner_ignore_keys: false,
+            reconnect_backoff: Duration::from_millis(50),
+            reconnect_backoff_max: Duration::from_secs(1),
+            request_timeout: Duration::from_secs(30),
+            retries: 2_147_483_647,
+            retry_backoff: Duration::from_millis(100),
+            retry_backoff_max: Duration::from_secs(1),
+            setup_timeout: Duration::from_secs(10),
+            setup_timeout_max: Duration::from_secs(30),
+            unknown_fate: UnknownFate::Report,
+            compression_threads: None,
+            send_buffer_bytes: None,
+            receive_buffer_bytes: None,
+            warnings: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Errors, named by who must act: the caller, the cluster, nobody any more, the broker's authors.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use kafka_producer_proto::ErrorCode;
+
+/// Why a record was not taken. The record still belongs to the caller, who only lent it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The producer is closed or closing.
+    #[error("the producer is closed: records are taken only before close")]
+    Closed,
+    /// The producer can do nothing more.
+    #[error(transparent)]
+    Fatal(#[from] FatalError),
+    /// No room: wait with `wait_for_space`, or try later. Nothing was taken.
+    #[error("buffer.memory is full: {} bytes are needed; wait for space, or send less", .0.bytes)]
+    Full(Shortage),
+    /// Something in the record can never be sent.
+    #[error("{what}")]
+    Invalid {
+        /// What was expected and what came.
+        what: String,
+    },
+    /// The record can never fit.
+    #[error(
+        "the record takes {size} bytes at most, {setting} allows {limit}: send less in one \
+         record, or raise {setting}"
+    )]
+    TooLarge {
+        /// The upper bound of the record's batch.
+        size: usize,
+        /// The limit.
+        limit: usize,
+        /// `max.request.size` or `buffer.memory`.
+        setting: &'static str,
+    },
+    /// The cluster refuses the topic.
+    #[error("topic {topic}: {code}: {}", .code.explanation())]
+    Topic {
+        /// The topic.
+        topic: Arc<str>,
+        /// INVALID_TOPIC_EXCEPTION or TOPIC_AUTHORIZATION_FAILED.
+        code: ErrorCode,
+    },
+    /// The handle belongs to another machine.
+    #[error("no such topic handle: handles are valid for the producer that gave them")]
+    UnknownHandle,
+}
+
+/// How much room is missing, for `wait_for_space`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    pub(crate) bytes: usize,
+    /// The leader that the record would wait for, if it is known (E47 of fairness: one sick
+    /// broker must not starve the others).
+    pub(crate) broker: Option<i32>,
+}
+
+impl Shortage {
+    /// Bytes that are missing for this record.
+    pub const fn bytes(self) -> usize {
+        self.bytes
+    }
+}
+
+/// Why an accepted record failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProduceError {
+    /// A broker refused it.
+    #[error("{code}: {}{}", .code.explanation(), message_of(.message))]
+    Broker {
+        /// The broker's error.
+        code: ErrorCode,
+        /// The broker's own words, if it had any.
+        message: Option<Arc<str>>,
+    },
+    /// `close` ran out of time, or the last handle was dropped.
+    #[error("the producer was closed before the record was delivered")]
+    Closed,
+    /// The codec failed.
+    #[error("the batch could not be compressed: {0}")]
+    Compression(Arc<str>),
+    /// The producer can do nothing more.
+    #[error(transparent)]
+    Fatal(#[from] FatalError),
+    /// Tries used up.
+    #[error("not delivered after {attempts} attempts (retries used up), last error {last}")]
+    RetriesExhausted {
+        /// How often it was tried.
+        attempts: u32,
+        /// The last answer; NETWORK_EXCEPTION stands for a lost connection.
+        last: ErrorCode,
+    },
+    /// Time used up.
+    #[error(
+        "not delivered within delivery.timeout.ms: {attempts} attempts, last error {}",
+        last_of(.last)
+    )]
+    TimedOut {
+        /// How often it was tried.
+        attempts: u32,
+        /// The last answer; NETWORK_EXCEPTION stands for a lost connection.
+        last: Option<ErrorCode>,
+    },
+    /// The topic (or the partition of it) did not appear.
+    #[error(
+        "topic {topic}{} is not in the cluster's metadata after max.block.ms: create it, or \
+         check the name and the rights", partition_of(.partition, .count)
+    )]
+    TopicUnknown {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition that was asked for.
+        partition: Option<u32>,
+        /// How many partitions the topic has, if it is known at all.
+        count: Option<u32>,
+    },
+}
+
+impl ProduceError {
+    /// Kafka's name of the error, as other clients print it.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Broker { code, .. } => *code,
+            Self::RetriesExhausted { last, .. } => *last,
+            Self::Closed | Self::Compression(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+            Self::Fatal(fatal) => fatal.code,
+            Self::TimedOut { .. } => ErrorCode::REQUEST_TIMED_OUT,
+            Self::TopicUnknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        }
+    }
+}
+
+fn message_of(message: &Option<Arc<str>>) -> String {
+    message.as_ref().map_or_else(String::new, |text| alloc::format!(" ({text})"))
+}
+
+fn last_of(last: &Option<ErrorCode>) -> String {
+    last.map_or_else(|| String::from("none"), |code| String::from(code.name()))
+}
+
+fn partition_of(partition: &Option<u32>, count: &Option<u32>) -> String {
+    match (partition, count) {
+        (Some(partition), Some(count)) => {
+            alloc::format!(" partition {partition} (the topic has {count})")
+        }
+        (Some(partition), None) => alloc::format!(" partition {partition}"),
+        (None, _) => String::new(),
+    }
+}
+
+/// The producer can do nothing more: close it, mend the cause, make a new one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the producer cannot go on: {code}: {}; close it and make a new one", .code.explanation())]
+pub struct FatalError {
+    /// What the cluster said.
+    pub code: ErrorCode,
+}
+
+/// Why a connection ended, or was never made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// The machine asked for it.
+    #[error("closed by this producer")]
+    Asked,
+    /// The peer closed.
+    #[error("closed by the broker")]
+    Closed,
+    /// Reading, writing or connecting failed.
+    #[error("{0}")]
+    Failed(Arc<str>),
+    /// Nothing for `connections.max.idle.ms`.
+    #[error("idle for connections.max.idle.ms")]
+    Idle,
+    /// The bytes are not Kafka's.
+    #[error("{0}")]
+    Protocol(Arc<str>),
+    /// No answer within `request.timeout.ms`.
+    #[error("no answer within request.timeout.ms")]
+    RequestTimeout,
+    /// The name did not resolve.
+    #[error("the name did not resolve: {0}")]
+    Resolve(Arc<str>),
+    /// No connection within `socket.connection.setup.timeout.ms`.
+    #[error("no connection within socket.connection.setup.timeout.ms")]
+    SetupTimeout,
+}

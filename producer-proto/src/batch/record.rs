@@ -1,0 +1,70 @@
+//! A record as the caller lends it, and how large it is on the wire.
+
+use super::{HEADER_LEN, MAX_RECORD_OVERHEAD, varint};
+
+/// A header of a record, as the caller lends it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Header<'a> {
+    /// The key: may be empty, and may occur more than once in a record.
+    pub key: &'a str,
+    /// The value: null and empty differ.
+    pub value: Option<&'a [u8]>,
+}
+
+/// What a record carries into its batch. Nothing is owned: `append` makes the only copy.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct RecordBody<'a> {
+    /// Milliseconds since the epoch, or −1 for none.
+    pub timestamp: i64,
+    /// The key: null and empty differ.
+    pub key: Option<&'a [u8]>,
+    /// The value: null (a tombstone) and empty differ.
+    pub value: Option<&'a [u8]>,
+    /// The headers, in the order in which they go out.
+    pub headers: &'a [Header<'a>],
+}
+
+impl RecordBody<'_> {
+    /// Upper bound of the bytes of a batch that holds this record alone, as Java reckons it
+    /// (`AbstractRecords.estimateSizeInBytesUpperBound`).
+    ///
+    /// This is what `max.request.size` and `buffer.memory` are compared with; it saturates instead
+    /// of overflowing.
+    #[must_use]
+    pub fn upper_bound(&self) -> usize {
+        (HEADER_LEN + MAX_RECORD_OVERHEAD)
+            .saturating_add(nullable_size(self.key))
+            .saturating_add(nullable_size(self.value))
+            .saturating_add(headers_size(self.headers))
+    }
+}
+
+/// Bytes of a field that may be null, with its length.
+#[inline]
+pub(super) fn nullable_size(field: Option<&[u8]>) -> usize {
+    match field {
+        Some(bytes) => sized(bytes.len()),
+        None => 1,
+    }
+}
+
+/// Bytes of the headers, with their count.
+#[inline]
+pub(super) fn headers_size(headers: &[Header<'_>]) -> usize {
+    if headers.is_empty() {
+        return 1;
+    }
+
+    headers.iter().fold(
+        varint::len(varint::zigzag_length(headers.len())),
+        |size, header| {
+            size.saturating_add(sized(header.key.len()))
+                .saturating_add(nullable_size(header.value))
+        },
+    )
+}
+
+#[inline]
+fn sized(length: usize) -> usize {
+    varint::len(varint::zigzag_length(length)).saturating_add(length)
+}
