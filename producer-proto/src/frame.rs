@@ -82,8 +82,9 @@ impl FrameReader {
 
     /// The next whole frame, without its size, in `bytes` and what was kept from before.
     ///
-    /// Advances `bytes` past what it used. `None` means that all bytes are used and the last frame,
-    /// if any, is unfinished. Call it until then; a frame that lies wholly in `bytes` is not copied.
+    /// Advances `bytes` past what it used. `None` means that all bytes are used and the last
+    /// frame, if any, is unfinished: call it until then. A frame that lies wholly in `bytes` is
+    /// not copied.
     ///
     /// # Errors
     /// The size is impossible or above the limit. The stream cannot be resumed.

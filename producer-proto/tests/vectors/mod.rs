@@ -2,8 +2,12 @@
 
 #![allow(dead_code, reason = "each test binary uses what it needs")]
 
+use std::fmt::Debug;
+
 use kafka_producer_proto::fuzzing::Role;
-use kafka_producer_proto::{ApiKey, RequestHeader, ResponseHeader};
+use kafka_producer_proto::{
+    ApiKey, Message, Request, RequestHeader, ResponseHeader, encode_request, encode_response,
+};
 
 /// One frame.
 #[derive(Clone, Debug)]
@@ -53,6 +57,62 @@ pub(crate) fn titled(start: &str) -> Vector {
     let vector = found.next().expect("the title exists");
     assert!(found.next().is_none(), "{start} begins more than one title");
     vector
+}
+
+/// Compares the frame whose title begins with `title`, from the client named `rs-producer`.
+#[track_caller]
+pub(crate) fn request<R: Request + Debug + PartialEq>(title: &str, correlation_id: i32, value: &R) {
+    request_from(Some("rs-producer"), title, correlation_id, value);
+}
+
+#[track_caller]
+pub(crate) fn request_from<R: Request + Debug + PartialEq>(
+    client_id: Option<&str>,
+    title: &str,
+    correlation_id: i32,
+    value: &R,
+) {
+    let vector = titled(title);
+    assert_eq!(R::API, vector.api);
+    let mut written = Vec::new();
+    encode_request(
+        client_id,
+        correlation_id,
+        vector.version,
+        value,
+        &mut written,
+    )
+    .unwrap();
+    assert_eq!(written, vector.bytes);
+    let (header, body) = RequestHeader::decode(vector.frame()).unwrap();
+    let client_id = client_id.map(String::from);
+    let (api, version) = (vector.api.value(), vector.version);
+    assert_eq!(
+        header,
+        RequestHeader {
+            api,
+            version,
+            correlation_id,
+            client_id
+        }
+    );
+    assert_eq!(R::decode(version, body).as_ref(), Ok(value));
+}
+
+#[track_caller]
+pub(crate) fn response<M: Message + Debug + PartialEq>(
+    title: &str,
+    correlation_id: i32,
+    value: &M,
+) {
+    let vector = titled(title);
+    let (api, version) = (vector.api, vector.version);
+    let mut written = Vec::new();
+    encode_response(api, version, correlation_id, value, &mut written).unwrap();
+    assert_eq!(written, vector.bytes);
+    let (header, body) = ResponseHeader::decode(api, version, vector.frame()).unwrap();
+    assert_eq!(header, ResponseHeader { correlation_id });
+    assert_eq!(M::decode(version, body).as_ref(), Ok(value));
 }
 
 fn parse(text: &'static str) -> Vector {
