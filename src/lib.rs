@@ -1,1 +1,70 @@
-//! Placeholder.
+//! A Kafka producer whose whole mind is one pure value.
+//!
+//! This crate is the front door: the [`Producer`] handle, records and settings, and one transport
+//! per feature. What thinks is [`kafka_producer_machine`](https://docs.rs/kafka-producer-machine),
+//! which any event loop can drive.
+//!
+//! ```no_run
+//! # #[cfg(feature = "tokio")]
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! use kafka_producer::{Config, Record};
+//!
+//! let config = Config::from_properties([("bootstrap.servers", "localhost:9092")])?;
+//! let producer = kafka_producer::tokio::start(config)?;
+//!
+//! // `send` waits only for room; the delivery says what became of the record.
+//! let record = Record::to("CustomerCountry").key("user-42").value("France");
+//! let delivery = producer.send(&record).await?;
+//! let written = delivery.await?;
+//! println!("{}-{} at offset {:?}", written.topic, written.partition, written.offset);
+//!
+//! producer.close(Duration::from_secs(10)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **Close, or flush, before the program ends.** Records are sent in the background; a process
+//! that ends without `close` or `flush` loses what is still pending.
+//!
+//! A failed record says whether it may have been written all the same
+//! ([`Outcome`]), and gives itself back ([`DeliveryError::record`]).
+//!
+//! | how to send | waits for room | says what became of the record |
+//! |---|---|---|
+//! | [`send`](Producer::send) | yes | a [`Delivery`] |
+//! | [`send_all`](Producer::send_all) | yes | [`Deliveries`] |
+//! | [`send_with`](Producer::send_with) | yes | a callback |
+//! | [`send_detached`](Producer::send_detached) | yes | nobody |
+//! | [`try_send`](Producer::try_send), `try_send_with`, `try_send_detached` | no | as above |
+//!
+//! | feature | adds | default |
+//! |---|---|---|
+//! | `tokio` | [`tokio::start`], on tokio | yes |
+//! | `threads` | [`threads::start`], on std threads, with [`blocking::Producer`] | |
+//! | `gzip`, `snappy`, `lz4`, `zstd` | the codec for `compression.type` | yes |
+//! | `tracing` | events for connects, retries, epoch bumps and the like | |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+/// The producer and what its calls give.
+pub use kafka_producer_driver::{
+    Close, Deliveries, DeliveriesIntoIter, Delivery, Flush, PartitionInfo, PartitionsFor, Producer,
+    RecordMetadata, Sending, SendingAll, SendingDetached, blocking,
+};
+
+/// What is sent, and how.
+pub use kafka_producer_driver::{
+    Acks, Codec, Config, Guarantee, Header, Record, Topic, TopicHandle, UnknownFate,
+};
+
+/// What can go wrong.
+pub use kafka_producer_driver::{
+    DeliveryError, DisconnectReason, ErrorCode, FatalError, Outcome, OwnedRecord, ProduceError,
+    ProducerError, SendAllError, SendError, Shortage, WaitError,
+};
+
+#[cfg(feature = "threads")]
+pub use kafka_producer_std as threads;
+#[cfg(feature = "tokio")]
+pub use kafka_producer_tokio as tokio;

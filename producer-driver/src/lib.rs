@@ -1,1 +1,46 @@
-//! Placeholder.
+//! Drives the pure producer machine: one lock, the real clock, wakers, and the [`Producer`]
+//! handle that applications hold.
+//!
+//! ```text
+//! application ─► Producer ─► Hub { lock: machine, completions, waits, links } ◄─ roles ◄─ Runtime
+//!                    ▲                      │
+//!                    └──── wakers ◄─────────┘        roles: a clock, and per link reader, writer
+//! ```
+//!
+//! - The driver knows no rule of Kafka's and no runtime: those are below and above it.
+//! - A transport implements [`Runtime`] and [`Stream`]; tasks and threads host the same roles.
+//! - Every future is cancel-safe. Nothing is allocated, looked up or woken per record that nobody
+//!   awaits.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod all;
+pub mod blocking;
+mod clock;
+mod completion;
+mod delivery;
+mod ends;
+mod error;
+mod hub;
+mod link;
+mod notice;
+mod park;
+mod producer;
+mod room;
+mod runtime;
+mod signal;
+mod waits;
+mod workers;
+
+pub use all::SendingAll;
+pub use delivery::{Deliveries, DeliveriesIntoIter, Delivery, DeliveryError, RecordMetadata};
+pub use ends::{Close, Flush, PartitionsFor};
+pub use error::{ProducerError, SendAllError, WaitError};
+pub use kafka_producer_machine::{
+    Acks, Codec, Config, DisconnectReason, ErrorCode, FatalError, Guarantee, Header, Outcome,
+    OwnedRecord, ProduceError, Record, SendError, Shortage, Topic, TopicHandle, UnknownFate,
+};
+pub use park::{block_on, block_on_until};
+pub use producer::{PartitionInfo, Producer};
+pub use room::{Sending, SendingDetached};
+pub use runtime::{Role, Runtime, SocketOptions, Stream};
+pub use signal::Signal;

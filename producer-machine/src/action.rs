@@ -55,7 +55,10 @@ impl CompressJob {
         let result = compressor
             .compress(self.codec, self.level, &self.records, &mut self.out)
             .map(|()| self.out);
-        Compressed { id: self.id, result }
+        Compressed {
+            id: self.id,
+            result,
+        }
     }
 
     /// How many bytes there are to compress.

@@ -136,7 +136,9 @@ impl ProduceError {
 }
 
 fn message_of(message: &Option<Arc<str>>) -> String {
-    message.as_ref().map_or_else(String::new, |text| alloc::format!(" ({text})"))
+    message
+        .as_ref()
+        .map_or_else(String::new, |text| alloc::format!(" ({text})"))
 }
 
 fn last_of(last: &Option<ErrorCode>) -> String {

@@ -105,7 +105,12 @@ pub struct FailedRecords {
 impl fmt::Debug for FailedRecords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the payload.
-        write!(f, "FailedRecords({} bytes, {})", self.body.len(), self.codec.name())
+        write!(
+            f,
+            "FailedRecords({} bytes, {})",
+            self.body.len(),
+            self.codec.name()
+        )
     }
 }
 
@@ -135,14 +140,21 @@ impl FailedRecords {
             plain.as_slice()
         };
         let index = usize::try_from(self.first.checked_add(position)?).ok()?;
-        let record = RecordIter::new(records, self.base_timestamp).nth(index)?.ok()?;
+        let record = RecordIter::new(records, self.base_timestamp)
+            .nth(index)?
+            .ok()?;
         Some(OwnedRecord {
             timestamp: record.timestamp,
             key: record.key.map(Vec::from),
             value: record.value.map(Vec::from),
             headers: record
                 .headers
-                .map(|header| (String::from(header.key), header.value.map(Vec::from)))
+                .map(|header| {
+                    (
+                        String::from_utf8_lossy(header.key).into_owned(),
+                        header.value.map(Vec::from),
+                    )
+                })
                 .collect(),
         })
     }

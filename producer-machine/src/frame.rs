@@ -35,7 +35,11 @@ struct Piece {
 impl Unsealed {
     /// An empty frame.
     pub const fn new() -> Self {
-        Self { head: Vec::new(), batches: Vec::new(), sealed: false }
+        Self {
+            head: Vec::new(),
+            batches: Vec::new(),
+            sealed: false,
+        }
     }
 
     /// Forgets the contents. Do it right after the last byte is written: the acknowledgement
@@ -55,8 +59,10 @@ impl Unsealed {
     pub fn seal(&mut self) -> Frame<'_> {
         if !self.sealed {
             for piece in &self.batches {
-                let start = piece.head_end - batch::HEADER_LEN;
-                batch::seal(&mut self.head[start..piece.head_end], &piece.body);
+                let head = &mut self.head[..piece.head_end];
+                if let Some(header) = head.last_chunk_mut::<{ batch::HEADER_LEN }>() {
+                    batch::seal(header, &piece.body);
+                }
             }
             self.sealed = true;
         }
@@ -70,13 +76,24 @@ impl Unsealed {
 
     /// Lets `body` follow what is in the head, which must end with its batch header.
     pub(crate) fn push_body(&mut self, body: Body) {
-        debug_assert!(batch::HEADER_LEN <= self.head.len(), "a body follows its header");
-        self.batches.push(Piece { head_end: self.head.len(), body });
+        debug_assert!(
+            batch::HEADER_LEN <= self.head.len(),
+            "a body follows its header"
+        );
+        self.batches.push(Piece {
+            head_end: self.head.len(),
+            body,
+        });
     }
 
     /// How many bytes the whole frame has so far.
     pub(crate) fn len(&self) -> usize {
-        self.head.len() + self.batches.iter().map(|piece| piece.body.len()).sum::<usize>()
+        self.head.len()
+            + self
+                .batches
+                .iter()
+                .map(|piece| piece.body.len())
+                .sum::<usize>()
     }
 }
 

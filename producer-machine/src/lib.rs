@@ -21,19 +21,30 @@
 
 extern crate alloc;
 
+mod accumulator;
 mod action;
+mod brokers;
 mod config;
+mod connection;
 mod error;
 mod event;
 mod frame;
+mod idempotence;
 mod ids;
 mod machine;
+mod metadata;
+mod partitioner;
+mod produce;
 mod record;
+mod retry;
 mod seed;
 mod time;
+mod waiters;
 
 pub use action::{Action, CompressJob, Compressed};
-pub use config::{Acks, Config, Guarantee, UnknownFate};
+pub use config::{
+    Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, UnknownFate, properties,
+};
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
 pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};
 pub use frame::{Frame, Unsealed};

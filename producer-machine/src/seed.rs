@@ -17,7 +17,9 @@ impl Seed {
 
     /// A stream of its own for one use: a draw more for jitter must not move the partitioner.
     pub(crate) const fn stream(self, label: u64) -> Stream {
-        let mut stream = Stream { state: self.0 ^ label.wrapping_mul(0x9e37_79b9_7f4a_7c15) };
+        let mut stream = Stream {
+            state: self.0 ^ label.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        };
         stream.state = stream.next_u64();
         stream
     }

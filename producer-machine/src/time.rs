@@ -46,7 +46,10 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -54,7 +57,10 @@ impl Sub<Duration> for Instant {
     type Output = Self;
 
     fn sub(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -74,7 +80,9 @@ pub(crate) struct Deadlines<K> {
 
 impl<K: Copy + Ord> Deadlines<K> {
     pub(crate) const fn new() -> Self {
-        Self { ordered: BTreeSet::new() }
+        Self {
+            ordered: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn arm(&mut self, at: Instant, key: K) {
@@ -116,7 +124,10 @@ mod tests {
 
     #[test]
     fn an_earlier_instant_is_zero_later() {
-        assert_eq!(Instant::from_micros(5).since(Instant::from_micros(9)), Duration::ZERO);
+        assert_eq!(
+            Instant::from_micros(5).since(Instant::from_micros(9)),
+            Duration::ZERO
+        );
     }
 
     #[test]

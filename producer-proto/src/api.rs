@@ -1,4 +1,4 @@
-//! The APIs that this crate can speak: their keys, their versions, and which header goes with which.
+//! The APIs that this crate can speak: their keys, their versions, and which headers they have.
 //!
 //! The ranges are those of Kafka's JSON definitions (`clients/.../common/message/*.json`); the
 //! newest releases dropped the versions below the minimum (KIP-896).

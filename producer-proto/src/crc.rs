@@ -2,7 +2,7 @@
 //!
 //! With `std` the processor computes it (`crc32c`: SSE4.2, AArch64), without `std` a table does
 //! (`crc`), since no crate that knows the instructions builds without `std`. Everything else calls
-//! [`crc32c`] only, so that a faster implementation can be tried in this one place.
+//! [`crc32c()`] only, so that a faster implementation can be tried in this one place.
 
 /// The checksum of what `previous` is the checksum of, followed by `bytes`; start with 0.
 #[cfg(feature = "std")]

@@ -23,7 +23,11 @@ macro_rules! compare_all {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn every_message_agrees_with_an_independent_implementation(
@@ -119,12 +123,15 @@ fn our_words(api: ApiKey, message: &impl Debug) -> String {
 /// The debug text of one of their messages, with ids printed as we print them.
 fn their_words(message: &impl Debug) -> String {
     let text = format!("{message:?}").replace(", unknown_tagged_fields: {}", "");
-    let words = text.split(' ').map(|word| topic_id(word).unwrap_or_else(|| word.to_string()));
+    let words = text
+        .split(' ')
+        .map(|word| topic_id(word).unwrap_or_else(|| word.to_string()));
     words.collect::<Vec<String>>().join(" ")
 }
 
 fn nothing(text: &str) -> String {
-    text.replace("Some([])", "None").replace("Some(\"\")", "None")
+    text.replace("Some([])", "None")
+        .replace("Some(\"\")", "None")
 }
 
 /// A hyphenated id as we print it.

@@ -82,8 +82,9 @@ impl FrameReader {
 
     /// The next whole frame, without its size, in `bytes` and what was kept from before.
     ///
-    /// Advances `bytes` past what it used. `None` means that all bytes are used and the last frame,
-    /// if any, is unfinished. Call it until then; a frame that lies wholly in `bytes` is not copied.
+    /// Advances `bytes` past what it used. `None` means that all bytes are used and the last
+    /// frame, if any, is unfinished: call it until then. A frame that lies wholly in `bytes` is
+    /// not copied.
     ///
     /// # Errors
     /// The size is impossible or above the limit. The stream cannot be resumed.
@@ -225,3 +226,133 @@ const SIZE_BYTES: usize = 4;
 
 /// A tail above this is given back after its frame, so that one large answer does not pin memory.
 const KEPT_CAPACITY: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::messages::{InitProducerIdRequest, MetadataRequest};
+
+    /// All frames of a stream that comes in pieces.
+    fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Vec<u8>>, FrameError> {
+        let mut reader = FrameReader::new(1000);
+        let mut frames = Vec::new();
+        for mut piece in pieces {
+            while let Some(frame) = reader.next_frame(&mut piece)? {
+                frames.push(frame.to_vec());
+            }
+            assert!(piece.is_empty());
+        }
+        Ok(frames)
+    }
+
+    #[test]
+    fn a_whole_frame_is_handed_out_in_place() {
+        let bytes = [0, 0, 0, 1, 5, 0, 0, 0, 0];
+        let mut rest = &bytes[..];
+        let mut reader = FrameReader::new(10);
+        let frame = reader.next_frame(&mut rest).unwrap().unwrap();
+        assert!(core::ptr::eq(frame, &bytes[4..5]));
+        assert_eq!(reader.next_frame(&mut rest), Ok(Some(&[][..])));
+        assert_eq!(reader.next_frame(&mut rest), Ok(None));
+        assert_eq!(reader.buffered(), 0);
+    }
+
+    #[test]
+    fn memory_grows_with_bytes_and_is_given_back() {
+        let mut reader = FrameReader::new(100 << 20);
+        assert_eq!(
+            reader.next_frame(&mut &(100_i32 << 20).to_be_bytes()[..]),
+            Ok(None)
+        );
+        assert!(reader.tail.capacity() < 64);
+        let mut reader = FrameReader::new(100 << 20);
+        assert_eq!(
+            reader.next_frame(&mut &100_000_i32.to_be_bytes()[..]),
+            Ok(None)
+        );
+        assert!(
+            reader
+                .next_frame(&mut &vec![0; 100_000][..])
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(reader.next_frame(&mut &[][..]), Ok(None));
+        assert_eq!(reader.tail.capacity(), 0);
+    }
+
+    #[test]
+    fn a_frame_at_the_limit_passes_and_one_above_it_does_not() {
+        let mut reader = FrameReader::new(2);
+        assert_eq!(
+            reader.next_frame(&mut &[0, 0, 0, 2, 1, 2][..]),
+            Ok(Some(&[1, 2][..]))
+        );
+        let too_large = FrameError::TooLarge { size: 3, limit: 2 };
+        assert_eq!(reader.next_frame(&mut &[0, 0, 0, 3][..]), Err(too_large));
+    }
+
+    #[test]
+    fn other_protocols_are_named() {
+        let first = |mut bytes: &[u8]| FrameReader::new(100 << 20).next_frame(&mut bytes).err();
+        assert_eq!(
+            first(b"HTTP/1.1 400 Bad Request"),
+            Some(FrameError::LooksLikeHttp)
+        );
+        assert_eq!(
+            first(&[0x15, 3, 3, 0, 2, 2, 70]),
+            Some(FrameError::LooksLikeTls)
+        );
+        assert_eq!(first(&[0x16, 3, 1, 2, 0]), Some(FrameError::LooksLikeTls));
+        assert_eq!(first(&[0xff; 4]), Some(FrameError::Negative { size: -1 }));
+        let size = i32::MAX as u32;
+        let limit = 100 << 20;
+        assert_eq!(
+            first(&i32::MAX.to_be_bytes()),
+            Some(FrameError::TooLarge { size, limit })
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_encoded_leaves_the_buffer_as_it_was() {
+        let mut out = vec![7];
+        let null = MetadataRequest {
+            topics: None,
+            ..Default::default()
+        };
+        let error = encode_request(None, 1, 0, &null, &mut out);
+        assert_eq!(error, Err(EncodeError::NullNotAllowed { version: 0 }));
+        let name = "x".repeat(40_000);
+        let request = InitProducerIdRequest::default();
+        let error = encode_request(Some(&name), 1, 4, &request, &mut out);
+        assert_eq!(error, Err(EncodeError::StringTooLong { length: 40_000 }));
+        assert_eq!(out, [7]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_way_of_cutting_a_stream_yields_the_same_frames(
+            contents in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..8),
+            cuts in prop::collection::vec(0_usize..400, 0..12),
+        ) {
+            let mut stream = Vec::new();
+            for content in &contents {
+                framed(&mut stream, |out| {
+                    out.extend_from_slice(content);
+                    Ok(())
+                }).unwrap();
+            }
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
+            cuts.extend([0, stream.len()]);
+            cuts.sort_unstable();
+            let pieces = cuts.windows(2).map(|ends| &stream[ends[0]..ends[1]]);
+            prop_assert_eq!(frames(pieces), Ok(contents.clone()));
+            prop_assert_eq!(frames(stream.chunks(1)), Ok(contents));
+        }
+    }
+}

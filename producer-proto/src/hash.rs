@@ -168,14 +168,16 @@ mod tests {
     ];
 
     /// Key, CRC-32 and its partition of 17; FNV-1a, and librdkafka's and sarama's partition of 17.
-    const OTHERS: &[(&[u8], u32, u32, u32, u32, u32)] = &[
-        (b"kafka", 0x5bbc_7517, 11, 0x0d33_c4e1, 9, 9),
-        (b"giberish123456789", 0x7b3a_8e3f, 12, 0x77a5_8295, 2, 2),
-        (b"1234", 0x9be3_e0a3, 4, 0xfdc4_22fd, 13, 13),
-        (b"234", 0x0d71_7969, 12, 0x2dea_3cd2, 5, 5),
-        (b"34", 0x9406_837a, 16, 0x8bf0_57c2, 4, 5),
-        (b"4", 0xf3b6_1b38, 15, 0x310c_a263, 16, 16),
-        (
+    struct Vector(&'static [u8], u32, u32, u32, u32, u32);
+
+    const OTHERS: &[Vector] = &[
+        Vector(b"kafka", 0x5bbc_7517, 11, 0x0d33_c4e1, 9, 9),
+        Vector(b"giberish123456789", 0x7b3a_8e3f, 12, 0x77a5_8295, 2, 2),
+        Vector(b"1234", 0x9be3_e0a3, 4, 0xfdc4_22fd, 13, 13),
+        Vector(b"234", 0x0d71_7969, 12, 0x2dea_3cd2, 5, 5),
+        Vector(b"34", 0x9406_837a, 16, 0x8bf0_57c2, 4, 5),
+        Vector(b"4", 0xf3b6_1b38, 15, 0x310c_a263, 16, 16),
+        Vector(
             b"PreAmbleWillBeRemoved,ThePrePartThatIs",
             0xddcb_a83a,
             4,
@@ -183,9 +185,9 @@ mod tests {
             11,
             11,
         ),
-        (b"", 0x0000_0000, 0, 0x811c_9dc5, 0, 9),
-        (b"23456", 0xb1b4_51d7, 7, 0x27e6_f469, 6, 6),
-        (
+        Vector(b"", 0x0000_0000, 0, 0x811c_9dc5, 0, 9),
+        Vector(b"23456", 0xb1b4_51d7, 7, 0x27e6_f469, 6, 6),
+        Vector(
             b"this is another string with more length to it perhaps",
             0xb015_0df7,
             15,
@@ -193,7 +195,7 @@ mod tests {
             0,
             0,
         ),
-        (b"hejsan", 0xd077_037e, 14, 0xe84e_1d86, 4, 5),
+        Vector(b"hejsan", 0xd077_037e, 14, 0xe84e_1d86, 4, 5),
     ];
 
     #[test]
@@ -209,7 +211,7 @@ mod tests {
 
     #[test]
     fn crc32_and_fnv1a_are_those_of_the_other_clients_for_every_published_key() {
-        for &(key, crc, consistent, fnv1a, librdkafka, sarama) in OTHERS {
+        for &Vector(key, crc, consistent, fnv1a, librdkafka, sarama) in OTHERS {
             assert_eq!(crc32(key), crc, "{key:?}");
             assert_eq!(librdkafka_consistent(key, 17), consistent);
             assert_eq!(sarama_consistent_crc(key, 17), consistent);

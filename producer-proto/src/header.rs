@@ -115,3 +115,68 @@ pub(crate) fn put_response(api: ApiKey, version: i16, correlation_id: i32, out: 
         put_unsigned_varint(0, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flexible_request_header_ends_in_tags_but_keeps_the_classic_client_id() {
+        let frame = [0, 3, 0, 12, 0, 0, 0, 2, 0, 1, b'c', 1, 9, 2, 8, 8, 7];
+        let (header, body) = RequestHeader::decode(&frame).unwrap();
+        let client_id = Some(String::from("c"));
+        assert_eq!(
+            header,
+            RequestHeader {
+                api: 3,
+                version: 12,
+                correlation_id: 2,
+                client_id
+            }
+        );
+        assert_eq!(body, [7]);
+    }
+
+    #[test]
+    fn a_request_of_an_unknown_api_has_the_classic_header() {
+        let frame = [0x7f, 0xff, 0, 9, 0, 0, 0, 2, 0xff, 0xff, 5];
+        let (header, body) = RequestHeader::decode(&frame).unwrap();
+        assert_eq!(
+            (header.api, header.version, header.client_id),
+            (0x7fff, 9, None)
+        );
+        assert_eq!(body, [5]);
+    }
+
+    #[test]
+    fn a_request_for_versions_is_read_in_any_version() {
+        for (version, tags) in [(-1, 0), (0, 0), (2, 0), (3, 1), (5, 1), (99, 1)] {
+            let mut frame = Vec::new();
+            let version: i16 = version;
+            frame.extend_from_slice(&[0, 18]);
+            frame.extend_from_slice(&version.to_be_bytes());
+            frame.extend_from_slice(&[0, 0, 0, 1, 0, 0]);
+            frame.extend(core::iter::repeat_n(0, tags));
+            let (header, body) = RequestHeader::decode(&frame).unwrap();
+            assert_eq!((header.version, body), (version, &[][..]));
+        }
+    }
+
+    #[test]
+    fn an_answer_about_versions_never_has_header_tags() {
+        let frame = [0, 0, 0, 1, 0];
+        let (_, body) = ResponseHeader::decode(ApiKey::ApiVersions, 4, &frame).unwrap();
+        assert_eq!(body, [0]);
+        let (header, body) = ResponseHeader::decode(ApiKey::Produce, 9, &frame).unwrap();
+        assert_eq!((header.correlation_id, body), (1, &[][..]));
+        let (_, body) = ResponseHeader::decode(ApiKey::Produce, 8, &frame).unwrap();
+        assert_eq!(body, [0]);
+    }
+
+    #[test]
+    fn a_header_that_is_cut_is_refused() {
+        assert!(RequestHeader::decode(&[0, 3, 0, 12, 0, 0, 0, 2, 0, 1, b'c']).is_err());
+        assert!(RequestHeader::decode(&[0, 3]).is_err());
+        assert!(ResponseHeader::decode(ApiKey::Produce, 9, &[0, 0, 0, 1]).is_err());
+    }
+}

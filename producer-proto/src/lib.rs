@@ -22,6 +22,8 @@ pub mod compression;
 pub mod crc;
 mod error_code;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hash;
 mod header;
 #[macro_use]

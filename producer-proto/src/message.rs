@@ -85,10 +85,14 @@ macro_rules! message {
             message!(@put $field, $form $out, $nullable)?;
         }
     };
-    (@put_plain $field:expr, $form:ident $out:ident, $versions:tt, $nullable:tt, [$tag:literal]) => {};
+    (
+        @put_plain $field:expr, $form:ident $out:ident, $versions:tt, $nullable:tt, [$tag:literal]
+    ) => {};
 
     (@put_tagged $field:expr, $form:ident $tags:ident, $versions:tt, $default:tt, []) => {};
-    (@put_tagged $field:expr, $form:ident $tags:ident, $versions:tt, $default:tt, [$tag:literal]) => {
+    (
+        @put_tagged $field:expr, $form:ident $tags:ident, $versions:tt, $default:tt, [$tag:literal]
+    ) => {
         if message!(@exists $form $versions)
             && !$crate::wire::is_default(&$field, &message!(@default $default))
         {
@@ -107,10 +111,14 @@ macro_rules! message {
             ($input, $field) = message!(@take $form $input, $nullable)?;
         }
     };
-    (@take_plain $field:expr, $form:ident $input:ident, $versions:tt, $nullable:tt, [$tag:literal]) => {};
+    (
+        @take_plain $field:expr, $form:ident $input:ident, $versions:tt, $nullable:tt, [$tag:literal]
+    ) => {};
 
     (@take_tagged $field:expr, $form:ident $came:ident $bytes:ident, $versions:tt, []) => {};
-    (@take_tagged $field:expr, $form:ident $came:ident $bytes:ident, $versions:tt, [$tag:literal]) => {
+    (
+        @take_tagged $field:expr, $form:ident $came:ident $bytes:ident, $versions:tt, [$tag:literal]
+    ) => {
         if $came == $tag && message!(@exists $form $versions) {
             (_, $field) = $crate::wire::Field::take($form, $bytes)?;
         }
@@ -160,7 +168,8 @@ macro_rules! message {
                     #[allow(unused_mut, reason = "most structs have no tagged field")]
                     let mut tags = $crate::wire::TagWriter::default();
                     $( message!(
-                        @put_tagged self.$field, form tags, [$($versions)?], [$($default)?], [$($tag)?]
+                        @put_tagged self.$field, form tags,
+                        [$($versions)?], [$($default)?], [$($tag)?]
                     ); )*
                     tags.finish(out);
                 }
@@ -171,7 +180,8 @@ macro_rules! message {
                 let mut value = Self::default();
                 let mut input = input;
                 $( message!(
-                    @take_plain value.$field, form input, [$($versions)?], [$($nullable)?], [$($tag)?]
+                    @take_plain value.$field, form input,
+                    [$($versions)?], [$($nullable)?], [$($tag)?]
                 ); )*
                 if form.is_flexible() {
                     #[allow(unused_variables, reason = "most structs have no tagged field")]

@@ -5,6 +5,7 @@
     feature = "lz4",
     feature = "zstd"
 ))]
+#![allow(clippy::unwrap_used, reason = "a test may end on it")]
 
 use kafka_producer_proto::compression::{
     Codec, CompressionError, Compressor, decompress, max_compressed_len,

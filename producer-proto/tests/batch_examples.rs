@@ -1,10 +1,13 @@
 //! The worked examples of record batches: bytes that Kafka's own reader accepts.
+#![allow(clippy::unwrap_used, reason = "a test may end on it")]
 
 use kafka_producer_proto::batch::{
     Attributes, BatchError, BatchHeader, HEADER_LEN, Header, OpenBatch, RecordBody, RecordIter,
     seal, verify_crc,
 };
 use kafka_producer_proto::compression::Codec;
+#[cfg(feature = "gzip")]
+use kafka_producer_proto::compression::decompress;
 
 /// Two records with headers, from a plain producer.
 const A: &str = "
@@ -238,6 +241,28 @@ fn the_header_of_example_d_is_read() {
         (header.base_sequence, header.count, section.len()),
         (2, 2, 38)
     );
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn the_records_of_example_d_are_those_of_example_c() {
+    let example = hex(D);
+    let (header, section, _) = BatchHeader::parse(&example).unwrap();
+
+    let mut expanded = Vec::new();
+    decompress(Codec::Gzip, section, 1000, &mut expanded).unwrap();
+
+    assert_eq!(read_section(&header, &expanded), read(&hex(C)).1);
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn every_changed_byte_of_example_d_expands_to_no_more_than_the_limit() {
+    for_every_corruption(&hex(D)[HEADER_LEN..], |_, corrupt| {
+        let mut expanded = Vec::new();
+        let _ = decompress(Codec::Gzip, corrupt, 100, &mut expanded);
+        assert!(expanded.capacity() <= 100);
+    });
 }
 
 #[test]

@@ -1,2 +1,183 @@
-//! Placeholder.
-fn main() {}
+//! The project's own chores, as `cargo xtask CHORE`.
+
+#![allow(clippy::print_stdout, reason = "a command's answers go to stdout")]
+
+mod failure;
+mod kafka;
+mod no_std;
+mod ports;
+mod process;
+mod suites;
+mod tidy;
+mod workspace;
+
+use std::ops::RangeInclusive;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::failure::{Failure, Outcome};
+use crate::kafka::{Cluster, Plan, USUAL_PORT, Version};
+use crate::process::Interrupt;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own chores")]
+enum Chore {
+    /// Apache Kafka on loopback, for tests and for trying things out
+    #[command(subcommand)]
+    Kafka(KafkaChore),
+    /// The suites that need other programs
+    #[command(subcommand)]
+    Test(Suite),
+    /// Run the simulator with many seeds
+    Seeds {
+        /// How many
+        #[arg(long, default_value_t = 2000)]
+        count: u32,
+    },
+    /// Count instructions, heap calls and CPU per record
+    Bench {
+        /// What the benches are given
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Do all that CI does
+    Ci,
+    /// Show that protocol and machine need no standard library
+    NoStd,
+    /// Check what formatter and clippy do not: lengths, headers, leftovers
+    Tidy,
+}
+
+#[derive(Subcommand)]
+enum KafkaChore {
+    /// Fetch it, start it, wait until it is ready, print its bootstrap servers
+    Start(Shape),
+    /// End every node
+    Stop,
+    /// Print each node's process id and whether it is up
+    Status,
+    /// End one node as a crash would, with SIGKILL
+    Kill {
+        /// The node, counted from 1
+        #[arg(long)]
+        node: u16,
+    },
+    /// Start one node again and wait until it is in sync
+    Restart {
+        /// The node, counted from 1
+        #[arg(long)]
+        node: u16,
+    },
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// Our producer against Apache Kafka, three brokers of it unless such a cluster runs already
+    RealKafka {
+        /// The release, 3.9.0 or newer
+        #[arg(long, default_value = "4.3.1")]
+        version: Version,
+        /// What the test program is given
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Python's clients against the simulated cluster
+    Peers {
+        /// Against this cluster instead, which should behave the same
+        #[arg(long)]
+        bootstrap_server: Option<String>,
+        /// What pytest is given
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+}
+
+/// Ports that need no rights and leave room for the other nodes.
+const PORTS: RangeInclusive<i64> = 1024..=65000;
+
+#[derive(Args)]
+struct Shape {
+    /// How many nodes, each broker and controller at once
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
+    brokers: u16,
+    /// The release, 3.9.0 or newer
+    #[arg(long, default_value = "4.3.1")]
+    version: Version,
+    /// The first broker's port; the other brokers and the controllers take those after it
+    #[arg(long, default_value_t = USUAL_PORT, value_parser = clap::value_parser!(u16).range(PORTS))]
+    port: u16,
+    /// A line for every server.properties
+    #[arg(long = "config", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Chore::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Outcome {
+    match chore {
+        Chore::Kafka(chore) => run_kafka(chore),
+        Chore::Test(Suite::RealKafka { version, arguments }) => {
+            suites::real_kafka(version, &arguments)
+        }
+        Chore::Test(Suite::Peers {
+            bootstrap_server,
+            arguments,
+        }) => suites::peers(bootstrap_server, &arguments),
+        Chore::Seeds { count } => suites::seeds(count),
+        Chore::Bench { arguments } => suites::bench(&arguments),
+        Chore::Ci => suites::ci(),
+        Chore::NoStd => no_std::check(),
+        Chore::Tidy => tidy::check(),
+    }
+}
+
+fn run_kafka(chore: KafkaChore) -> Outcome {
+    match chore {
+        KafkaChore::Start(Shape {
+            brokers,
+            version,
+            port,
+            settings,
+        }) => {
+            let plan = Plan {
+                version,
+                brokers,
+                port,
+                settings,
+            };
+            let cluster = Cluster::start(plan, &Interrupt::watch()?)?;
+            println!("bootstrap={}", cluster.bootstrap());
+            Ok(())
+        }
+        KafkaChore::Stop => match Cluster::known()? {
+            Some(cluster) => cluster.stop(),
+            None => Ok(()),
+        },
+        KafkaChore::Status => match Cluster::known()? {
+            Some(cluster) => {
+                print!("bootstrap={}\n{}", cluster.bootstrap(), cluster.status());
+                Ok(())
+            }
+            None => {
+                println!("no cluster was started here");
+                Ok(())
+            }
+        },
+        KafkaChore::Kill { node } => running()?.kill(node),
+        KafkaChore::Restart { node } => running()?.restart(node, &Interrupt::watch()?),
+    }
+}
+
+fn running() -> Outcome<Cluster> {
+    let none = || Failure::new("no cluster runs, start one with cargo xtask kafka start");
+    Cluster::running()?.ok_or_else(none)
+}

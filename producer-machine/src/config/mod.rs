@@ -1,11 +1,34 @@
 //! The producer's settings: valid by construction, under Java's names and with Java's defaults.
+//!
+//! ```text
+//!  text ──> properties ──┐
+//!                        ├──> ConfigBuilder ──> rules ──> Config
+//!  Rust's types ─────────┘         │              │
+//!                                  └──── table ───┘
+//! ```
+//!
+//! A `Config` is only ever the result of `build`, so nobody checks a setting again.
 
+mod builder;
+mod error;
+mod names;
+pub mod properties;
+mod rules;
+mod servers;
+mod table;
+mod value;
+
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use kafka_producer_proto::compression::Codec;
+
+pub use builder::ConfigBuilder;
+pub use error::ConfigError;
+pub use table::Setting;
 
 /// Every setting, checked. Made by [`Config::builder`] or [`Config::from_properties`].
 #[derive(Clone, Debug)]
@@ -83,6 +106,35 @@ impl Guarantee {
 }
 
 impl Config {
+    /// Settings one by one.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// Settings by Kafka's names; of a name that stands twice the last value counts.
+    ///
+    /// ```
+    /// use kafka_producer_machine::Config;
+    ///
+    /// let error = Config::from_properties([("lingr.ms", "5")]).unwrap_err();
+    /// assert_eq!(error.to_string(), "unknown setting lingr.ms; did you mean linger.ms?");
+    /// ```
+    pub fn from_properties<'a>(
+        properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ConfigError> {
+        let last: BTreeMap<&str, &str> = properties.into_iter().collect();
+        last.into_iter()
+            .try_fold(Self::builder(), |builder, (name, value)| {
+                builder.property(name, value)
+            })?
+            .build()
+    }
+
+    /// Every setting that is known, with or without an effect.
+    pub fn settings() -> impl Iterator<Item = &'static Setting> {
+        table::settings()
+    }
+
     /// How long `send` may wait for room and metadata (`max.block.ms`).
     pub const fn max_block(&self) -> Duration {
         self.max_block
@@ -158,5 +210,35 @@ impl Config {
             receive_buffer_bytes: None,
             warnings: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    //! Messages as tests compare them.
+
+    use alloc::string::String;
+
+    /// The text in lines short enough for a source file.
+    pub(super) fn wrapped(text: &str) -> String {
+        let mut lines = String::new();
+        for line in text.split('\n') {
+            if !lines.is_empty() {
+                lines.push('\n');
+            }
+            let mut column = 0;
+            for word in line.split(' ') {
+                if column != 0 && 60 < column + word.len() {
+                    lines.push_str("\n ");
+                    column = 1;
+                }
+                if column != 0 {
+                    lines.push(' ');
+                }
+                lines.push_str(word);
+                column += word.len() + 1;
+            }
+        }
+        lines
     }
 }

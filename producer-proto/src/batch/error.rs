@@ -44,8 +44,8 @@ pub enum BatchError {
         /// Bytes left in the batch.
         remaining: usize,
     },
-    /// A field of a record that does not fit the record.
-    #[error("record {record}: {field} does not fit the record")]
+    /// A field of a record that does not fit the record, or is null where it must not be.
+    #[error("record {record} has no valid {field}")]
     Field {
         /// Index of the record in its batch.
         record: u32,

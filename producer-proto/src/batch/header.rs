@@ -281,3 +281,117 @@ const CODEC_BITS: i16 = 0x07;
 const LOG_APPEND_TIME_BIT: i16 = 0x08;
 const TRANSACTIONAL_BIT: i16 = 0x10;
 const CONTROL_BIT: i16 = 0x20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header_of(change: impl FnOnce(&mut [u8; HEADER_LEN])) -> Result<BatchHeader, BatchError> {
+        let mut bytes = [0; HEADER_LEN];
+        BatchHeader::plain(1, 5, 5).write_unchecked_crc(0, &mut bytes);
+        change(&mut bytes);
+        BatchHeader::parse(&bytes).map(|(header, _, _)| header)
+    }
+
+    #[test]
+    fn a_written_header_is_parsed_to_the_same() {
+        let header = BatchHeader {
+            base_offset: 1,
+            partition_leader_epoch: 2,
+            crc: 0,
+            attributes: Attributes(4),
+            last_offset_delta: 5,
+            base_timestamp: 6,
+            max_timestamp: 7,
+            producer_id: 8,
+            producer_epoch: 9,
+            base_sequence: 10,
+            count: 11,
+        };
+        let mut bytes = [0xff; HEADER_LEN + 3];
+        header.write_unchecked_crc(2, bytes.first_chunk_mut().unwrap());
+
+        let parsed = BatchHeader::parse(&bytes);
+
+        assert_eq!(parsed, Ok((header, &[0xff, 0xff][..], &[0xff][..])));
+    }
+
+    #[test]
+    fn another_magic_is_refused() {
+        assert_eq!(
+            header_of(|bytes| bytes[16] = 1),
+            Err(BatchError::Magic { found: 1 })
+        );
+        assert_eq!(
+            header_of(|bytes| bytes[16] = 0xff),
+            Err(BatchError::Magic { found: -1 })
+        );
+    }
+
+    #[test]
+    fn a_length_that_does_not_cover_the_header_is_refused() {
+        for found in [48, 0, -1, i32::MIN] {
+            let result = header_of(|bytes| put(bytes, 8, found.to_be_bytes()));
+            assert_eq!(result, Err(BatchError::BatchLength { found }));
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_bytes_is_cut_short() {
+        let result = header_of(|bytes| put(bytes, 8, i32::MAX.to_be_bytes()));
+        let expected = 12 + i32::MAX as usize;
+        assert_eq!(
+            result,
+            Err(BatchError::Truncated {
+                expected,
+                found: HEADER_LEN
+            })
+        );
+    }
+
+    #[test]
+    fn a_header_that_was_not_sealed_does_not_pass() {
+        let mut bytes = [0; HEADER_LEN];
+        BatchHeader::plain(1, 5, 5).write_unchecked_crc(0, &mut bytes);
+        assert!(matches!(
+            verify_crc(&bytes),
+            Err(BatchError::Crc { stored: 0, .. })
+        ));
+
+        seal(&mut bytes, &[]);
+        assert_eq!(verify_crc(&bytes), Ok(()));
+    }
+
+    #[test]
+    fn offset_and_leader_epoch_are_not_under_the_checksum() {
+        let mut bytes = [0; HEADER_LEN];
+        BatchHeader::plain(1, 5, 5).write_unchecked_crc(0, &mut bytes);
+        seal(&mut bytes, &[]);
+
+        put(&mut bytes, 0, 77_i64.to_be_bytes());
+        put(&mut bytes, 12, 3_i32.to_be_bytes());
+
+        assert_eq!(verify_crc(&bytes), Ok(()));
+    }
+
+    #[test]
+    fn every_attribute_has_its_bit() {
+        let attributes = Attributes::default();
+        assert_eq!(attributes.with_codec(Codec::Zstd), Attributes(0x04));
+        assert_eq!(
+            attributes.with_timestamp_type(TimestampType::LogAppendTime),
+            Attributes(0x08)
+        );
+        assert_eq!(attributes.with_transactional(), Attributes(0x10));
+        assert_eq!(attributes.with_control(), Attributes(0x20));
+
+        let all = Attributes(-1);
+        assert_eq!(all.codec(), Err(7));
+        assert_eq!(all.with_codec(Codec::Gzip).codec(), Ok(Codec::Gzip));
+        assert_eq!(all.timestamp_type(), TimestampType::LogAppendTime);
+        let create_time = all.with_timestamp_type(TimestampType::CreateTime);
+        assert_eq!(create_time.timestamp_type(), TimestampType::CreateTime);
+        assert!(all.is_transactional() && all.is_control());
+        assert!(!attributes.is_transactional() && !attributes.is_control());
+    }
+}

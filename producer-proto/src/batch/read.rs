@@ -210,3 +210,103 @@ fn take_nullable<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     *bytes = rest;
     Some(Some(field))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// Length 7, attributes, deltas 0, null key, value "v", no headers.
+    const RECORD: &[u8] = &[0x0e, 0, 0, 0, 0x01, 0x02, b'v', 0];
+
+    fn finish(records: &[u8], expected: i32) -> Result<(), BatchError> {
+        RecordIter::new(records, 0).finish(expected)
+    }
+
+    #[test]
+    fn a_section_with_as_many_records_as_promised_is_in_order() {
+        assert_eq!(finish(&[], 0), Ok(()));
+        assert_eq!(finish(RECORD, 1), Ok(()));
+        assert_eq!(finish(&[RECORD, RECORD].concat(), 2), Ok(()));
+    }
+
+    #[test]
+    fn errors_say_which_record_and_what() {
+        let errors: &[(&[u8], &str)] = &[
+            (&[0x01], "record 0 claims -1 bytes, of 0 left in the batch"),
+            (
+                &[0x04, 0],
+                "record 0 claims 2 bytes, of 1 left in the batch",
+            ),
+            (&[0x80], "record 0 has no valid length"),
+            (&[0x00], "record 0 has no valid attributes"),
+            (&[0x02, 0], "record 0 has no valid timestamp delta"),
+            (&[0x06, 0, 0, 0x80], "record 0 has no valid offset delta"),
+            (&[0x08, 0, 0, 0, 0x03], "record 0 has no valid key"),
+            (&[0x0a, 0, 0, 0, 1, 0x02], "record 0 has no valid value"),
+            (
+                &[0x0c, 0, 0, 0, 1, 1, 0x01],
+                "record 0 has no valid headers count",
+            ),
+            (
+                &[0x0e, 0, 0, 0, 1, 1, 0x02, 0x01],
+                "record 0 has no valid header key",
+            ),
+            (
+                &[0x0e, 0, 0, 0, 1, 1, 0x02, 0x00],
+                "record 0 has no valid header value",
+            ),
+            (
+                &[0x0e, 0, 0, 0, 1, 1, 0x00, 0x00],
+                "record 0 has 1 bytes after its last header",
+            ),
+            (&[], "record batch must hold 1 records, found 0"),
+        ];
+        for &(records, error) in errors {
+            assert_eq!(finish(records, 1).unwrap_err().to_string(), error);
+        }
+
+        let second_is_cut = [RECORD, &RECORD[..7]].concat();
+        let error = BatchError::RecordLength {
+            record: 1,
+            found: 7,
+            remaining: 6,
+        };
+        assert_eq!(finish(&second_is_cut, 2), Err(error));
+    }
+
+    #[test]
+    fn nothing_comes_after_an_error() {
+        let records = [RECORD, &[0x02, 0], RECORD].concat();
+        let read: Vec<_> = RecordIter::new(&records, 0)
+            .map(|record| record.is_ok())
+            .collect();
+        assert_eq!(read, [true, false]);
+    }
+
+    #[test]
+    fn a_header_key_that_is_not_text_is_given_as_bytes() {
+        let records = [0x12, 0, 0, 0, 1, 1, 0x02, 0x02, 0xff, 0x01];
+        let record = RecordIter::new(&records, 0).next().unwrap().unwrap();
+
+        let headers: Vec<_> = record.headers.collect();
+
+        assert_eq!(
+            headers,
+            [HeaderRef {
+                key: &[0xff],
+                value: None
+            }]
+        );
+        assert_eq!(headers[0].key_str(), None);
+    }
+
+    #[test]
+    fn a_timestamp_is_relative_to_that_of_the_batch() {
+        let records = [0x0c, 0, 0x13, 0x02, 1, 1, 0];
+        let record = RecordIter::new(&records, 1000).next().unwrap().unwrap();
+        assert_eq!((record.timestamp, record.offset_delta), (990, 1));
+    }
+}

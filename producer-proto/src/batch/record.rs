@@ -68,3 +68,44 @@ pub(super) fn headers_size(headers: &[Header<'_>]) -> usize {
 fn sized(length: usize) -> usize {
     varint::len(varint::zigzag_length(length)).saturating_add(length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_of_an_empty_record_is_the_header_and_the_overhead_and_three_lengths() {
+        assert_eq!(RecordBody::default().upper_bound(), 61 + 21 + 1 + 1 + 1);
+    }
+
+    #[test]
+    fn the_bound_counts_key_value_and_headers_with_their_lengths() {
+        let value = [0; 100];
+        let headers = [
+            Header {
+                key: "h1",
+                value: Some(b"v1"),
+            },
+            Header {
+                key: "",
+                value: None,
+            },
+        ];
+        let record = RecordBody {
+            timestamp: 0,
+            key: Some(b""),
+            value: Some(&value),
+            headers: &headers,
+        };
+
+        let headers = 1 + (1 + 2 + 1 + 2) + (1 + 1);
+        assert_eq!(record.upper_bound(), 61 + 21 + 1 + (2 + 100) + headers);
+    }
+
+    #[test]
+    fn a_length_takes_two_bytes_from_64_on() {
+        let bytes = [0; 64];
+        assert_eq!(nullable_size(Some(&bytes[..63])), 1 + 63);
+        assert_eq!(nullable_size(Some(&bytes)), 2 + 64);
+    }
+}

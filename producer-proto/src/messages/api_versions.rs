@@ -71,20 +71,61 @@ message! {
 api!(@message ApiVersions: ApiVersionsRequest);
 api!(@request ApiVersions: ApiVersionsRequest => ApiVersionsResponse);
 
+/// A broker that does not know the version answers UNSUPPORTED_VERSION in the form of version 0,
+/// so the error code, which comes first in every version, decides.
 impl Message for ApiVersionsResponse {
     fn encode(&self, version: i16, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        message::encode(ApiKey::ApiVersions, version, self, out)
+        message::encode(
+            ApiKey::ApiVersions,
+            answered(version, self.error_code),
+            self,
+            out,
+        )
     }
 
-    /// A broker that does not know the version answers UNSUPPORTED_VERSION in the form of version
-    /// 0, so the error code, which comes first in every version, decides.
     fn decode(version: i16, body: &[u8]) -> Result<Self, DecodeError> {
         let (_, code) = wire::finish(wire::take_i16(body))?;
-        let version = if code == ErrorCode::UNSUPPORTED_VERSION.0 {
-            0
-        } else {
-            version
+        message::decode(
+            ApiKey::ApiVersions,
+            answered(version, ErrorCode(code)),
+            body,
+        )
+    }
+}
+
+/// The version of an answer to a request of version `asked`.
+fn answered(asked: i16, code: ErrorCode) -> i16 {
+    match code {
+        ErrorCode::UNSUPPORTED_VERSION => 0,
+        _ => asked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_version_is_answered_in_version_0_whatever_was_asked() {
+        let refusal = ApiVersionsResponse {
+            error_code: ErrorCode::UNSUPPORTED_VERSION,
+            api_keys: vec![ApiVersion {
+                api_key: 18,
+                min_version: 0,
+                max_version: 4,
+            }],
+            ..Default::default()
         };
-        message::decode(ApiKey::ApiVersions, version, body)
+        for asked in [0, 3, 5, 9] {
+            let mut body = Vec::new();
+            refusal.encode(asked, &mut body).unwrap();
+            assert_eq!(body, [0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4]);
+            assert_eq!(
+                ApiVersionsResponse::decode(asked, &body).as_ref(),
+                Ok(&refusal)
+            );
+        }
     }
 }

@@ -35,4 +35,5 @@ message! {
     }
 }
 
-api!(GetTelemetrySubscriptions: GetTelemetrySubscriptionsRequest => GetTelemetrySubscriptionsResponse);
+api!(GetTelemetrySubscriptions:
+    GetTelemetrySubscriptionsRequest => GetTelemetrySubscriptionsResponse);

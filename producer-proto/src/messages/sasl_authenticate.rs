@@ -21,8 +21,8 @@ message! {
         error_message: Option<String>;
         /// Mechanism message from the server, may be empty.
         auth_bytes: Bytes;
-        /// Milliseconds until the session expires, 0 = never (KIP-368); set only on the last message of
-        /// the exchange.
+        /// Milliseconds until the session expires, 0 = never (KIP-368); set only on the last
+        /// message of the exchange.
         session_lifetime_ms: i64, versions 1..;
     }
 }

@@ -74,27 +74,18 @@ pub fn take_i64(input: &[u8]) -> Parsed<'_, i64> {
 ///
 /// Bits above the 32nd are dropped and over-long forms taken, as the Java client does.
 pub fn take_unsigned_varint(input: &[u8]) -> Parsed<'_, u32> {
-    // Nearly every length is below 128, one byte.
-    if let Some((&first, rest)) = input.split_first() {
-        if first < 0x80 {
-            return Ok((rest, u32::from(first)));
+    let mut value = 0;
+    for (at, &byte) in input.iter().take(VARINT_LIMIT).enumerate() {
+        // The fifth byte's upper bits fall off here.
+        value |= u32::from(byte & 0x7f) << (7 * at);
+        if byte < 0x80 {
+            return Ok((&input[at + 1..], value));
         }
     }
-    let (rest, value) = take_groups::<5>(input)?;
-    // Truncation is the documented rule: the fifth byte's upper bits have no meaning.
-    Ok((rest, value as u32))
-}
-
-/// A zigzag varint of 32 bits, as records use it.
-pub fn take_varint(input: &[u8]) -> Parsed<'_, i32> {
-    let (rest, value) = take_unsigned_varint(input)?;
-    Ok((rest, (value >> 1) as i32 ^ -((value & 1) as i32)))
-}
-
-/// A zigzag varint of 64 bits, as records use it.
-pub fn take_varlong(input: &[u8]) -> Parsed<'_, i64> {
-    let (rest, value) = take_groups::<10>(input)?;
-    Ok((rest, (value >> 1) as i64 ^ -((value & 1) as i64)))
+    if input.len() < VARINT_LIMIT {
+        return truncated(input, input.len() + 1);
+    }
+    failure(input, DecodeErrorKind::VarintTooLong)
 }
 
 /// A string, or null.
@@ -109,6 +100,10 @@ pub fn take_str(lengths: Lengths, input: &[u8]) -> Parsed<'_, Option<&str>> {
     let Some(length) = length else {
         return Ok((rest, None));
     };
+    if STRING_LIMIT < length {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        return failure(rest, DecodeErrorKind::StringTooLong { length });
+    }
     let (rest, bytes) = take_slice(length, rest)?;
     match str::from_utf8(bytes) {
         Ok(text) => Ok((rest, Some(text))),
@@ -188,22 +183,13 @@ fn compact_length(input: &[u8]) -> Parsed<'_, Option<usize>> {
     Ok((rest, length.checked_sub(1).map(|length| length as usize)))
 }
 
-/// Groups of seven bits, least significant first, in at most `LIMIT` bytes.
-fn take_groups<const LIMIT: usize>(input: &[u8]) -> Parsed<'_, u64> {
-    let mut value = 0;
-    for (at, &byte) in input.iter().take(LIMIT).enumerate() {
-        value |= u64::from(byte & 0x7f) << (7 * at);
-        if byte < 0x80 {
-            return Ok((&input[at + 1..], value));
-        }
-    }
-    if input.len() < LIMIT {
-        return truncated(input, input.len() + 1);
-    }
-    failure(input, DecodeErrorKind::VarintTooLong { limit: LIMIT as u8 })
-}
-
 fn truncated<T>(input: &[u8], length: usize) -> Parsed<'_, T> {
     let needed = u32::try_from(length.saturating_sub(input.len())).unwrap_or(u32::MAX);
     failure(input, DecodeErrorKind::Truncated { needed })
 }
+
+/// The most bytes of a 32-bit varint.
+const VARINT_LIMIT: usize = 5;
+
+/// The most bytes of a string; the compact form could say more, but Kafka refuses that too.
+const STRING_LIMIT: usize = i16::MAX as usize;

@@ -5,27 +5,12 @@ use alloc::vec::Vec;
 use super::{EncodeError, Field, Form, Lengths};
 
 /// Appends an unsigned varint of 32 bits.
-pub fn put_unsigned_varint(value: u32, out: &mut Vec<u8>) {
-    put_unsigned_varlong(u64::from(value), out);
-}
-
-/// Appends an unsigned varint of 64 bits.
-pub fn put_unsigned_varlong(mut value: u64, out: &mut Vec<u8>) {
+pub fn put_unsigned_varint(mut value: u32, out: &mut Vec<u8>) {
     while 0x80 <= value {
         out.push(value as u8 | 0x80);
         value >>= 7;
     }
     out.push(value as u8);
-}
-
-/// Appends a zigzag varint of 32 bits, as records use it.
-pub fn put_varint(value: i32, out: &mut Vec<u8>) {
-    put_unsigned_varint(((value << 1) ^ (value >> 31)) as u32, out);
-}
-
-/// Appends a zigzag varint of 64 bits, as records use it.
-pub fn put_varlong(value: i64, out: &mut Vec<u8>) {
-    put_unsigned_varlong(((value << 1) ^ (value >> 63)) as u64, out);
 }
 
 /// Appends a string, or null.

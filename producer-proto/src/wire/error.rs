@@ -34,6 +34,12 @@ pub enum DecodeErrorKind {
     /// A null where the version has none.
     #[error("expected a value, came null")]
     NullNotAllowed,
+    /// A string above Kafka's limit.
+    #[error("expected a string of at most 32767 bytes, came {length}")]
+    StringTooLong {
+        /// The declared length.
+        length: u32,
+    },
     /// The frame ends within a field.
     #[error("expected {needed} more bytes of a field than the frame has")]
     Truncated {
@@ -46,12 +52,9 @@ pub enum DecodeErrorKind {
         /// The version asked for.
         version: i16,
     },
-    /// A variable-length integer with too many bytes.
-    #[error("expected a variable-length integer of at most {limit} bytes, came a longer one")]
-    VarintTooLong {
-        /// The most bytes that the type can take.
-        limit: u8,
-    },
+    /// A variable-length integer of more than five bytes.
+    #[error("expected a variable-length integer of at most 5 bytes, came a longer one")]
+    VarintTooLong,
 }
 
 impl DecodeError {

@@ -195,7 +195,10 @@ impl<T: Field> Nullable for Vec<T> {
         let Some(count) = count else {
             return Ok((rest, None));
         };
-        let mut elements = Self::with_capacity(count);
+        // An element may take more memory than bytes on the wire, so no more memory is asked for
+        // at once than there are bytes; the rest comes as elements do.
+        let affordable = rest.len() / size_of::<T>().max(1) + 1;
+        let mut elements = Self::with_capacity(count.min(affordable));
         for _ in 0..count {
             let (after, element) = T::take(form, rest)?;
             elements.push(element);

@@ -1,5 +1,6 @@
 //! Kafka's primitive types: integers, variable-length integers, strings, bytes, arrays and tagged
 //! fields, each read and written in classic or in compact (flexible) form.
+//! (The signed varints inside records belong to [`batch`](crate::batch).)
 //!
 //! Readers are nom parsers, but own ones over whole frames: nom's built-in number parsers cost
 //! three times as much, and its streaming ones would take a corrupt length for "wait for more".
@@ -11,14 +12,15 @@ mod decode;
 mod encode;
 mod error;
 mod field;
+#[cfg(test)]
+mod tests;
 
 pub use decode::{
     Parsed, failure, finish, take_array_count, take_bytes, take_fixed, take_i8, take_i16, take_i32,
-    take_i64, take_slice, take_str, take_tags, take_unsigned_varint, take_varint, take_varlong,
+    take_i64, take_slice, take_str, take_tags, take_unsigned_varint,
 };
 pub use encode::{
     TagWriter, put_array_count, put_bytes, put_bytes_length, put_str, put_unsigned_varint,
-    put_unsigned_varlong, put_varint, put_varlong,
 };
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use field::Field;

@@ -1,0 +1,472 @@
+//! Completions: one per group of records, shared by all who wait for one of them.
+//!
+//! ```text
+//! send ──► Receipt{group, index} ──► Completions[slot] ──► Arc<Completion> ◄── Delivery{index}
+//!                                          ▲
+//! Event::Completed{group, range, result} ──┘ resolves by range, normally one for all
+//! ```
+//!
+//! Nothing is kept per record that nobody awaits: a waker or a callback stands under its index,
+//! and only when somebody polled while pending, or asked to be called.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Poll, Waker};
+
+use kafka_producer_machine::{Failed, GroupId};
+
+use crate::delivery::{DeliveryError, RecordMetadata};
+
+/// What became of a range of a group's records.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolution {
+    pub(crate) records: Range<u32>,
+    pub(crate) topic: Arc<str>,
+    pub(crate) result: Result<Place, Arc<Failed>>,
+}
+
+/// Where a range of records was written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) partition: u32,
+    pub(crate) base_offset: Option<i64>,
+    pub(crate) log_append_time: Option<i64>,
+}
+
+impl Resolution {
+    /// What became of one record of the range; `timestamp` is the record's own.
+    pub(crate) fn outcome(
+        self,
+        index: u32,
+        timestamp: i64,
+    ) -> Result<RecordMetadata, DeliveryError> {
+        let position = index.saturating_sub(self.records.start);
+        match self.result {
+            Ok(place) => Ok(RecordMetadata {
+                topic: self.topic,
+                partition: place.partition,
+                offset: place
+                    .base_offset
+                    .map(|base| base.saturating_add(i64::from(position))),
+                timestamp: Some(place.log_append_time.unwrap_or(timestamp)),
+            }),
+            Err(failed) => Err(DeliveryError::new(failed, self.topic, position)),
+        }
+    }
+}
+
+/// The shared state of one group.
+#[derive(Debug, Default)]
+pub(crate) struct Completion {
+    /// The first resolution, normally the only one: read without a lock.
+    first: OnceLock<Resolution>,
+    rest: Mutex<Rest>,
+}
+
+#[derive(Debug, Default)]
+struct Rest {
+    more: Vec<Resolution>,
+    /// Who waits, by record. Empty and unallocated unless somebody polled while pending.
+    wakers: BTreeMap<u32, Waker>,
+}
+
+impl Completion {
+    /// What became of a record, if that is known.
+    pub(crate) fn resolution(&self, index: u32) -> Option<Resolution> {
+        let first = self.first.get()?;
+        if first.records.contains(&index) {
+            return Some(first.clone());
+        }
+        self.rest().find(index)
+    }
+
+    /// As `resolution`; remembers whom to wake if it is not known yet.
+    pub(crate) fn poll(&self, index: u32, waker: &Waker) -> Poll<Resolution> {
+        if let Some(known) = self.resolution(index) {
+            return Poll::Ready(known);
+        }
+        let mut rest = self.rest();
+        // It may have been resolved between the first look and the lock.
+        if let Some(first) = self
+            .first
+            .get()
+            .filter(|first| first.records.contains(&index))
+        {
+            return Poll::Ready(first.clone());
+        }
+        if let Some(known) = rest.find(index) {
+            return Poll::Ready(known);
+        }
+        match rest.wakers.get_mut(&index) {
+            Some(known) => known.clone_from(waker),
+            None => drop(rest.wakers.insert(index, waker.clone())),
+        }
+        Poll::Pending
+    }
+
+    /// Records what became of a range and moves those who wait for it to `wakes`.
+    fn resolve(&self, resolution: Resolution, wakes: &mut Vec<Waker>) {
+        let mut rest = self.rest();
+        let records = resolution.records.clone();
+        if let Err(next) = self.first.set(resolution) {
+            rest.more.push(next);
+        }
+        if rest.wakers.is_empty() {
+            return;
+        }
+        let mut waiting = rest.wakers.split_off(&records.start);
+        let mut later = waiting.split_off(&records.end);
+        rest.wakers.append(&mut later);
+        wakes.extend(waiting.into_values());
+    }
+
+    /// Whether all that is known is good news.
+    fn succeeded(&self) -> bool {
+        self.first.get().is_some_and(|first| first.result.is_ok())
+            && self.rest().more.iter().all(|next| next.result.is_ok())
+    }
+
+    /// Makes it as new.
+    fn reset(&mut self) {
+        self.first.take();
+        let rest = self.rest.get_mut().unwrap_or_else(PoisonError::into_inner);
+        rest.more.clear();
+        rest.wakers.clear();
+    }
+
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rest {
+    fn find(&self, index: u32) -> Option<Resolution> {
+        self.more
+            .iter()
+            .find(|known| known.records.contains(&index))
+            .cloned()
+    }
+}
+
+/// Which group: a slot, and how often the slot has been used before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl From<GroupId> for Key {
+    fn from(group: GroupId) -> Self {
+        Self {
+            slot: group.slot(),
+            generation: group.generation(),
+        }
+    }
+}
+
+/// The completions of the groups that somebody awaits, by the groups' slots.
+#[derive(Debug, Default)]
+pub(crate) struct Completions {
+    slots: Vec<Slot>,
+    /// Those of groups that ended well, to be used again once the last handle is gone.
+    /// A failed one is not kept: it would keep its batch alive.
+    retired: VecDeque<Arc<Completion>>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    completion: Option<Arc<Completion>>,
+    /// In the order of their records, since records join a group one by one.
+    callbacks: VecDeque<Callback>,
+}
+
+/// Somebody who wants to be called once a record is resolved.
+pub(crate) struct Callback {
+    pub(crate) index: u32,
+    pub(crate) timestamp: i64,
+    pub(crate) call: Call,
+}
+
+/// The application's half of a callback.
+pub(crate) type Call = Box<dyn FnOnce(Result<RecordMetadata, DeliveryError>) + Send>;
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Callback({})", self.index)
+    }
+}
+
+/// Callbacks that are due, in the order in which their records were resolved.
+pub(crate) type Due = VecDeque<(Callback, Resolution)>;
+
+impl Completions {
+    /// The completion of a group that just took a record somebody awaits.
+    pub(crate) fn join(&mut self, group: Key) -> &Arc<Completion> {
+        let slot = slot_of(&mut self.slots, group);
+        let retired = &mut self.retired;
+        slot.completion.get_or_insert_with(|| pooled(retired))
+    }
+
+    /// Has `callback` called once its record is resolved.
+    pub(crate) fn call(&mut self, group: Key, callback: Callback) {
+        slot_of(&mut self.slots, group)
+            .callbacks
+            .push_back(callback);
+    }
+
+    /// Whether somebody awaits a record of the group; if not, what becomes of it is nobody's
+    /// business.
+    pub(crate) fn knows(&self, group: Key) -> bool {
+        self.slots.get(group.slot as usize).is_some_and(|slot| {
+            slot.generation == group.generation
+                && (slot.completion.is_some() || !slot.callbacks.is_empty())
+        })
+    }
+
+    /// Resolves a range of a group; `last` gives its slot free.
+    pub(crate) fn resolve(
+        &mut self,
+        group: Key,
+        resolution: Resolution,
+        wakes: &mut Vec<Waker>,
+        due: &mut Due,
+    ) {
+        let slot = slot_of(&mut self.slots, group);
+        // Ranges of one group may be resolved out of order.
+        let records = &resolution.records;
+        let start = slot
+            .callbacks
+            .partition_point(|callback| callback.index < records.start);
+        let end = slot
+            .callbacks
+            .partition_point(|callback| callback.index < records.end);
+        due.extend(
+            slot.callbacks
+                .drain(start..end)
+                .map(|callback| (callback, resolution.clone())),
+        );
+
+        if let Some(completion) = &slot.completion {
+            completion.resolve(resolution, wakes);
+        }
+    }
+
+    /// Nothing of the group is left.
+    pub(crate) fn retire(&mut self, group: Key) {
+        let slot = slot_of(&mut self.slots, group);
+        debug_assert!(
+            slot.callbacks.is_empty(),
+            "the last resolution resolves the last record"
+        );
+        let Some(completion) = slot.completion.take() else {
+            return;
+        };
+        if completion.succeeded() && self.retired.len() < RETIRED_MAX {
+            self.retired.push_back(completion);
+        }
+    }
+}
+
+/// The slot of a group, made or cleared for its generation.
+fn slot_of(slots: &mut Vec<Slot>, group: Key) -> &mut Slot {
+    let index = group.slot as usize;
+    if slots.len() <= index {
+        slots.resize_with(index + 1, Slot::default);
+    }
+    let slot = &mut slots[index];
+    if slot.generation != group.generation {
+        debug_assert!(
+            slot.callbacks.is_empty(),
+            "a slot is used again once all is resolved"
+        );
+        slot.generation = group.generation;
+        slot.completion = None;
+    }
+    slot
+}
+
+/// A used completion that nobody holds any more, or a new one.
+fn pooled(retired: &mut VecDeque<Arc<Completion>>) -> Arc<Completion> {
+    // The oldest is the likeliest to be free; two looks keep the cost fixed.
+    for _ in 0..2 {
+        let Some(mut oldest) = retired.pop_front() else {
+            break;
+        };
+        if let Some(free) = Arc::get_mut(&mut oldest) {
+            free.reset();
+            return oldest;
+        }
+        retired.push_back(oldest);
+    }
+    Arc::new(Completion::default())
+}
+
+/// How many used completions are kept: a few batches in flight to a few brokers.
+const RETIRED_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter(AtomicU32);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn written(records: Range<u32>, base_offset: i64) -> Resolution {
+        let place = Place {
+            partition: 0,
+            base_offset: Some(base_offset),
+            log_append_time: None,
+        };
+        Resolution {
+            records,
+            topic: "orders".into(),
+            result: Ok(place),
+        }
+    }
+
+    fn offset(resolution: &Resolution, index: u32) -> i64 {
+        resolution
+            .clone()
+            .outcome(index, 0)
+            .unwrap()
+            .offset
+            .unwrap()
+    }
+
+    const GROUP: Key = Key {
+        slot: 3,
+        generation: 1,
+    };
+
+    #[test]
+    fn one_range_resolves_a_whole_group() {
+        let mut completions = Completions::default();
+        let completion = Arc::clone(completions.join(GROUP));
+        assert!(completion.resolution(1).is_none());
+        completions.resolve(GROUP, written(0..3, 40), &mut Vec::new(), &mut Due::new());
+        assert_eq!(offset(&completion.resolution(1).unwrap(), 1), 41);
+        assert!(completion.resolution(3).is_none());
+    }
+
+    #[test]
+    fn ranges_resolve_their_own_records_and_wake_only_them() {
+        let mut completions = Completions::default();
+        let completion = Arc::clone(completions.join(GROUP));
+        let counters: Vec<Arc<Counter>> = (0..4).map(|_| Arc::default()).collect();
+        for (index, counter) in (0..).zip(&counters) {
+            let waker = Waker::from(Arc::clone(counter));
+            assert!(completion.poll(index, &waker).is_pending());
+        }
+        let woken = || {
+            counters
+                .iter()
+                .map(|c| c.0.load(Ordering::Relaxed))
+                .collect::<Vec<_>>()
+        };
+
+        let mut wakes = Vec::new();
+        completions.resolve(GROUP, written(2..4, 90), &mut wakes, &mut Due::new());
+        wakes.drain(..).for_each(Waker::wake);
+        assert_eq!(woken(), [0, 0, 1, 1]);
+        assert!(completion.resolution(0).is_none());
+
+        completions.resolve(GROUP, written(0..2, 10), &mut wakes, &mut Due::new());
+        wakes.drain(..).for_each(Waker::wake);
+        assert_eq!(woken(), [1, 1, 1, 1]);
+        assert_eq!(offset(&completion.resolution(3).unwrap(), 3), 91);
+        assert_eq!(offset(&completion.resolution(1).unwrap(), 1), 11);
+    }
+
+    #[test]
+    fn polling_again_replaces_the_waker() {
+        let mut completions = Completions::default();
+        let completion = Arc::clone(completions.join(GROUP));
+        let (old, new) = (Arc::<Counter>::default(), Arc::<Counter>::default());
+        assert!(
+            completion
+                .poll(0, &Waker::from(Arc::clone(&old)))
+                .is_pending()
+        );
+        assert!(
+            completion
+                .poll(0, &Waker::from(Arc::clone(&new)))
+                .is_pending()
+        );
+        let mut wakes = Vec::new();
+        completions.resolve(GROUP, written(0..1, 0), &mut wakes, &mut Due::new());
+        wakes.drain(..).for_each(Waker::wake);
+        assert_eq!(
+            (old.0.load(Ordering::Relaxed), new.0.load(Ordering::Relaxed)),
+            (0, 1)
+        );
+    }
+
+    #[test]
+    fn callbacks_fall_due_by_range_in_the_order_of_records() {
+        let mut completions = Completions::default();
+        for index in [0, 2, 5] {
+            let call: Call = Box::new(|_| ());
+            completions.call(
+                GROUP,
+                Callback {
+                    index,
+                    timestamp: 0,
+                    call,
+                },
+            );
+        }
+        let mut due = Due::new();
+        completions.resolve(GROUP, written(2..6, 0), &mut Vec::new(), &mut due);
+        completions.resolve(GROUP, written(0..2, 0), &mut Vec::new(), &mut due);
+        let order: Vec<u32> = due.iter().map(|(callback, _)| callback.index).collect();
+        assert_eq!(order, [2, 5, 0]);
+    }
+
+    #[test]
+    fn a_completion_is_used_again_once_nobody_holds_it() {
+        let mut completions = Completions::default();
+        let held = Arc::clone(completions.join(GROUP));
+        let first = Arc::as_ptr(&held);
+        completions.resolve(GROUP, written(0..1, 0), &mut Vec::new(), &mut Due::new());
+        completions.retire(GROUP);
+        let next = Key {
+            slot: 3,
+            generation: 2,
+        };
+        assert_ne!(Arc::as_ptr(completions.join(next)), first);
+        drop(held);
+        let again = completions.join(Key {
+            slot: 4,
+            generation: 0,
+        });
+        assert_eq!(Arc::as_ptr(again), first);
+        assert!(again.resolution(0).is_none());
+    }
+
+    #[test]
+    fn a_group_that_nobody_awaits_is_unknown() {
+        let mut completions = Completions::default();
+        assert!(!completions.knows(GROUP));
+        completions.join(GROUP);
+        assert!(completions.knows(GROUP));
+        assert!(!completions.knows(Key {
+            generation: 2,
+            ..GROUP
+        }));
+        completions.resolve(GROUP, written(0..1, 0), &mut Vec::new(), &mut Due::new());
+        completions.retire(GROUP);
+        assert!(!completions.knows(GROUP));
+    }
+}

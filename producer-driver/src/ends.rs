@@ -1,0 +1,210 @@
+//! Waiting for a flush, for the end, and for the partitions of a topic.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use kafka_producer_machine::{FlushId, Instant, SendError, TopicHandle, WaiterId};
+
+use crate::hub::{Caller, Core};
+use crate::waits::Answer;
+use crate::{PartitionInfo, Producer, ProducerError};
+
+/// A flush on its way; see [`Producer::flush`]. Dropping it only stops watching.
+#[must_use = "a flush is over only once this is awaited"]
+pub struct Flush {
+    producer: Producer,
+    id: FlushId,
+}
+
+impl Flush {
+    pub(crate) fn new(producer: &Producer) -> Self {
+        let id = producer.hub().apply(Caller::Role, |core, now| {
+            let id = core.machine.flush(now);
+            if !core.closed {
+                core.flushes.park(id);
+            }
+            id
+        });
+        Self {
+            producer: producer.clone(),
+            id,
+        }
+    }
+}
+
+impl Future for Flush {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut core = self.producer.hub().lock();
+        if core.closed {
+            return Poll::Ready(());
+        }
+        core.flushes.poll(self.id, context.waker()).map(drop)
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        let waker = self.producer.hub().lock().flushes.leave(self.id);
+        drop(waker);
+    }
+}
+
+/// A producer that closes; see [`Producer::close`]. Dropping it only stops watching.
+#[must_use = "a producer is closed only once this is awaited"]
+pub struct Close {
+    producer: Producer,
+    id: u64,
+}
+
+impl Close {
+    pub(crate) fn new(producer: &Producer, timeout: Duration) -> Self {
+        let id = producer
+            .hub()
+            .apply(Caller::Role, |core, now| core.close(now, now + timeout));
+        Self {
+            producer: producer.clone(),
+            id,
+        }
+    }
+}
+
+impl Future for Close {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut core = self.producer.hub().lock();
+        if core.closed {
+            return Poll::Ready(());
+        }
+        core.closes.poll(self.id, context.waker()).map(drop)
+    }
+}
+
+impl Drop for Close {
+    fn drop(&mut self) {
+        let waker = self.producer.hub().lock().closes.leave(self.id);
+        drop(waker);
+    }
+}
+
+/// The partitions of a topic, awaited; see [`Producer::partitions_for`].
+///
+/// Cancel-safe: dropping it only stops watching.
+#[must_use = "nothing is known before this is awaited"]
+pub struct PartitionsFor {
+    producer: Producer,
+    topic: TopicHandle,
+    name: Arc<str>,
+    since: Instant,
+    waiter: Option<WaiterId>,
+}
+
+impl PartitionsFor {
+    pub(crate) fn new(producer: &Producer, name: &str) -> Self {
+        producer.hub().apply(Caller::Role, |core, now| {
+            let topic = core.machine.topic(now, name);
+            let waiter = core.partitions(topic).is_none().then(|| {
+                let deadline = now + producer.config().max_block();
+                let waiter = core.machine.wait_for_metadata(now, topic, deadline);
+                core.waiters.park(waiter);
+                waiter
+            });
+            Self {
+                producer: producer.clone(),
+                topic,
+                name: name.into(),
+                since: now,
+                waiter,
+            }
+        })
+    }
+}
+
+impl Core {
+    fn close(&mut self, now: Instant, deadline: Instant) -> u64 {
+        self.closing = true;
+        self.machine.close(now, deadline);
+        self.closed_waits += 1;
+        self.closes.park(self.closed_waits);
+        self.closed_waits
+    }
+
+    /// The topic's partitions, or why it has none; `None` if that is not known yet.
+    fn partitions(&self, topic: TopicHandle) -> Option<Result<Vec<PartitionInfo>, SendError>> {
+        if let Some(code) = self.machine.topic_error(topic) {
+            let topic = self
+                .machine
+                .topic_name(topic)
+                .unwrap_or_else(|| Arc::from(""));
+            return Some(Err(SendError::Topic { topic, code }));
+        }
+        let count = self.machine.partitions(topic)?;
+        let leader = |partition| self.machine.leader(topic, partition);
+        let info = |partition| PartitionInfo {
+            partition,
+            leader: leader(partition),
+        };
+        Some(Ok((0..count).map(info).collect()))
+    }
+}
+
+impl Future for PartitionsFor {
+    type Output = Result<Vec<PartitionInfo>, ProducerError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut core = self.producer.hub().lock();
+        if let Some(known) = core.partitions(self.topic) {
+            return Poll::Ready(known.map_err(ProducerError::from));
+        }
+        if core.closed {
+            return Poll::Ready(Err(SendError::Closed.into()));
+        }
+        let Some(waiter) = self.waiter else {
+            // Known a moment ago, and forgotten since: the topic was deleted.
+            let waited = Duration::ZERO;
+            let topic = Arc::clone(&self.name);
+            return Poll::Ready(Err(ProducerError::MetadataTimeout { topic, waited }));
+        };
+        let Poll::Ready(answer) = core.waiters.poll(waiter, context.waker()) else {
+            return Poll::Pending;
+        };
+        drop(core);
+
+        let waited = self.producer.hub().clock.precise().since(self.since);
+        let left = self.producer.config().max_block().saturating_sub(waited);
+        if answer == Answer::Expired || left.is_zero() {
+            let topic = Arc::clone(&self.name);
+            return Poll::Ready(Err(ProducerError::MetadataTimeout { topic, waited }));
+        }
+        // The answer was about something that has changed again: wait for the rest of the time.
+        let next = self.producer.hub().apply(Caller::Role, |core, now| {
+            // The waker is this task's own: there is no last one to drop.
+            drop(core.waiters.leave(waiter));
+            let next = core.machine.wait_for_metadata(now, self.topic, now + left);
+            core.waiters.park(next);
+            core.waiters
+                .poll(next, context.waker())
+                .is_pending()
+                .then_some(next)
+        });
+        self.waiter = next;
+        Poll::Pending
+    }
+}
+
+impl Drop for PartitionsFor {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter {
+            let waker = self.producer.hub().apply(Caller::Role, |core, now| {
+                core.machine.cancel_wait(now, waiter);
+                core.waiters.leave(waiter)
+            });
+            drop(waker);
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The one lock, and the only place that touches the machine.
+//!
+//! ```text
+//! apply:  lock ─► act ─► has_output? ─► drain ─► unlock ─► write, wake, compress, connect, call
+//!                            └─ no: most appends ─► unlock
+//! ```
+//!
+//! - Nobody blocks, compresses, seals, wakes or calls back under the lock.
+//! - Callbacks run one at a time, in the order in which their records were resolved.
+//! - The clock role is told only when the first deadline moves earlier.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use kafka_producer_machine::{
+    Action, CompressJob, Config, Event, FlushId, Instant, Notice, ProducerMachine, Seed, WaiterId,
+    Written,
+};
+
+use crate::clock::Clock;
+use crate::completion::{Completions, Due, Place, Resolution};
+use crate::link::{Link, Target};
+use crate::park::in_callback;
+use crate::waits::{Answer, Waits};
+use crate::workers::Workers;
+use crate::{Signal, notice};
+
+/// Everything that handles and roles share.
+pub(crate) struct Hub {
+    core: Mutex<Core>,
+    pub(crate) clock: Clock,
+    /// Interrupts the clock role's sleep.
+    pub(crate) alarm: Signal,
+    host: Box<dyn Host>,
+    workers: Workers,
+}
+
+/// What starts links: a runtime whose type is forgotten, so that handles are not generic.
+pub(crate) trait Host: Send + Sync {
+    fn open(&self, hub: Arc<Hub>, link: Arc<Link>, target: Target);
+}
+
+/// What the lock guards.
+pub(crate) struct Core {
+    pub(crate) machine: ProducerMachine,
+    pub(crate) completions: Completions,
+    pub(crate) waiters: Waits<WaiterId>,
+    pub(crate) flushes: Waits<FlushId>,
+    pub(crate) closes: Waits<u64>,
+    /// How often somebody has waited for the end.
+    pub(crate) closed_waits: u64,
+    /// Whether somebody has asked to close.
+    pub(crate) closing: bool,
+    /// Whether the machine is closed, or nobody drives it any more.
+    pub(crate) closed: bool,
+    links: BTreeMap<u64, Arc<Link>>,
+    /// Until when the clock role sleeps.
+    armed: Instant,
+    /// Bytes appended since a sender last let others run.
+    unyielded: usize,
+    due: Due,
+    calling: bool,
+}
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// A role: reads the precise clock, and leaves compression to the workers.
+    Role,
+    /// Somebody who sends: reads the coarse clock, and compresses the batch it sealed.
+    Sender,
+}
+
+/// What is left to do once the lock is released.
+#[derive(Default)]
+struct Output {
+    alarm: bool,
+    errands: Vec<Errand>,
+    notices: Vec<Notice>,
+    wakes: Vec<Waker>,
+    due: Option<Due>,
+    ended: bool,
+}
+
+enum Errand {
+    Compress(CompressJob),
+    Connect(Arc<Link>, Target),
+    Disconnect(Arc<Link>),
+    Transmit(Arc<Link>),
+}
+
+thread_local! {
+    /// The last output of this thread, empty, for its capacity.
+    static SCRATCH: Cell<Output> = Cell::default();
+}
+
+impl Hub {
+    pub(crate) fn new(config: Config, seed: Seed, host: Box<dyn Host>) -> Arc<Self> {
+        let clock = Clock::start();
+        let workers = Workers::new(config.compression_threads());
+        notice::warn(config.warnings());
+        let machine = ProducerMachine::new(clock.precise(), config, seed);
+        let core = Mutex::new(Core {
+            machine,
+            completions: Completions::default(),
+            waiters: Waits::new(),
+            flushes: Waits::new(),
+            closes: Waits::new(),
+            closed_waits: 0,
+            closing: false,
+            closed: false,
+            links: BTreeMap::new(),
+            armed: Instant::NEVER,
+            unyielded: 0,
+            due: Due::new(),
+            calling: false,
+        });
+        Arc::new(Self {
+            core,
+            clock,
+            alarm: Signal::new(),
+            host,
+            workers,
+        })
+    }
+
+    /// Locks, acts, and then does what the machine wishes, after unlocking.
+    pub(crate) fn apply<T>(
+        self: &Arc<Self>,
+        caller: Caller,
+        act: impl FnOnce(&mut Core, Instant) -> T,
+    ) -> T {
+        let now = match caller {
+            Caller::Role => self.clock.precise(),
+            Caller::Sender => self.clock.coarse(),
+        };
+        let mut core = self.lock();
+        let result = act(&mut core, now);
+        let alarm = core.rearm();
+        if !alarm && !core.machine.has_output() {
+            return result;
+        }
+        let mut output = SCRATCH.try_with(Cell::take).unwrap_or_default();
+        output.alarm = alarm;
+        core.drain(&mut output);
+        drop(core);
+
+        self.perform(caller, &mut output);
+        // A thread at its end has no scratch any more, and needs none.
+        let _ = SCRATCH.try_with(|scratch| scratch.set(output));
+        result
+    }
+
+    /// Only to look, or to change what is not the machine's.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
+        // A panic of ours under the lock must not turn into one in every task of the application.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fires what is due and says how long to sleep: `None` once there is nothing to wait for
+    /// ever again, `Some(None)` until the alarm.
+    pub(crate) fn tick(self: &Arc<Self>) -> Option<Option<Duration>> {
+        self.apply(Caller::Role, |core, now| {
+            // Whatever moves meanwhile, this role looks again before it sleeps.
+            core.armed = Instant::ORIGIN;
+            if core.machine.poll_timeout().is_some_and(|at| at <= now) {
+                core.machine.handle_timeout(now);
+            }
+        });
+        let mut core = self.lock();
+        if core.closed {
+            return None;
+        }
+        let next = core.machine.poll_timeout();
+        core.armed = next.unwrap_or(Instant::NEVER);
+        drop(core);
+        Some(next.map(|at| at.since(self.clock.precise())))
+    }
+
+    /// Ends everything now: nobody drives the machine any more.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        self.apply(Caller::Role, |core, now| {
+            core.machine.close(now, now);
+            core.machine.handle_timeout(now);
+        });
+        let mut wakes = Vec::new();
+        let mut core = self.lock();
+        core.closed = true;
+        core.answer_all(&mut wakes);
+        drop(core);
+        wakes.into_iter().for_each(Waker::wake);
+        self.workers.stop();
+    }
+
+    /// The link is no more; its socket is closed.
+    pub(crate) fn forget(self: &Arc<Self>, link: &Link) {
+        self.apply(Caller::Role, |core, now| {
+            core.links.remove(&link.id().as_u64());
+            core.machine
+                .handle_disconnected(now, link.id(), link.reason());
+        });
+    }
+
+    fn perform(self: &Arc<Self>, caller: Caller, output: &mut Output) {
+        if output.alarm || output.ended {
+            self.alarm.notify();
+        }
+        output
+            .notices
+            .drain(..)
+            .for_each(|event| notice::report(&event));
+
+        let mut may_compress = caller == Caller::Sender;
+        for errand in output.errands.drain(..) {
+            match errand {
+                Errand::Compress(job) => {
+                    if may_compress {
+                        // One job at most: the batch that this sender sealed.
+                        may_compress = false;
+                        self.workers.run_here(self, job);
+                    } else {
+                        self.workers.push(self, job);
+                    }
+                }
+                Errand::Connect(link, target) => self.host.open(Arc::clone(self), link, target),
+                Errand::Disconnect(link) => link.close_as_asked(),
+                Errand::Transmit(link) => link.transmit(self),
+            }
+        }
+        output.wakes.drain(..).for_each(Waker::wake);
+        if output.ended {
+            output.ended = false;
+            self.workers.stop();
+        }
+        if let Some(due) = output.due.take() {
+            self.call_back(due);
+        }
+    }
+
+    /// Runs callbacks until none is due. Only one thread at a time gets here: the order of
+    /// completions is the order of callbacks.
+    fn call_back(self: &Arc<Self>, mut due: Due) {
+        loop {
+            for (callback, resolution) in due.drain(..) {
+                let outcome = resolution.outcome(callback.index, callback.timestamp);
+                let called = in_callback(|| {
+                    catch_unwind(AssertUnwindSafe(move || (callback.call)(outcome)))
+                });
+                if called.is_err() {
+                    notice::callback_panicked();
+                }
+            }
+            let mut core = self.lock();
+            if core.due.is_empty() {
+                core.calling = false;
+                return;
+            }
+            std::mem::swap(&mut core.due, &mut due);
+        }
+    }
+}
+
+impl Core {
+    /// Counts what was appended. Whether the sender should let others run: a task that never
+    /// suspends starves the roles that share its thread.
+    pub(crate) const fn appended(&mut self, bytes: usize) -> bool {
+        self.unyielded += bytes;
+        if self.unyielded < YIELD_BYTES {
+            return false;
+        }
+        self.unyielded = 0;
+        true
+    }
+
+    /// Whether the first deadline has moved earlier than the clock role sleeps.
+    fn rearm(&mut self) -> bool {
+        match self.machine.poll_timeout() {
+            Some(at) if at < self.armed => {
+                self.armed = at;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn drain(&mut self, output: &mut Output) {
+        while let Some(event) = self.machine.poll_event() {
+            self.on_event(event, output);
+        }
+        while let Some(action) = self.machine.poll_action() {
+            self.on_action(action, output);
+        }
+        if !self.calling && !self.due.is_empty() {
+            self.calling = true;
+            output.due = Some(std::mem::take(&mut self.due));
+        }
+    }
+
+    fn on_event(&mut self, event: Event, output: &mut Output) {
+        match event {
+            Event::Closed => {
+                self.closed = true;
+                output.ended = true;
+                self.answer_all(&mut output.wakes);
+            }
+            Event::Completed {
+                group,
+                records,
+                result,
+                last,
+            } => {
+                let key = group.into();
+                if !self.completions.knows(key) {
+                    return;
+                }
+                let topic = match &result {
+                    Ok(written) => written.topic,
+                    Err(failed) => failed.topic,
+                };
+                let topic = self
+                    .machine
+                    .topic_name(topic)
+                    .unwrap_or_else(|| Arc::from(""));
+                let result = result.map(Place::from);
+                let resolution = Resolution {
+                    records,
+                    topic,
+                    result,
+                };
+                self.completions
+                    .resolve(key, resolution, &mut output.wakes, &mut self.due);
+                if last {
+                    self.completions.retire(key);
+                }
+            }
+            Event::Flushed(flush) => self.flushes.answer(flush, Answer::Ready, &mut output.wakes),
+            Event::MetadataReady(waiter) | Event::SpaceReady(waiter) => {
+                self.waiters
+                    .answer(waiter, Answer::Ready, &mut output.wakes);
+            }
+            Event::Notice(event) => output.notices.push(event),
+            Event::WaitExpired(waiter) => {
+                self.waiters
+                    .answer(waiter, Answer::Expired, &mut output.wakes);
+            }
+            _ => debug_assert!(false, "an event that the driver does not know: {event:?}"),
+        }
+    }
+
+    fn on_action(&mut self, action: Action, output: &mut Output) {
+        let errand = match action {
+            Action::Compress(job) => Some(Errand::Compress(job)),
+            Action::Connect {
+                connection,
+                host,
+                port,
+                attempt,
+            } => {
+                let link = Arc::new(Link::new(connection));
+                self.links.insert(connection.as_u64(), Arc::clone(&link));
+                Some(Errand::Connect(
+                    link,
+                    Target {
+                        host,
+                        port,
+                        attempt,
+                    },
+                ))
+            }
+            Action::Disconnect { connection } => self
+                .links
+                .get(&connection.as_u64())
+                .cloned()
+                .map(Errand::Disconnect),
+            Action::Transmit { connection } => self
+                .links
+                .get(&connection.as_u64())
+                .cloned()
+                .map(Errand::Transmit),
+            _ => {
+                debug_assert!(false, "an action that the driver does not know: {action:?}");
+                None
+            }
+        };
+        output.errands.extend(errand);
+    }
+
+    /// Nothing will come any more: whoever waits looks again and finds it closed.
+    fn answer_all(&mut self, wakes: &mut Vec<Waker>) {
+        self.waiters.answer_all(Answer::Ready, wakes);
+        self.flushes.answer_all(Answer::Ready, wakes);
+        self.closes.answer_all(Answer::Ready, wakes);
+    }
+}
+
+impl From<Written> for Place {
+    fn from(written: Written) -> Self {
+        Self {
+            partition: written.partition,
+            base_offset: written.base_offset,
+            log_append_time: written.log_append_time,
+        }
+    }
+}
+
+/// About how much is appended between two yields: a batch or a few.
+const YIELD_BYTES: usize = 64 * 1024;

@@ -1,0 +1,87 @@
+//! What an operator may want to read, as `tracing` events; nothing without the feature.
+
+use kafka_producer_machine::Notice;
+
+/// One event per notice of the machine.
+#[cfg(feature = "tracing")]
+pub(crate) fn report(notice: &Notice) {
+    use tracing::{debug, error, info, warn};
+
+    match notice {
+        Notice::Connected {
+            connection,
+            broker,
+            address,
+        } => {
+            info!(connection = connection.as_u64(), broker, %address, "connected");
+        }
+        Notice::DataLossSuspected { topic, partition } => {
+            error!(%topic, partition, "acknowledged records may have been lost");
+        }
+        Notice::Disconnected {
+            connection,
+            broker,
+            address,
+            reason,
+        } => {
+            warn!(connection = connection.as_u64(), broker, %address, %reason, "disconnected");
+        }
+        Notice::EpochBumped {
+            producer_id,
+            producer_epoch,
+        } => {
+            warn!(
+                producer_id,
+                producer_epoch, "going on under a new producer epoch"
+            );
+        }
+        Notice::Fatal(fatal) => error!(error = %fatal, "fatal"),
+        Notice::MetadataRefreshed { brokers, topics } => {
+            debug!(brokers, topics, "metadata refreshed");
+        }
+        Notice::Retrying {
+            topic,
+            partition,
+            attempts,
+            error,
+        } => {
+            warn!(%topic, partition, attempts, error = error.name(), "a batch is sent again");
+        }
+        _ => debug!(?notice, "notice"),
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn report(_: &Notice) {}
+
+/// What the configuration's builder thinks the user should know.
+#[cfg(feature = "tracing")]
+pub(crate) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn warn(_: &[String]) {}
+
+/// A callback of the application panicked; the others are not affected.
+#[cfg(feature = "tracing")]
+pub(crate) fn callback_panicked() {
+    tracing::error!("a delivery callback panicked; the others are called all the same");
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn callback_panicked() {}
+
+/// The last handle went without `close`.
+#[cfg(feature = "tracing")]
+pub(crate) fn dropped() {
+    tracing::warn!(
+        "the last handle was dropped without close: records that are pending are delivered in \
+         the background while the process lives"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn dropped() {}

@@ -1,0 +1,275 @@
+//! The handle that applications hold.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_producer_machine::{Config, Record, Seed, SendError, TopicHandle};
+
+use crate::all::SendingAll;
+use crate::completion::{Call, Callback};
+use crate::ends::{Close, Flush, PartitionsFor};
+use crate::hub::{Caller, Core, Hub};
+use crate::link::Hosted;
+use crate::room::{Awaited, Detached, Room, Sending, SendingDetached};
+use crate::runtime::{Role, Runtime, SocketOptions};
+use crate::{Delivery, DeliveryError, RecordMetadata, notice};
+
+/// A Kafka producer: clone it freely and share it between threads and tasks.
+///
+/// No call blocks; what has to wait is a future. Every future is cancel-safe: dropping one
+/// un-sends nothing and gives back what it held.
+///
+/// **Call [`close`](Self::close) (or await [`flush`](Self::flush)) before the program ends.**
+/// When the last handle is dropped, records that are pending are delivered in the background,
+/// until `delivery.timeout.ms`; a process that ends meanwhile loses them.
+#[derive(Clone)]
+#[must_use = "a producer that nobody holds closes itself"]
+pub struct Producer {
+    owner: Arc<Owner>,
+}
+
+/// What all clones share; its end is the end of the last handle.
+struct Owner {
+    hub: Arc<Hub>,
+    config: Config,
+}
+
+/// One partition of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionInfo {
+    /// Its number, from zero.
+    pub partition: u32,
+    /// The id of the broker that leads it, if that is known.
+    pub leader: Option<i32>,
+}
+
+impl Producer {
+    /// Starts a producer on a runtime. Connects to the cluster in the background.
+    ///
+    /// # Errors
+    ///
+    /// What the runtime says when it cannot host the clock role.
+    pub fn start(runtime: impl Runtime, config: Config) -> io::Result<Self> {
+        let runtime = Arc::new(runtime);
+        let host = Hosted {
+            runtime: Arc::clone(&runtime),
+            options: SocketOptions {
+                receive_buffer: config.receive_buffer_bytes(),
+                send_buffer: config.send_buffer_bytes(),
+            },
+            limit: CONNECT_LIMIT,
+        };
+        let hub = Hub::new(config.clone(), entropy(), Box::new(host));
+        let clock = keep_time(
+            Ticking {
+                hub: Arc::clone(&hub),
+            },
+            Arc::clone(&runtime),
+        );
+        runtime.spawn(Role::Clock, clock)?;
+        Ok(Self {
+            owner: Arc::new(Owner { hub, config }),
+        })
+    }
+
+    /// Takes a record, at once if there is room: the record is appended in the call, and the
+    /// future waits only for room, at most `max.block.ms`.
+    ///
+    /// It yields a [`Delivery`], a future of what becomes of the record. Dropping the future of
+    /// `send` before it is done gives up the place in the line; the record was then either taken
+    /// whole or not at all.
+    pub fn send<'p, 'r>(&'p self, record: &Record<'r>) -> Sending<'p, 'r> {
+        Sending::new(Room::new(self, record, Awaited))
+    }
+
+    /// Takes a record if there is room now.
+    ///
+    /// A program that only calls this should let its runtime run now and then.
+    ///
+    /// # Errors
+    ///
+    /// `Full` if there is no room, or if others wait for it; else why the record can never be
+    /// taken.
+    pub fn try_send(&self, record: &Record<'_>) -> Result<Delivery, SendError> {
+        self.hub().apply(Caller::Sender, |core, now| {
+            let (record, timestamp) = self.stamp(now, record);
+            let receipt = core.machine.send(now, &record)?;
+            let completion = Arc::clone(core.completions.join(receipt.group.into()));
+            Ok(Delivery::new(completion, receipt.index, timestamp))
+        })
+    }
+
+    /// Takes many records, in order and with few locks; waits for room as needed, each time at
+    /// most `max.block.ms`.
+    ///
+    /// What there is room for is appended in the call. Dropping the future keeps what was taken
+    /// so far, and takes nothing more.
+    pub fn send_all<'p, 'r>(&'p self, records: &'r [Record<'r>]) -> SendingAll<'p, 'r> {
+        SendingAll::new(self, records)
+    }
+
+    /// As [`send`](Self::send), and nobody will ever know what becomes of the record: fire and
+    /// forget, the cheapest form.
+    pub fn send_detached<'p, 'r>(&'p self, record: &Record<'r>) -> SendingDetached<'p, 'r> {
+        SendingDetached::new(Room::new(self, record, Detached { call: None }))
+    }
+
+    /// As [`try_send`](Self::try_send), fire and forget.
+    ///
+    /// # Errors
+    ///
+    /// As `try_send`.
+    pub fn try_send_detached(&self, record: &Record<'_>) -> Result<(), SendError> {
+        self.hub().apply(Caller::Sender, |core, now| {
+            let (record, _) = self.stamp(now, record);
+            core.machine.send(now, &record).map(drop)
+        })
+    }
+
+    /// As [`send`](Self::send), with a callback instead of a [`Delivery`].
+    ///
+    /// Callbacks run one at a time, in the order in which records are resolved, on whatever
+    /// thread resolved them: keep them short. A callback may call `try_send` and `close`; it must
+    /// not block, and it need not: awaiting a flush inside is impossible, and a blocking wait is
+    /// refused. One that panics does not affect the others.
+    ///
+    /// If the record is not taken, the callback is dropped and the future says why.
+    pub fn send_with<'p, 'r>(
+        &'p self,
+        record: &Record<'r>,
+        callback: impl FnOnce(Result<RecordMetadata, DeliveryError>) + Send + 'static,
+    ) -> SendingDetached<'p, 'r> {
+        let call: Call = Box::new(callback);
+        SendingDetached::new(Room::new(self, record, Detached { call: Some(call) }))
+    }
+
+    /// As [`try_send`](Self::try_send), with a callback as in [`send_with`](Self::send_with).
+    ///
+    /// # Errors
+    ///
+    /// As `try_send`; the callback is dropped.
+    pub fn try_send_with(
+        &self,
+        record: &Record<'_>,
+        callback: impl FnOnce(Result<RecordMetadata, DeliveryError>) + Send + 'static,
+    ) -> Result<(), SendError> {
+        // What captured the application's values is never dropped under the lock.
+        let mut call: Option<Call> = Some(Box::new(callback));
+        self.hub().apply(Caller::Sender, |core, now| {
+            let (record, timestamp) = self.stamp(now, record);
+            let receipt = core.machine.send(now, &record)?;
+            let call = call.take().expect("this runs once");
+            let callback = Callback {
+                index: receipt.index,
+                timestamp,
+                call,
+            };
+            core.completions.call(receipt.group.into(), callback);
+            Ok(())
+        })
+    }
+
+    /// Sends everything that was taken so far without lingering; the future is done when all of
+    /// it is resolved, well or not.
+    ///
+    /// The flush begins in the call; dropping the future only stops watching. A future that is
+    /// polled inside a delivery callback stays pending, as what it waits for comes later.
+    pub fn flush(&self) -> Flush {
+        Flush::new(self)
+    }
+
+    /// Takes nothing more, delivers what it can within `timeout`, then fails the rest.
+    ///
+    /// The closing begins in the call; dropping the future only stops watching. A later call can
+    /// only bring the deadline forward.
+    pub fn close(&self, timeout: Duration) -> Close {
+        Close::new(self, timeout)
+    }
+
+    /// The partitions of a topic, once they are known: waits at most `max.block.ms`.
+    pub fn partitions_for(&self, topic: &str) -> PartitionsFor {
+        PartitionsFor::new(self, topic)
+    }
+
+    /// Names a topic once, so that its records cost no look-up; also asks for its metadata.
+    pub fn topic(&self, name: &str) -> TopicHandle {
+        self.hub()
+            .apply(Caller::Sender, |core, now| core.machine.topic(now, name))
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.owner.config
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.owner.hub
+    }
+
+    /// The record with a timestamp, and that timestamp.
+    pub(crate) fn stamp<'r>(
+        &self,
+        now: kafka_producer_machine::Instant,
+        record: &Record<'r>,
+    ) -> (Record<'r>, i64) {
+        let mut record = *record;
+        let timestamp = *record
+            .timestamp
+            .get_or_insert_with(|| self.hub().clock.timestamp(now));
+        (record, timestamp)
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let client_id = self.owner.config.client_id();
+        f.debug_struct("Producer")
+            .field("client_id", &client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let patience = self.config.delivery_timeout();
+        self.hub.apply(Caller::Sender, |core: &mut Core, now| {
+            if !core.closed && !core.closing {
+                notice::dropped();
+                core.machine.close(now, now + patience);
+            }
+        });
+    }
+}
+
+/// The clock role: fires what is due, then sleeps until the next deadline or the alarm.
+async fn keep_time<R: Runtime>(ticking: Ticking, runtime: Arc<R>) {
+    while let Some(span) = ticking.hub.tick() {
+        runtime.sleep(span, &ticking.hub.alarm).await;
+    }
+}
+
+/// Without its clock nothing would ever end: whoever drops the role ends everything.
+struct Ticking {
+    hub: Arc<Hub>,
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        if !self.hub.lock().closed {
+            self.hub.abandon();
+        }
+    }
+}
+
+/// A seed that differs from producer to producer; it needs to be no secret.
+fn entropy() -> Seed {
+    Seed::new(RandomState::new().build_hasher().finish())
+}
+
+/// How long the system may try to connect, if the machine does not end the attempt before.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);

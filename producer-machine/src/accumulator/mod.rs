@@ -1,0 +1,623 @@
+//! The accumulator: holds records per partition until a batch may leave.
+//!
+//! ```text
+//! record ──> partition's open batch ──full, lingered, flushed──> queue ──drain──> in flight
+//!    └─ topic unknown ──> held chunk ──metadata──┘                 ▲                 │
+//!                                                                  └──── retry ──────┘
+//! ```
+//!
+//! **Invariants.** A batch closed is never opened again. No call walks partitions or batches.
+//! What is charged is released exactly once, when the batch has gone.
+
+mod batch;
+mod budget;
+mod groups;
+mod held;
+mod partition;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use kafka_producer_proto::batch::{HEADER_LEN, OpenBatch, RecordBody};
+use kafka_producer_proto::compression::{self, Codec};
+use slab::Slab;
+
+pub(crate) use batch::{Batch, BatchKey, Content, Fate, PartitionKey, Stage, Suspicion};
+pub(crate) use budget::{Budget, Class};
+pub(crate) use groups::{Groups, Run, Runs};
+pub(crate) use held::Chunk;
+pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+
+use crate::action::CompressJob;
+use crate::config::Config;
+use crate::{Instant, JobId, Receipt, TopicHandle};
+
+/// What became of a record, and what else that set in motion.
+#[derive(Debug)]
+pub(crate) struct Appended {
+    /// The receipt, or how many bytes of the budget are missing.
+    pub(crate) result: Result<Receipt, usize>,
+    /// A batch was closed: it may leave.
+    pub(crate) closed: Option<BatchKey>,
+    /// A batch was opened: its timers are to be armed.
+    pub(crate) opened: Option<BatchKey>,
+}
+
+/// Whether new batches may linger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hurry {
+    /// Somebody waits for memory, or the producer is closing.
+    Now,
+    /// They may.
+    Relaxed,
+}
+
+/// Whose turn it is to take memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Somebody who has not waited.
+    Newcomer,
+    /// Somebody who has waited, and has so many bytes set aside.
+    Waiter(usize),
+}
+
+impl Claim {
+    const fn reserved(self) -> usize {
+        match self {
+            Self::Newcomer => 0,
+            Self::Waiter(reserved) => reserved,
+        }
+    }
+}
+
+/// All records that are accepted and not resolved.
+#[derive(Debug)]
+pub(crate) struct Accumulator {
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) batches: Slab<Batch>,
+    pub(crate) budget: Budget,
+    pub(crate) groups: Groups,
+    pub(crate) held: BTreeMap<TopicHandle, VecDeque<Chunk>>,
+    /// (oldest serial, own serial) of all batches and chunks that are not resolved.
+    incomplete: BTreeSet<(u64, u64)>,
+    jobs: BTreeMap<JobId, BatchKey>,
+    next_serial: u64,
+    next_job: u64,
+    linger: Duration,
+    delivery_timeout: Duration,
+    max_block: Duration,
+    codec: Codec,
+    level: i32,
+}
+
+impl Accumulator {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            partitions: Vec::new(),
+            batches: Slab::new(),
+            budget: Budget::new(config.buffer_memory, config.batch_size),
+            groups: Groups::default(),
+            held: BTreeMap::new(),
+            incomplete: BTreeSet::new(),
+            jobs: BTreeMap::new(),
+            next_serial: 0,
+            next_job: 0,
+            linger: config.linger,
+            delivery_timeout: config.delivery_timeout,
+            max_block: config.max_block,
+            codec: config.compression,
+            level: config.compression_level,
+        }
+    }
+
+    /// A partition that is used for the first time.
+    pub(crate) fn add_partition(&mut self, topic: TopicHandle, index: u32) -> PartitionKey {
+        self.partitions.push(Partition::new(topic, index));
+        PartitionKey((self.partitions.len() - 1) as u32)
+    }
+
+    /// Copies the record into the open batch of its partition, if it fits: the hot path.
+    #[inline]
+    pub(crate) fn try_append(
+        &mut self,
+        key: PartitionKey,
+        record: &RecordBody<'_>,
+    ) -> Option<Receipt> {
+        let open = self.partitions[key.0 as usize].open.as_mut()?;
+        let index = open.try_append(record)?;
+        Some(Receipt {
+            group: open.group,
+            index,
+        })
+    }
+
+    pub(crate) fn has_open(&self, key: PartitionKey) -> bool {
+        self.partitions[key.0 as usize].open.is_some()
+    }
+
+    /// Whether the open batch is so full that no larger buffer could take this record too.
+    pub(crate) fn must_end(&self, key: PartitionKey, record: &RecordBody<'_>) -> bool {
+        self.partitions[key.0 as usize]
+            .open
+            .as_ref()
+            .is_some_and(|open| {
+                !open.records.is_empty()
+                    && self
+                        .budget
+                        .class_for(open.records.size() + open.records.size_of(record))
+                        .is_none()
+            })
+    }
+
+    /// Copies the record into the open batch of its partition.
+    pub(crate) fn append(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        record: &RecordBody<'_>,
+        hurry: Hurry,
+        claim: Claim,
+    ) -> Appended {
+        if let Some(receipt) = self.try_append(key, record) {
+            return Appended {
+                result: Ok(receipt),
+                closed: None,
+                opened: None,
+            };
+        }
+        self.append_to_new_room(now, key, record, hurry, claim)
+    }
+
+    /// The open batch is full or missing: let it grow, or open another one.
+    fn append_to_new_room(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        record: &RecordBody<'_>,
+        hurry: Hurry,
+        claim: Claim,
+    ) -> Appended {
+        if claim == Claim::Newcomer && hurry == Hurry::Now {
+            // Newcomers queue behind those who wait for memory already.
+            let needed = self.smallest_charge(record);
+            return Appended {
+                result: Err(needed),
+                closed: self.close_open(key),
+                opened: None,
+            };
+        }
+        if self.grow(key, record, claim.reserved()) {
+            return self.append(now, key, record, hurry, claim);
+        }
+        let closed = self.close_open(key);
+        match self.open(now, key, record, hurry, claim.reserved()) {
+            Ok(opened) => {
+                let mut appended = self.append(now, key, record, hurry, claim);
+                let oversized = self.partitions[key.0 as usize]
+                    .open
+                    .as_ref()
+                    .is_some_and(|open| open.class.is_none());
+                appended.opened = Some(opened);
+                // A batch of its own takes no second record (E136) and need not wait.
+                appended.closed = closed.or(if oversized {
+                    self.close_open(key)
+                } else {
+                    None
+                });
+                appended
+            }
+            Err(needed) => Appended {
+                result: Err(needed),
+                closed,
+                opened: None,
+            },
+        }
+    }
+
+    /// What opening a batch for this record takes at least.
+    pub(crate) fn smallest_charge(&self, record: &RecordBody<'_>) -> usize {
+        let bound = record.upper_bound();
+        self.budget
+            .class_for(bound)
+            .map_or(bound, |class| self.budget.size_of(class))
+    }
+
+    /// Moves the open batch into a larger buffer, if there is one that the budget allows.
+    fn grow(&mut self, key: PartitionKey, record: &RecordBody<'_>, reserved: usize) -> bool {
+        let Some(open) = &mut self.partitions[key.0 as usize].open else {
+            return false;
+        };
+        let Some(from) = open.class else {
+            return false;
+        };
+        let needed = open.records.size() + open.records.size_of(record);
+        let Some(to) = self.budget.class_for(needed).filter(|&to| from < to) else {
+            return false;
+        };
+        let more = self.budget.size_of(to) - self.budget.size_of(from);
+        if self.budget.available() + reserved < more {
+            return false;
+        }
+        self.budget.charge(more);
+        let buffer = self.budget.buffer(to);
+        let old = open.records.move_to(buffer);
+        self.budget.recycle(old);
+        open.class = Some(to);
+        open.limit = self.budget.size_of(to);
+        self.batches[open.key.0 as usize].charge += more;
+        true
+    }
+
+    /// Opens a batch that holds at least this record.
+    fn open(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        record: &RecordBody<'_>,
+        hurry: Hurry,
+        reserved: usize,
+    ) -> Result<BatchKey, usize> {
+        let bound = record.upper_bound();
+        let smallest = self.budget.class_for(bound);
+        let room = self.budget.available() + reserved;
+        let usual = self.partitions[key.0 as usize].class;
+        let class = smallest.map(|smallest| {
+            let wanted = smallest.max(usual);
+            if self.budget.size_of(wanted) <= room {
+                wanted
+            } else {
+                smallest
+            }
+        });
+        let charge = class.map_or(bound, |class| self.budget.size_of(class));
+        if room < charge {
+            return Err(charge);
+        }
+        self.budget.charge(charge);
+        let buffer = class.map_or_else(
+            || Vec::with_capacity(bound),
+            |class| self.budget.buffer(class),
+        );
+        Ok(self.install(now, key, class, charge, OpenBatch::new(buffer), hurry))
+    }
+
+    fn install(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        class: Option<Class>,
+        charge: usize,
+        records: OpenBatch,
+        hurry: Hurry,
+    ) -> BatchKey {
+        let serial = self.take_serial();
+        let group = self.groups.open();
+        let batch = Batch {
+            partition: key,
+            serial,
+            oldest: serial,
+            content: Content::Open,
+            stage: Stage::Queued,
+            fate: Fate::NotWritten,
+            runs: Runs::One(Run {
+                group,
+                first: 0,
+                count: 0,
+            }),
+            count: 0,
+            base_timestamp: 0,
+            max_timestamp: 0,
+            charge,
+            linger_at: now + self.linger,
+            deadline: now + self.delivery_timeout,
+            numbering: None,
+            attempts: 0,
+            last_error: None,
+            retry_at: Instant::ORIGIN,
+            leader_epoch: -1,
+        };
+        let batch_key = BatchKey(self.batches.insert(batch) as u32);
+        self.incomplete.insert((serial, serial));
+        let departure = if hurry == Hurry::Now || self.linger.is_zero() {
+            Departure::Due
+        } else {
+            Departure::Lingering
+        };
+        self.partitions[key.0 as usize].open = Some(Open {
+            records,
+            key: batch_key,
+            class,
+            limit: class.map_or(0, |class| self.budget.size_of(class)),
+            group,
+            own: 0,
+            mixed: Vec::new(),
+            departure,
+        });
+        batch_key
+    }
+
+    /// Closes the open batch: it takes no more records and stands in the queue.
+    pub(crate) fn close_open(&mut self, key: PartitionKey) -> Option<BatchKey> {
+        let partition = &mut self.partitions[key.0 as usize];
+        let mut open = partition.open.take()?;
+        self.groups.close(open.group, open.own);
+        let batch = &mut self.batches[open.key.0 as usize];
+        batch.runs = open.take_runs();
+        let closed = open.records.close();
+        batch.count = closed.count;
+        batch.base_timestamp = closed.base_timestamp;
+        batch.max_timestamp = closed.max_timestamp;
+        if let Some(reached) = self.budget.class_for(HEADER_LEN + closed.records.len()) {
+            partition.class = reached;
+        }
+        let body = self.budget.share(closed.records);
+        batch.content = Content::Finished {
+            body,
+            codec: Codec::None,
+        };
+        partition.queue.push_back(open.key);
+        Some(open.key)
+    }
+
+    /// A job that compresses a closed batch, if there is a codec. Both copies are charged.
+    pub(crate) fn compress(&mut self, key: BatchKey) -> Option<CompressJob> {
+        if self.codec == Codec::None {
+            return None;
+        }
+        let batch = self.batches.get_mut(key.0 as usize)?;
+        let Content::Finished { body, .. } = &batch.content else {
+            return None;
+        };
+        let records = body.clone();
+        let job = JobId(self.next_job);
+        self.next_job += 1;
+        let copy = compression::max_compressed_len(self.codec, records.len());
+        let class = self.budget.class_for(copy);
+        let charge = class.map_or(copy, |class| self.budget.size_of(class));
+        let out = class.map_or_else(
+            || Vec::with_capacity(copy),
+            |class| self.budget.buffer(class),
+        );
+        self.budget.charge(charge);
+        batch.charge += charge;
+        batch.content = Content::Compressing {
+            job,
+            records: records.clone(),
+        };
+        self.jobs.insert(job, key);
+        Some(CompressJob {
+            id: job,
+            codec: self.codec,
+            level: self.level,
+            records,
+            out,
+        })
+    }
+
+    /// The batch that a job belongs to; a job answers once.
+    pub(crate) fn take_job(&mut self, job: JobId) -> Option<BatchKey> {
+        self.jobs.remove(&job)
+    }
+
+    /// The compressed copy replaces the plain one, whose charge ends.
+    pub(crate) fn compressed(&mut self, key: BatchKey, out: Vec<u8>) {
+        let Some(batch) = self.batches.get_mut(key.0 as usize) else {
+            return;
+        };
+        let Content::Compressing { records, .. } = &mut batch.content else {
+            return;
+        };
+        let plain = core::mem::take(records);
+        let kept = out.capacity().min(batch.charge);
+        self.budget.release(batch.charge - kept);
+        batch.charge = kept;
+        let body = self.budget.share(out);
+        batch.content = Content::Finished {
+            body,
+            codec: self.codec,
+        };
+        self.budget.unshare(plain);
+    }
+
+    /// A batch is resolved: its flush may end. Its memory stays until `remove`.
+    pub(crate) fn resolved(&mut self, key: BatchKey) {
+        if let Some(batch) = self.batches.get(key.0 as usize) {
+            self.incomplete.remove(&(batch.oldest, batch.serial));
+        }
+    }
+
+    /// A batch has gone: nobody reads its bytes any more. Releases its memory, exactly once.
+    pub(crate) fn remove(&mut self, key: BatchKey) -> Option<Batch> {
+        let mut batch = self.batches.try_remove(key.0 as usize)?;
+        self.budget.release(core::mem::take(&mut batch.charge));
+        match core::mem::replace(&mut batch.content, Content::Open) {
+            Content::Compressing { job, .. } => {
+                self.jobs.remove(&job);
+            }
+            Content::Finished { body, .. } => self.budget.unshare(body),
+            Content::Open => {}
+        }
+        Some(batch)
+    }
+
+    /// Serials below this one are in use: what a flush that is called now waits for.
+    pub(crate) const fn next_serial(&self) -> u64 {
+        self.next_serial
+    }
+
+    /// The oldest serial that is not resolved.
+    pub(crate) fn oldest_incomplete(&self) -> Option<u64> {
+        self.incomplete.first().map(|&(oldest, _)| oldest)
+    }
+
+    fn take_serial(&mut self) -> u64 {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        serial
+    }
+}
+
+impl Accumulator {
+    /// Holds a record of an unknown topic, or for a partition that does not exist yet.
+    pub(crate) fn hold(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        partition: Option<u32>,
+        record: &RecordBody<'_>,
+        hurry: Hurry,
+        claim: Claim,
+    ) -> Result<Receipt, usize> {
+        if let Some(chunk) = self.held.get_mut(&topic).and_then(VecDeque::back_mut) {
+            // One deadline a chunk: it takes records for a second only.
+            if now < chunk.created + Duration::from_secs(1) {
+                if let Some(receipt) = chunk.try_append(record, partition) {
+                    return Ok(receipt);
+                }
+            }
+        }
+        let bound = record.upper_bound();
+        let class = self.budget.class_for(bound);
+        let charge = class.map_or(bound, |class| self.budget.size_of(class));
+        let queued = claim == Claim::Newcomer && hurry == Hurry::Now;
+        if queued || self.budget.available() + claim.reserved() < charge {
+            return Err(charge);
+        }
+        self.budget.charge(charge);
+        let buffer = class.map_or_else(
+            || Vec::with_capacity(bound),
+            |class| self.budget.buffer(class),
+        );
+        let group = self.groups.open();
+        let mut chunk = self.chunk(now, buffer, charge);
+        chunk.group = Some(group);
+        let receipt = chunk
+            .try_append(record, partition)
+            .unwrap_or(Receipt { group, index: 0 });
+        self.incomplete.insert((chunk.serial, chunk.serial));
+        let chunks = self.held.entry(topic).or_default();
+        if let Some(before) = chunks.back_mut() {
+            close_chunk(&mut self.groups, before);
+        }
+        chunks.push_back(chunk);
+        Ok(receipt)
+    }
+
+    fn chunk(&mut self, now: Instant, buffer: Vec<u8>, charge: usize) -> Chunk {
+        Chunk {
+            records: OpenBatch::new(buffer),
+            partitions: Vec::new(),
+            runs: Vec::new(),
+            group: None,
+            serial: self.take_serial(),
+            created: now,
+            deadline: now + self.max_block,
+            charge,
+            limit: charge,
+        }
+    }
+
+    /// Takes all held records of a topic out, to place them.
+    pub(crate) fn take_held(&mut self, topic: TopicHandle) -> VecDeque<Chunk> {
+        let mut chunks = self.held.remove(&topic).unwrap_or_default();
+        for chunk in &mut chunks {
+            close_chunk(&mut self.groups, chunk);
+        }
+        chunks
+    }
+
+    /// Takes the chunks of a topic whose time is up.
+    pub(crate) fn take_expired(&mut self, now: Instant, topic: TopicHandle) -> Vec<Chunk> {
+        let mut expired = Vec::new();
+        let Some(chunks) = self.held.get_mut(&topic) else {
+            return expired;
+        };
+        while chunks.front().is_some_and(|chunk| chunk.deadline <= now) {
+            if let Some(mut chunk) = chunks.pop_front() {
+                close_chunk(&mut self.groups, &mut chunk);
+                expired.push(chunk);
+            }
+        }
+        if chunks.is_empty() {
+            self.held.remove(&topic);
+        }
+        expired
+    }
+
+    /// When the first chunk of a topic must be given up.
+    pub(crate) fn held_deadline(&self, topic: TopicHandle) -> Option<Instant> {
+        self.held.get(&topic)?.front().map(|chunk| chunk.deadline)
+    }
+
+    /// Puts back records of a chunk that still cannot be placed.
+    pub(crate) fn hold_again(&mut self, topic: TopicHandle, chunk: Chunk) {
+        self.incomplete.insert((chunk.serial, chunk.serial));
+        self.held.entry(topic).or_default().push_back(chunk);
+    }
+
+    /// An empty chunk with the age and the deadline of another.
+    pub(crate) fn chunk_like(&mut self, other: &Chunk) -> Chunk {
+        let mut chunk = self.chunk(other.created, Vec::new(), 0);
+        chunk.serial = other.serial;
+        chunk.deadline = other.deadline;
+        chunk
+    }
+
+    /// Places a record that has a receipt already. It must go on: the budget may be overdrawn
+    /// until the chunk it comes from is released.
+    pub(crate) fn place(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        record: &RecordBody<'_>,
+        receipt: Receipt,
+        oldest: u64,
+    ) -> Appended {
+        let mut closed = None;
+        let mut opened = None;
+        let open = &self.partitions[key.0 as usize].open;
+        if !open.as_ref().is_some_and(|open| open.has_room(record)) {
+            closed = self.close_open(key);
+            let bound = record.upper_bound();
+            let class = self
+                .budget
+                .class_for(bound)
+                .map(|class| class.max(self.partitions[key.0 as usize].class));
+            let charge = class.map_or(bound, |class| self.budget.size_of(class));
+            self.budget.charge(charge);
+            let buffer = class.map_or_else(
+                || Vec::with_capacity(bound),
+                |class| self.budget.buffer(class),
+            );
+            let records = OpenBatch::new(buffer);
+            opened = Some(self.install(now, key, class, charge, records, Hurry::Now));
+        }
+        if let Some(open) = &mut self.partitions[key.0 as usize].open {
+            open.append_held(record, receipt.group, receipt.index);
+            let batch = &mut self.batches[open.key.0 as usize];
+            if oldest < batch.oldest {
+                self.incomplete.remove(&(batch.oldest, batch.serial));
+                batch.oldest = oldest;
+                self.incomplete.insert((oldest, batch.serial));
+            }
+        }
+        Appended {
+            result: Ok(receipt),
+            closed,
+            opened,
+        }
+    }
+
+    /// A chunk is empty: its records are placed or resolved.
+    pub(crate) fn release_chunk(&mut self, serial: u64, charge: usize) {
+        self.incomplete.remove(&(serial, serial));
+        self.budget.release(charge);
+    }
+}
+
+fn close_chunk(groups: &mut Groups, chunk: &mut Chunk) {
+    if let Some(group) = chunk.group.take() {
+        groups.close(group, chunk.records.count());
+    }
+}

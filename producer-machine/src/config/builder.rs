@@ -1,0 +1,262 @@
+//! Settings one by one, in Rust's types or as text, and `build` that turns them into a `Config`.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+
+use kafka_producer_proto::compression::Codec;
+
+use super::error::ConfigError;
+use super::table::{self, Setting, Support};
+use super::value::Value;
+use super::{Acks, Config, Guarantee, UnknownFate, names, rules};
+
+/// Settings on their way to a [`Config`]. Each setter consumes and gives back the builder; what
+/// is not set keeps Java's default.
+///
+/// ```
+/// use core::time::Duration;
+/// use kafka_producer_machine::{Codec, Config};
+///
+/// let config = Config::builder()
+///     .bootstrap_servers(["localhost:9092"])
+///     .linger(Duration::from_millis(20))
+///     .compression(Codec::None)
+///     .build()?;
+/// assert!(config.warnings().is_empty());
+/// # Ok::<(), kafka_producer_machine::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is configured until build is called"]
+pub struct ConfigBuilder {
+    explicit: BTreeMap<&'static str, Value>,
+}
+
+impl ConfigBuilder {
+    /// `batch.size`: target bytes of a batch; 0 turns batching off.
+    pub fn batch_size(self, bytes: usize) -> Self {
+        self.with_number("batch.size", bytes)
+    }
+
+    /// `bootstrap.servers`: brokers to ask first, as `host:port` or `[ipv6]:port`.
+    pub fn bootstrap_servers(self, servers: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let entries = servers
+            .into_iter()
+            .map(|server| server.as_ref().trim().to_owned());
+        self.with("bootstrap.servers", Value::List(entries.collect()))
+    }
+
+    /// `buffer.memory`: bytes of records that may wait or be in flight.
+    pub fn buffer_memory(self, bytes: usize) -> Self {
+        self.with_number("buffer.memory", bytes)
+    }
+
+    /// `client.id`: the name that brokers log and meter.
+    pub fn client_id(self, name: impl Into<String>) -> Self {
+        self.with("client.id", Value::Text(name.into()))
+    }
+
+    /// `compression.type`.
+    pub fn compression(self, codec: Codec) -> Self {
+        self.with("compression.type", Value::Text(codec.name().to_string()))
+    }
+
+    /// `compression.threads` (ours): how many threads compress; one for each core if not set.
+    pub fn compression_threads(self, threads: usize) -> Self {
+        self.with_number("compression.threads", threads)
+    }
+
+    /// `connections.max.idle.ms`: close a connection that is idle that long.
+    pub fn connections_max_idle(self, span: Duration) -> Self {
+        self.with_span("connections.max.idle.ms", span)
+    }
+
+    /// `delivery.timeout.ms`: from `send` to success or failure.
+    pub fn delivery_timeout(self, span: Duration) -> Self {
+        self.with_span("delivery.timeout.ms", span)
+    }
+
+    /// `acks` and `enable.idempotence` in one: what a successful send promises.
+    pub fn guarantee(self, guarantee: Guarantee) -> Self {
+        let acks = match guarantee {
+            Guarantee::AtMostOnce => "0",
+            Guarantee::AtLeastOnce(Acks::Leader) => "1",
+            Guarantee::AtLeastOnce(Acks::All) | Guarantee::Idempotent => "all",
+        };
+        self.with("acks", Value::Text(acks.to_string())).with(
+            "enable.idempotence",
+            Value::Flag(guarantee == Guarantee::Idempotent),
+        )
+    }
+
+    /// `compression.gzip.level`: 1 to 9, or −1 for gzip's own default.
+    pub fn gzip_level(self, level: i32) -> Self {
+        self.with("compression.gzip.level", Value::Number(level.into()))
+    }
+
+    /// `linger.ms`: how long a batch may wait to become fuller.
+    pub fn linger(self, span: Duration) -> Self {
+        self.with_span("linger.ms", span)
+    }
+
+    /// `compression.lz4.level`: 1 to 17.
+    pub fn lz4_level(self, level: i32) -> Self {
+        self.with("compression.lz4.level", Value::Number(level.into()))
+    }
+
+    /// `max.block.ms`: how long `send` may wait for room and metadata.
+    pub fn max_block(self, span: Duration) -> Self {
+        self.with_span("max.block.ms", span)
+    }
+
+    /// `max.in.flight.requests.per.connection`; at most 5 with idempotence.
+    pub fn max_in_flight(self, requests: usize) -> Self {
+        self.with_number("max.in.flight.requests.per.connection", requests)
+    }
+
+    /// `max.request.size`: bytes of one record, and of one request.
+    pub fn max_request_size(self, bytes: usize) -> Self {
+        self.with_number("max.request.size", bytes)
+    }
+
+    /// `metadata.max.age.ms`: refresh metadata at least that often.
+    pub fn metadata_max_age(self, span: Duration) -> Self {
+        self.with_span("metadata.max.age.ms", span)
+    }
+
+    /// `metadata.max.idle.ms`: forget the metadata of a topic that is unused that long.
+    pub fn metadata_max_idle(self, span: Duration) -> Self {
+        self.with_span("metadata.max.idle.ms", span)
+    }
+
+    /// Any setting by its name in Kafka, as a properties file would hold it.
+    pub fn property(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
+        let setting = table::find(name).ok_or_else(|| names::unknown(name))?;
+        let value = Value::parse(setting, value)?;
+        // Refused here and not in `build`: what is never kept cannot leak, and may be a secret.
+        if setting.support() == Support::Refused && !is_default(setting, &value) {
+            return Err(ConfigError::Unsupported {
+                setting: setting.name(),
+                default: setting.default(),
+                about: setting.about(),
+            });
+        }
+        self.explicit.insert(setting.name(), value);
+        Ok(self)
+    }
+
+    /// `receive.buffer.bytes`; `None` leaves it to the system.
+    pub fn receive_buffer_bytes(self, bytes: Option<usize>) -> Self {
+        self.with_buffer("receive.buffer.bytes", bytes)
+    }
+
+    /// `reconnect.backoff.ms` and `reconnect.backoff.max.ms`: the first and the longest wait
+    /// before a connect.
+    pub fn reconnect_backoff(self, first: Duration, longest: Duration) -> Self {
+        self.with_span("reconnect.backoff.ms", first)
+            .with_span("reconnect.backoff.max.ms", longest)
+    }
+
+    /// `request.timeout.ms`: how long a broker may take to answer.
+    pub fn request_timeout(self, span: Duration) -> Self {
+        self.with_span("request.timeout.ms", span)
+    }
+
+    /// `retries`: tries beyond the first; better leave it and set the delivery timeout.
+    pub fn retries(self, retries: u32) -> Self {
+        self.with("retries", Value::Number(retries.into()))
+    }
+
+    /// `retry.backoff.ms` and `retry.backoff.max.ms`: the first and the longest wait before a
+    /// retry.
+    pub fn retry_backoff(self, first: Duration, longest: Duration) -> Self {
+        self.with_span("retry.backoff.ms", first)
+            .with_span("retry.backoff.max.ms", longest)
+    }
+
+    /// `send.buffer.bytes`; `None` leaves it to the system.
+    pub fn send_buffer_bytes(self, bytes: Option<usize>) -> Self {
+        self.with_buffer("send.buffer.bytes", bytes)
+    }
+
+    /// `socket.connection.setup.timeout.ms` and `….max.ms`: how long the first and any connect
+    /// may take.
+    pub fn setup_timeout(self, first: Duration, longest: Duration) -> Self {
+        self.with_span("socket.connection.setup.timeout.ms", first)
+            .with_span("socket.connection.setup.timeout.max.ms", longest)
+    }
+
+    /// `unknown.fate` (ours): what becomes of a batch that may have been written.
+    pub fn unknown_fate(self, fate: UnknownFate) -> Self {
+        let word = match fate {
+            UnknownFate::Report => "report",
+            UnknownFate::Rewrite => "rewrite",
+        };
+        self.with("unknown.fate", Value::Text(word.to_string()))
+    }
+
+    /// `compression.zstd.level`: −131072 to 22.
+    pub fn zstd_level(self, level: i32) -> Self {
+        self.with("compression.zstd.level", Value::Number(level.into()))
+    }
+
+    /// The configuration, if the settings are valid and do not contradict each other.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        rules::build(&self)
+    }
+
+    /// The value of a setting: the one that was set, or the default.
+    pub(super) fn value(&self, name: &str) -> Result<Value, ConfigError> {
+        let setting = table::find(name).ok_or_else(|| names::unknown(name))?;
+        match self.explicit.get(name) {
+            Some(value) => value.clone().check(setting),
+            None => Value::parse(setting, setting.default()),
+        }
+    }
+
+    /// Whether the user has set it, be it to the default.
+    pub(super) fn is_explicit(&self, name: &str) -> bool {
+        self.explicit.contains_key(name)
+    }
+
+    /// Settings that were set to something else than their default and have no effect.
+    pub(super) fn ignored(&self) -> impl Iterator<Item = &'static Setting> {
+        table::settings().filter(|setting| {
+            !setting.has_effect()
+                && self
+                    .explicit
+                    .get(setting.name())
+                    .is_some_and(|set| !is_default(setting, set))
+        })
+    }
+
+    fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.explicit.insert(name, value);
+        self
+    }
+
+    fn with_number(self, name: &'static str, number: usize) -> Self {
+        self.with(
+            name,
+            Value::Number(i64::try_from(number).unwrap_or(i64::MAX)),
+        )
+    }
+
+    fn with_span(self, name: &'static str, span: Duration) -> Self {
+        self.with(name, Value::Span(span))
+    }
+
+    fn with_buffer(self, name: &'static str, bytes: Option<usize>) -> Self {
+        let bytes = bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.with(name, Value::Number(bytes))
+    }
+}
+
+fn is_default(setting: &Setting, value: &Value) -> bool {
+    match setting.default() {
+        // No default: only nothing at all equals it.
+        "null" => *value == Value::Text(String::new()),
+        default => Value::parse(setting, default).as_ref() == Ok(value),
+    }
+}

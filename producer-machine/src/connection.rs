@@ -1,0 +1,366 @@
+//! One connection's session: framing, version negotiation, and requests in flight in order.
+//!
+//! ```text
+//! Connecting ──connected──> Negotiating(v4) ──ok──> Ready(versions)
+//!                             │      ▲
+//!                             └ 35 ──┘  once, with the broker's own maximum
+//! ```
+//!
+//! **Invariants.** A broker answers in order: only the oldest request in flight may be answered,
+//! under its correlation id. Anything else means that the stream is broken.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use kafka_producer_proto::messages::ApiVersionsResponse;
+use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader, Uuid, VersionRange};
+
+use crate::accumulator::BatchKey;
+use crate::brokers::{MAX_FRAME, NodeId};
+use crate::{Instant, TopicHandle};
+
+/// How far a connection is from carrying requests.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// The driver is connecting.
+    Connecting,
+    /// ApiVersions is to be sent in this version, or has been.
+    Negotiating(Ask),
+    /// Requests may go.
+    Ready(Versions),
+}
+
+/// The state of the version negotiation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// To be sent in this version.
+    Pending(i16),
+    /// Sent in this version.
+    Sent(i16),
+}
+
+/// The versions in which this broker is spoken to. `None`: it does not have the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Versions {
+    pub(crate) produce: i16,
+    pub(crate) metadata: i16,
+    pub(crate) init_producer_id: Option<i16>,
+}
+
+/// A batch in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SentBatch {
+    pub(crate) topic: TopicHandle,
+    pub(crate) index: u32,
+    pub(crate) batch: BatchKey,
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) correlation_id: i32,
+    pub(crate) version: i16,
+    pub(crate) deadline: Instant,
+    pub(crate) what: What,
+}
+
+/// What a request asked.
+#[derive(Debug)]
+pub(crate) enum What {
+    ApiVersions,
+    InitProducerId,
+    Metadata,
+    /// Sorted by topic and partition. The ids are those of the moment of sending: a topic may
+    /// be created anew before the answer comes (KAFKA-19397).
+    Produce {
+        batches: Vec<SentBatch>,
+        ids: Vec<(Uuid, TopicHandle)>,
+    },
+}
+
+impl What {
+    pub(crate) const fn api(&self) -> ApiKey {
+        match self {
+            Self::ApiVersions => ApiKey::ApiVersions,
+            Self::InitProducerId => ApiKey::InitProducerId,
+            Self::Metadata => ApiKey::Metadata,
+            Self::Produce { .. } => ApiKey::Produce,
+        }
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) node: NodeId,
+    pub(crate) address: Arc<str>,
+    pub(crate) phase: Phase,
+    pub(crate) reader: FrameReader,
+    pub(crate) in_flight: VecDeque<Sent>,
+    /// Batches under acks=0 whose frame the driver may still be writing.
+    pub(crate) unanswered: Vec<BatchKey>,
+    pub(crate) throttled_until: Instant,
+    /// Whether the driver knows that there is something to send, and has not asked in vain since.
+    pub(crate) announced: bool,
+    /// The timer that is armed: setup, then the oldest request, or idleness.
+    pub(crate) timer_at: Option<Instant>,
+    /// When `connections.max.idle.ms` ends if nothing happens until then.
+    pub(crate) idle_at: Instant,
+    next_correlation: i32,
+}
+
+/// What an answer to ApiVersions means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Negotiated {
+    /// Ask again, in another version.
+    Again,
+    /// Requests may go.
+    Ready,
+    /// This peer is of no use.
+    Useless(String),
+}
+
+impl Connection {
+    pub(crate) fn new(node: NodeId, address: Arc<str>) -> Self {
+        Self {
+            node,
+            address,
+            phase: Phase::Connecting,
+            reader: FrameReader::new(MAX_FRAME),
+            in_flight: VecDeque::new(),
+            unanswered: Vec::new(),
+            throttled_until: Instant::ORIGIN,
+            announced: false,
+            timer_at: None,
+            idle_at: Instant::NEVER,
+            next_correlation: 0,
+        }
+    }
+
+    /// Whether a request may go now.
+    pub(crate) fn can_send(&self, now: Instant, max_in_flight: usize) -> bool {
+        matches!(self.phase, Phase::Ready(_))
+            && self.in_flight.len() < max_in_flight
+            && self.throttled_until <= now
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn versions(&self) -> Option<Versions> {
+        match &self.phase {
+            Phase::Ready(versions) => Some(*versions),
+            Phase::Connecting | Phase::Negotiating(_) => None,
+        }
+    }
+
+    /// The next correlation id. Java keeps the topmost eight for SASL, and so do we.
+    pub(crate) const fn correlate(&mut self) -> i32 {
+        let id = self.next_correlation;
+        self.next_correlation = if id == i32::MAX - 8 { 0 } else { id + 1 };
+        id
+    }
+
+    /// The correlation id that `correlate` would give.
+    pub(crate) const fn next_correlation(&self) -> i32 {
+        self.next_correlation
+    }
+
+    /// The broker asks for peace: nothing is sent before, and what is in flight may take longer
+    /// (KIP-219). The end never moves backwards.
+    pub(crate) fn throttle(&mut self, now: Instant, span: Duration, version: ThrottleRule) {
+        if span.is_zero() {
+            return;
+        }
+        if version == ThrottleRule::ClientWaits {
+            self.throttled_until = self.throttled_until.max(now + span);
+        }
+        for sent in &mut self.in_flight {
+            sent.deadline = sent.deadline + span;
+        }
+    }
+
+    /// Takes the answer to ApiVersions.
+    pub(crate) fn negotiate(&mut self, response: &ApiVersionsResponse) -> Negotiated {
+        let Phase::Negotiating(Ask::Sent(asked)) = self.phase else {
+            return Negotiated::Useless(String::from("an ApiVersions answer nobody asked for"));
+        };
+        if response.error_code == ErrorCode::UNSUPPORTED_VERSION {
+            return self.fall_back(asked, response);
+        }
+        if response.error_code != ErrorCode::NONE {
+            let code = response.error_code;
+            return Negotiated::Useless(alloc::format!("the broker refuses ApiVersions: {code}"));
+        }
+        match choose(response) {
+            Ok(versions) => {
+                self.phase = Phase::Ready(versions);
+                Negotiated::Ready
+            }
+            Err(problem) => Negotiated::Useless(problem),
+        }
+    }
+
+    /// The broker knows a lower version than we asked in; below 2.4 it does not say which.
+    fn fall_back(&mut self, asked: i16, response: &ApiVersionsResponse) -> Negotiated {
+        let named = range_of(response, ApiKey::ApiVersions).map_or(0, |range| range.max);
+        let version = named.clamp(0, ApiKey::ApiVersions.client_versions().max);
+        if asked <= version {
+            return Negotiated::Useless(alloc::format!(
+                "the broker refuses ApiVersions {asked} and offers {version}"
+            ));
+        }
+        self.phase = Phase::Negotiating(Ask::Pending(version));
+        Negotiated::Again
+    }
+}
+
+/// Who waits when a broker throttles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ThrottleRule {
+    /// The broker alone: it does not read for so long.
+    BrokerWaits,
+    /// The client as well.
+    ClientWaits,
+}
+
+fn range_of(response: &ApiVersionsResponse, api: ApiKey) -> Option<VersionRange> {
+    let entry = response
+        .api_keys
+        .iter()
+        .find(|entry| entry.api_key == api.value())?;
+    (entry.min_version <= entry.max_version)
+        .then(|| VersionRange::new(entry.min_version, entry.max_version))
+}
+
+/// The highest version that both sides know.
+fn common(response: &ApiVersionsResponse, api: ApiKey) -> Option<i16> {
+    range_of(response, api)?
+        .intersect(api.client_versions())
+        .map(|range| range.max)
+}
+
+fn choose(response: &ApiVersionsResponse) -> Result<Versions, String> {
+    let needed = |api: ApiKey| {
+        common(response, api).ok_or_else(|| {
+            let offered = range_of(response, api).map_or_else(
+                || String::from("nothing"),
+                |range| alloc::format!("versions {} to {}", range.min, range.max),
+            );
+            let ours = api.client_versions();
+            alloc::format!(
+                "{} needs versions {} to {}, the broker offers {offered}: it is too old or not \
+                 a Kafka broker",
+                api.name(),
+                ours.min,
+                ours.max
+            )
+        })
+    };
+    Ok(Versions {
+        produce: needed(ApiKey::Produce)?,
+        metadata: needed(ApiKey::Metadata)?,
+        init_producer_id: common(response, ApiKey::InitProducerId),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use kafka_producer_proto::messages::api_versions::ApiVersion;
+
+    fn response(code: ErrorCode, keys: &[(i16, i16, i16)]) -> ApiVersionsResponse {
+        ApiVersionsResponse {
+            error_code: code,
+            api_keys: keys
+                .iter()
+                .map(|&(api_key, min_version, max_version)| ApiVersion {
+                    api_key,
+                    min_version,
+                    max_version,
+                })
+                .collect(),
+            ..ApiVersionsResponse::default()
+        }
+    }
+
+    fn asked(version: i16) -> Connection {
+        let mut connection = Connection::new(NodeId(1), "b1:9092".into());
+        connection.phase = Phase::Negotiating(Ask::Sent(version));
+        connection
+    }
+
+    #[test]
+    fn the_highest_common_versions_are_chosen() {
+        let mut connection = asked(4);
+        let answer = response(ErrorCode::NONE, &[(0, 0, 9), (3, 0, 11), (22, 0, 4)]);
+        assert_eq!(connection.negotiate(&answer), Negotiated::Ready);
+        let expected = Versions {
+            produce: 9,
+            metadata: 11,
+            init_producer_id: Some(4),
+        };
+        assert_eq!(connection.versions(), Some(expected));
+    }
+
+    #[test]
+    fn a_refused_version_is_asked_again_in_the_brokers_own() {
+        let mut connection = asked(4);
+        let answer = response(ErrorCode::UNSUPPORTED_VERSION, &[(18, 0, 2)]);
+        assert_eq!(connection.negotiate(&answer), Negotiated::Again);
+        assert!(matches!(
+            connection.phase,
+            Phase::Negotiating(Ask::Pending(2))
+        ));
+    }
+
+    #[test]
+    fn a_broker_that_names_no_version_is_asked_in_the_lowest_and_only_once() {
+        let mut connection = asked(4);
+        let answer = response(ErrorCode::UNSUPPORTED_VERSION, &[]);
+        assert_eq!(connection.negotiate(&answer), Negotiated::Again);
+        connection.phase = Phase::Negotiating(Ask::Sent(0));
+        assert!(matches!(
+            connection.negotiate(&answer),
+            Negotiated::Useless(_)
+        ));
+    }
+
+    #[test]
+    fn a_broker_that_is_too_old_is_said_to_be() {
+        let mut connection = asked(4);
+        let answer = response(ErrorCode::NONE, &[(0, 0, 2), (3, 0, 1)]);
+        let Negotiated::Useless(problem) = connection.negotiate(&answer) else {
+            panic!("accepted");
+        };
+        assert_eq!(
+            problem,
+            "Produce needs versions 3 to 13, the broker offers versions 0 to 2: it is too old or \
+             not a Kafka broker"
+        );
+        let nothing = vec![];
+        assert!(matches!(
+            asked(4).negotiate(&response(ErrorCode::NONE, &nothing)),
+            Negotiated::Useless(_)
+        ));
+    }
+
+    #[test]
+    fn the_topmost_correlation_ids_are_not_used() {
+        let mut connection = asked(4);
+        connection.next_correlation = i32::MAX - 8;
+        assert_eq!(connection.correlate(), i32::MAX - 8);
+        assert_eq!(connection.correlate(), 0);
+    }
+
+    #[test]
+    fn a_throttle_never_ends_earlier_than_one_before_it() {
+        let mut connection = asked(4);
+        let now = Instant::from_millis(10);
+        connection.throttle(now, Duration::from_millis(50), ThrottleRule::ClientWaits);
+        connection.throttle(now, Duration::from_millis(20), ThrottleRule::ClientWaits);
+        assert_eq!(connection.throttled_until, Instant::from_millis(60));
+    }
+}

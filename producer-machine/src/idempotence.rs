@@ -1,0 +1,383 @@
+//! Producer id and epoch, and the sequences of each partition (KIP-98, KIP-360).
+//!
+//! ```text
+//! producer:   Wanted ──> Asking ──> Ready(id, epoch) ──bump──> Ready(id, epoch + 1)
+//!               ▲           │ error        └──epoch 32767──> Wanted
+//!               └───────────┘
+//! partition:  adopt ──> number batches 0, n, … ──> something is lost ──> wait until nothing is
+//!             outstanding ──> bump, unless a later acknowledgement closed the hole ──> adopt
+//! ```
+//!
+//! **Invariants.** All outstanding batches of a partition have one identity: a new one is adopted
+//! only when none is outstanding. A number is given once; a batch whose fate is unknown keeps it.
+
+use crate::Instant;
+
+/// A producer id with its epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) producer_id: i64,
+    pub(crate) producer_epoch: i16,
+}
+
+/// The identity of the whole producer.
+#[derive(Clone, Debug)]
+pub(crate) enum Session {
+    /// An InitProducerId is on its way.
+    Asking,
+    /// Idempotence is off.
+    Off,
+    /// In use.
+    Ready(Identity),
+    /// To be asked for, not before this instant.
+    Wanted(Instant),
+}
+
+/// What came of a wish for a new epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bumped {
+    /// Somebody else's bump has already replaced the old identity.
+    Already,
+    /// The next epoch is in force.
+    Epoch(Identity),
+    /// The epochs are used up: a new producer id is wanted.
+    Exhausted,
+}
+
+impl Session {
+    pub(crate) const fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Ready(identity) => Some(*identity),
+            Self::Asking | Self::Off | Self::Wanted(_) => None,
+        }
+    }
+
+    /// Leaves `old` behind. An idempotent producer needs no request for that (KIP-360): the
+    /// broker takes a higher epoch that starts at sequence 0.
+    pub(crate) fn bump(&mut self, now: Instant, old: Identity) -> Bumped {
+        let Self::Ready(current) = self else {
+            return Bumped::Already;
+        };
+        if *current != old {
+            return Bumped::Already;
+        }
+        match current.producer_epoch.checked_add(1) {
+            Some(epoch) => {
+                current.producer_epoch = epoch;
+                Bumped::Epoch(*current)
+            }
+            None => {
+                *self = Self::Wanted(now);
+                Bumped::Exhausted
+            }
+        }
+    }
+}
+
+/// A sequence number: 0 to 2³¹−1, then 0 again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sequence(u32);
+
+impl Sequence {
+    const MASK: u32 = i32::MAX as u32;
+
+    #[cfg(test)]
+    pub(crate) const fn new(value: i32) -> Self {
+        Self(value as u32 & Self::MASK)
+    }
+
+    /// The sequence `records` later.
+    pub(crate) const fn plus(self, records: u32) -> Self {
+        Self(self.0.wrapping_add(records) & Self::MASK)
+    }
+
+    pub(crate) const fn as_i32(self) -> i32 {
+        self.0 as i32
+    }
+
+    /// Whether this lies after `other`, going forwards by less than half the circle.
+    const fn is_after(self, other: Self) -> bool {
+        let distance = self.0.wrapping_sub(other.0) & Self::MASK;
+        0 < distance && distance < 1 << 30
+    }
+}
+
+/// The number of a batch: frozen from its first drain on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Numbering {
+    pub(crate) identity: Identity,
+    pub(crate) base: Sequence,
+}
+
+/// What must happen before the partition goes on with fresh batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Repair {
+    /// Nothing.
+    #[default]
+    None,
+    /// A batch of unknown fate was given up. If a later acknowledgement proves it written there
+    /// is no hole; else a new epoch.
+    IfHole,
+    /// A number was given to a batch that is not in the log: a new epoch.
+    Bump,
+}
+
+/// Whether a fresh batch may be numbered now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fresh {
+    /// Yes, so.
+    Number(Numbering),
+    /// Not before everything outstanding of this partition has ended.
+    AfterOutstanding,
+    /// Not before the producer has an identity.
+    AfterIdentity,
+    /// Not before this identity has been left behind: ask again after `Session::bump`.
+    AfterBump(Identity),
+}
+
+/// The sequences of one partition.
+#[derive(Debug, Default)]
+pub(crate) struct Sequences {
+    identity: Option<Identity>,
+    next: Sequence,
+    /// The sequence after the highest acknowledged one; `None` before the first.
+    acknowledged_to: Option<Sequence>,
+    /// Batches with a number that have not ended, in flight or waiting for a retry.
+    outstanding: u32,
+    established: bool,
+    repair: Repair,
+}
+
+impl Sequences {
+    /// Whether a fresh batch may go, and under which number. Numbers nothing yet.
+    pub(crate) fn fresh(&mut self, session: &Session) -> Fresh {
+        if 0 < self.outstanding && self.repair != Repair::None {
+            return Fresh::AfterOutstanding;
+        }
+        if self.has_hole() {
+            if let Some(old) = self.identity {
+                return Fresh::AfterBump(old);
+            }
+        }
+        self.repair = Repair::None;
+        let Some(current) = session.identity() else {
+            return Fresh::AfterIdentity;
+        };
+        if self.identity != Some(current) {
+            if 0 < self.outstanding {
+                return Fresh::AfterOutstanding;
+            }
+            self.adopt(current);
+        }
+        Fresh::Number(Numbering {
+            identity: current,
+            base: self.next,
+        })
+    }
+
+    /// The identity has been left behind; the next one is adopted with the next fresh batch.
+    pub(crate) fn forget(&mut self) {
+        debug_assert_eq!(
+            self.outstanding, 0,
+            "outstanding batches keep their identity"
+        );
+        self.identity = None;
+        self.repair = Repair::None;
+    }
+
+    /// A fresh batch of `records` took the number that `fresh` gave.
+    pub(crate) fn numbered(&mut self, records: u32) {
+        self.next = self.next.plus(records);
+        self.outstanding += 1;
+    }
+
+    /// A numbered batch was acknowledged, perhaps after the application had given it up.
+    /// Acknowledgements may come out of order: the highest counts.
+    pub(crate) fn acknowledged(&mut self, numbering: Numbering, records: u32) {
+        self.end_one();
+        if self.identity != Some(numbering.identity) {
+            return;
+        }
+        let to = numbering.base.plus(records);
+        if self
+            .acknowledged_to
+            .is_none_or(|before| to.is_after(before))
+        {
+            self.acknowledged_to = Some(to);
+        }
+        self.established = true;
+    }
+
+    /// A numbered batch ended, known not to be written: its number is a gap.
+    pub(crate) fn refused(&mut self) {
+        self.end_one();
+        self.repair = Repair::Bump;
+    }
+
+    /// A numbered batch ended, its fate unknown.
+    pub(crate) fn gave_up(&mut self) {
+        self.end_one();
+        self.doubt();
+    }
+
+    /// A numbered batch was given up while its request goes on.
+    pub(crate) fn doubt(&mut self) {
+        if self.repair == Repair::None {
+            self.repair = Repair::IfHole;
+        }
+    }
+
+    /// Something failed: one batch in flight until the next acknowledgement (D13).
+    pub(crate) const fn stumble(&mut self) {
+        self.established = false;
+    }
+
+    /// Whether several batches may be in flight. Before the first acknowledgement a broker
+    /// without state takes any sequence, so a second batch could overtake the first (E76).
+    pub(crate) const fn is_established(&self) -> bool {
+        self.established
+    }
+
+    /// Batches with a number that have not ended.
+    pub(crate) const fn outstanding(&self) -> u32 {
+        self.outstanding
+    }
+
+    /// The topic was created anew: what is numbered belongs to the old one.
+    pub(crate) const fn restart(&mut self) {
+        self.repair = Repair::Bump;
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn start_at(&mut self, next: Sequence) {
+        self.next = next;
+        self.acknowledged_to = Some(next);
+    }
+
+    fn has_hole(&self) -> bool {
+        match self.repair {
+            Repair::None => false,
+            Repair::IfHole => self.acknowledged_to.unwrap_or_default() != self.next,
+            Repair::Bump => true,
+        }
+    }
+
+    const fn adopt(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+        self.next = Sequence(0);
+        self.acknowledged_to = None;
+        self.established = false;
+    }
+
+    fn end_one(&mut self) {
+        debug_assert!(0 < self.outstanding, "what ends was outstanding");
+        self.outstanding = self.outstanding.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Identity = Identity {
+        producer_id: 7,
+        producer_epoch: 0,
+    };
+
+    fn ready() -> Session {
+        Session::Ready(FIRST)
+    }
+
+    fn number(sequences: &mut Sequences, session: &Session, records: u32) -> Numbering {
+        match sequences.fresh(session) {
+            Fresh::Number(numbering) => {
+                sequences.numbered(records);
+                numbering
+            }
+            other => panic!("not numbered: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn batches_are_numbered_by_records_from_zero() {
+        let mut sequences = Sequences::default();
+        assert_eq!(number(&mut sequences, &ready(), 3).base.as_i32(), 0);
+        assert_eq!(number(&mut sequences, &ready(), 2).base.as_i32(), 3);
+        assert_eq!(number(&mut sequences, &ready(), 1).base.as_i32(), 5);
+    }
+
+    #[test]
+    fn a_sequence_wraps_after_two_to_the_31_minus_one() {
+        assert_eq!(Sequence::new(i32::MAX).plus(1).as_i32(), 0);
+        assert_eq!(Sequence::new(i32::MAX).plus(100).as_i32(), 99);
+        assert!(Sequence::new(3).is_after(Sequence::new(i32::MAX)));
+        assert!(!Sequence::new(i32::MAX).is_after(Sequence::new(3)));
+    }
+
+    #[test]
+    fn a_hole_that_a_later_acknowledgement_closes_needs_no_bump() {
+        let mut sequences = Sequences::default();
+        let _lost = number(&mut sequences, &ready(), 3);
+        let later = number(&mut sequences, &ready(), 2);
+        sequences.gave_up();
+        assert_eq!(sequences.fresh(&ready()), Fresh::AfterOutstanding);
+        sequences.acknowledged(later, 2);
+        assert_eq!(number(&mut sequences, &ready(), 1).base.as_i32(), 5);
+    }
+
+    #[test]
+    fn an_open_hole_needs_a_bump_once_nothing_is_outstanding() {
+        let mut session = ready();
+        let mut sequences = Sequences::default();
+        number(&mut sequences, &session, 3);
+        sequences.gave_up();
+        assert_eq!(sequences.fresh(&session), Fresh::AfterBump(FIRST));
+        let next = Identity {
+            producer_epoch: 1,
+            ..FIRST
+        };
+        assert_eq!(session.bump(Instant::ORIGIN, FIRST), Bumped::Epoch(next));
+        sequences.forget();
+        let numbering = number(&mut sequences, &session, 1);
+        assert_eq!((numbering.identity, numbering.base.as_i32()), (next, 0));
+    }
+
+    #[test]
+    fn a_partition_whose_identity_was_bumped_elsewhere_waits_and_restarts_at_zero() {
+        let mut session = ready();
+        let mut sequences = Sequences::default();
+        let mine = number(&mut sequences, &session, 3);
+        session.bump(Instant::ORIGIN, FIRST);
+        assert_eq!(sequences.fresh(&session), Fresh::AfterOutstanding);
+        sequences.acknowledged(mine, 3);
+        assert_eq!(number(&mut sequences, &session, 1).base.as_i32(), 0);
+    }
+
+    #[test]
+    fn a_second_bump_of_the_same_identity_changes_nothing() {
+        let mut session = ready();
+        session.bump(Instant::ORIGIN, FIRST);
+        assert_eq!(session.bump(Instant::ORIGIN, FIRST), Bumped::Already);
+    }
+
+    #[test]
+    fn the_last_epoch_asks_for_a_new_producer_id() {
+        let last = Identity {
+            producer_id: 7,
+            producer_epoch: i16::MAX,
+        };
+        let mut session = Session::Ready(last);
+        assert_eq!(session.bump(Instant::ORIGIN, last), Bumped::Exhausted);
+        assert_eq!(session.identity(), None);
+    }
+
+    #[test]
+    fn acknowledgements_out_of_order_keep_the_highest() {
+        let mut sequences = Sequences::default();
+        let first = number(&mut sequences, &ready(), 3);
+        let second = number(&mut sequences, &ready(), 2);
+        sequences.acknowledged(second, 2);
+        sequences.acknowledged(first, 3);
+        assert_eq!(sequences.acknowledged_to, Some(Sequence(5)));
+    }
+}

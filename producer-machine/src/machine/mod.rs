@@ -1,0 +1,363 @@
+//! The router: facts in, the children's small values matched, wishes out.
+//!
+//! Each child owns one job and changes only itself; nothing calls a sibling.
+//! Here is the surface; the files beside this one route one road each:
+//!
+//! ```text
+//! send ──> accumulator ──> schedule ──> transmit ──> (network) ──> receive ──> settle
+//!                             ▲              timers                               │
+//!                             └────────────────── again ──────────────────────────┘
+//! ```
+
+mod lifecycle;
+mod receive;
+mod schedule;
+mod send;
+mod settle;
+mod timers;
+mod transmit;
+
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use kafka_producer_proto::ErrorCode;
+
+use crate::accumulator::{Accumulator, Hurry, Order, PartitionKey};
+use crate::action::{Action, Compressed};
+use crate::brokers::Brokers;
+use crate::config::{Config, Guarantee};
+use crate::error::{DisconnectReason, FatalError, SendError, Shortage};
+use crate::event::Event;
+use crate::frame::Unsealed;
+use crate::idempotence::Session;
+use crate::metadata::Metadata;
+use crate::retry::Backoff;
+use crate::seed::Stream;
+use crate::time::Deadlines;
+use crate::waiters::Waiters;
+use crate::{ConnectionId, FlushId, Instant, Receipt, Record, Seed, TopicHandle, WaiterId};
+
+use timers::Timer;
+
+/// How long the producer has to live.
+#[derive(Clone, Debug)]
+enum Life {
+    /// Everything is resolved, nothing is left.
+    Closed,
+    /// Nothing more is taken; the rest goes out until this instant.
+    Closing(Instant),
+    /// It can do nothing more.
+    Fatal(FatalError),
+    /// Records are welcome.
+    Open,
+}
+
+/// The producer's whole mind: a Kafka producer without sockets, clock, threads or entropy.
+///
+/// Commands and facts never block and never fail but for `send`; wishes are cheap when there is
+/// nothing. Any call may come in any order at any time. A `now` earlier than the latest seen
+/// counts as the latest seen. Nothing panics.
+///
+/// A driver does this, in any event loop:
+///
+/// ```text
+/// loop {
+///     hand in what happened            // send, handle_received, handle_timeout …
+///     while let Some(event) = machine.poll_event()   { complete deliveries }
+///     while let Some(action) = machine.poll_action() { connect, disconnect, compress, or
+///         for Transmit: while machine.poll_transmit(now, id, &mut frame) { write frame.seal() } }
+///     sleep until machine.poll_timeout(), or until something happens
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ProducerMachine {
+    config: Config,
+    order: Order,
+    now: Instant,
+    life: Life,
+    accumulator: Accumulator,
+    brokers: Brokers,
+    metadata: Metadata,
+    session: Session,
+    session_failures: u32,
+    waiters: Waiters,
+    /// Flushes that have not ended, with the serial that each waits for.
+    flushes: VecDeque<(FlushId, u64)>,
+    next_flush: u64,
+    /// Partitions that wait for a producer id.
+    without_identity: BTreeSet<PartitionKey>,
+    timers: Deadlines<Timer>,
+    /// When to look again at what any broker can answer; `None` while a fact will tell.
+    control_at: Option<Instant>,
+    retry: Backoff,
+    jitter: Stream,
+    random: Stream,
+    events: VecDeque<Event>,
+    actions: VecDeque<Action>,
+    /// Scratch, so that a request or an answer allocates nothing.
+    spare_batches: Vec<Vec<crate::connection::SentBatch>>,
+}
+
+impl ProducerMachine {
+    /// A producer that begins at `now`. It asks for its first connection at once.
+    pub fn new(now: Instant, config: Config, seed: Seed) -> Self {
+        let idempotent = config.guarantee == Guarantee::Idempotent;
+        let order = match (idempotent, config.max_in_flight) {
+            (true, limit) => Order::Idempotent {
+                limit: limit.min(5) as u32,
+            },
+            (false, 1) => Order::Muted,
+            (false, _) => Order::None,
+        };
+        let mut machine = Self {
+            order,
+            now,
+            life: Life::Open,
+            accumulator: Accumulator::new(&config),
+            brokers: Brokers::new(&config),
+            metadata: Metadata::new(now, &config),
+            session: if idempotent {
+                Session::Wanted(now)
+            } else {
+                Session::Off
+            },
+            session_failures: 0,
+            waiters: Waiters::default(),
+            flushes: VecDeque::new(),
+            next_flush: 0,
+            without_identity: BTreeSet::new(),
+            timers: Deadlines::new(),
+            control_at: None,
+            retry: Backoff::new(config.retry_backoff, config.retry_backoff_max),
+            jitter: seed.stream(1),
+            random: seed.stream(2),
+            events: VecDeque::new(),
+            actions: VecDeque::new(),
+            spare_batches: Vec::new(),
+            config,
+        };
+        machine.service_control(now);
+        machine
+    }
+
+    /// A handle for a topic; also asks for its metadata.
+    pub fn topic(&mut self, now: Instant, name: &str) -> TopicHandle {
+        let now = self.tick(now);
+        let topic = self.metadata.handle(now, name);
+        if self.partitions(topic).is_none() && self.is_open() {
+            self.metadata.want(now, topic);
+            self.service_control(now);
+        }
+        topic
+    }
+
+    /// Takes a record, or says why not; copies it once.
+    ///
+    /// # Errors
+    /// See [`SendError`]. After `Full` nothing was taken: wait with [`Self::wait_for_space`].
+    #[inline]
+    pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Receipt, SendError> {
+        self.send_newcomer(now, record)
+    }
+
+    /// As `send`, with the room that `Event::SpaceReady` granted to `waiter`.
+    ///
+    /// May answer `Full` again: the waiter then keeps its place at the front, and another
+    /// `SpaceReady` or `WaitExpired` follows. What is left of the room stays reserved until
+    /// [`Self::cancel_wait`], which ends every wait.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send_reserved(
+        &mut self,
+        now: Instant,
+        waiter: WaiterId,
+        record: &Record<'_>,
+    ) -> Result<Receipt, SendError> {
+        self.send_waiter(now, waiter, record)
+    }
+
+    /// Waits for room, first come first served: ends in `SpaceReady` or `WaitExpired`.
+    pub fn wait_for_space(
+        &mut self,
+        now: Instant,
+        shortage: Shortage,
+        deadline: Instant,
+    ) -> WaiterId {
+        self.add_space_waiter(now, shortage, deadline)
+    }
+
+    /// Waits until a topic is known or refused: ends in `MetadataReady` or `WaitExpired`.
+    pub fn wait_for_metadata(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        deadline: Instant,
+    ) -> WaiterId {
+        self.add_topic_waiter(now, topic, deadline)
+    }
+
+    /// Ends a wait, whatever came of it; what was reserved goes to the next in line.
+    pub fn cancel_wait(&mut self, now: Instant, waiter: WaiterId) {
+        self.end_wait(now, waiter);
+    }
+
+    /// Everything accepted so far goes out without lingering; ends in `Event::Flushed`.
+    pub fn flush(&mut self, now: Instant) -> FlushId {
+        self.begin_flush(now)
+    }
+
+    /// Takes nothing more, delivers what it can until `deadline`, then fails the rest.
+    /// A later call can only bring the deadline forward. Ends in `Event::Closed`.
+    pub fn close(&mut self, now: Instant, deadline: Instant) {
+        self.begin_close(now, deadline);
+    }
+
+    /// The connection stands.
+    pub fn handle_connected(&mut self, now: Instant, connection: ConnectionId) {
+        let now = self.tick(now);
+        self.on_connected(now, connection);
+        self.conclude(now);
+    }
+
+    /// Bytes came. Any chunking gives the same.
+    pub fn handle_received(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
+        let now = self.tick(now);
+        self.on_received(now, connection, bytes);
+        self.conclude(now);
+    }
+
+    /// The connection has ended, or could not be made.
+    pub fn handle_disconnected(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+    ) {
+        let now = self.tick(now);
+        self.on_lost(now, connection, reason);
+        self.conclude(now);
+    }
+
+    /// A compression job is done.
+    pub fn handle_compressed(&mut self, now: Instant, compressed: Compressed) {
+        let now = self.tick(now);
+        self.on_compressed(now, compressed);
+        self.conclude(now);
+    }
+
+    /// Time has passed. May be called at any time; must be when `poll_timeout` is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.tick(now);
+        self.on_timeout(now);
+        self.conclude(now);
+    }
+
+    /// The next thing that the world is to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Fills `frame` with one whole request for this connection; `false` if there is none now.
+    ///
+    /// Asking for the next frame says that the last one was written. After `false`, an
+    /// `Action::Transmit` announces the next.
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        frame: &mut Unsealed,
+    ) -> bool {
+        let now = self.tick(now);
+        let filled = self.fill(now, connection, frame);
+        self.conclude(now);
+        filled
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When `handle_timeout` must be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let control = match self.life {
+            Life::Closed | Life::Fatal(_) => None,
+            Life::Closing(_) | Life::Open => self.control_at,
+        };
+        [self.timers.next(), control].into_iter().flatten().min()
+    }
+
+    /// Whether there is an action or an event. Most appends produce neither.
+    #[inline]
+    pub fn has_output(&self) -> bool {
+        !self.actions.is_empty() || !self.events.is_empty()
+    }
+
+    /// The settings.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How many partitions the topic has, once that is known.
+    pub fn partitions(&self, topic: TopicHandle) -> Option<u32> {
+        let count = self.metadata.topic(topic)?.partitions.len() as u32;
+        (0 < count).then_some(count)
+    }
+
+    /// The broker that leads a partition, if one does and it is known.
+    pub fn leader(&self, topic: TopicHandle, partition: u32) -> Option<i32> {
+        let view = self
+            .metadata
+            .topic(topic)?
+            .partitions
+            .get(partition as usize)?;
+        view.leader?.broker()
+    }
+
+    /// Why the cluster refuses the topic, if it does.
+    pub fn topic_error(&self, topic: TopicHandle) -> Option<ErrorCode> {
+        self.metadata.topic(topic)?.refusal
+    }
+
+    /// The name behind a handle.
+    pub fn topic_name(&self, topic: TopicHandle) -> Option<Arc<str>> {
+        self.metadata
+            .topic(topic)
+            .map(|view| Arc::clone(&view.name))
+    }
+
+    /// How many requests on this connection are not answered yet; 0 for an unknown id.
+    pub fn in_flight(&self, connection: ConnectionId) -> usize {
+        self.brokers
+            .connections
+            .get(&connection)
+            .map_or(0, |c| c.in_flight.len())
+    }
+
+    /// Bytes of `buffer.memory` in use.
+    pub const fn buffer_used(&self) -> usize {
+        self.accumulator.budget.used()
+    }
+
+    /// Time never runs backwards.
+    #[inline]
+    fn tick(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    const fn is_open(&self) -> bool {
+        matches!(self.life, Life::Open)
+    }
+
+    /// Whether batches may linger.
+    fn hurry(&self) -> Hurry {
+        if self.is_open() && !self.waiters.wait_for_space() {
+            Hurry::Relaxed
+        } else {
+            Hurry::Now
+        }
+    }
+}

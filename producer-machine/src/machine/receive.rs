@@ -1,0 +1,457 @@
+//! The road in: frames to answers, answers to those who asked.
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use kafka_producer_proto::messages::produce::{PartitionAnswer, ProduceResponseView, TopicKey};
+use kafka_producer_proto::messages::{
+    ApiVersionsResponse, InitProducerIdResponse, MetadataResponse,
+};
+use kafka_producer_proto::{
+    ApiKey, DecodeError, ErrorCode, FrameReader, Message, ResponseHeader, Uuid,
+};
+
+use super::ProducerMachine;
+use crate::action::Compressed;
+use crate::brokers::MAX_FRAME;
+use crate::connection::{Ask, Negotiated, Phase, SentBatch, ThrottleRule, What};
+use crate::error::{DisconnectReason, ProduceError};
+use crate::event::{Event, Notice};
+use crate::idempotence::{Identity, Session};
+use crate::{ConnectionId, Instant, TopicHandle};
+
+/// What a broker says of one batch.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) code: ErrorCode,
+    pub(super) base_offset: i64,
+    pub(super) log_append_time: i64,
+    pub(super) log_start_offset: i64,
+    pub(super) message: Option<Arc<str>>,
+}
+
+impl Answer {
+    /// No word at all: the connection was lost, or the answer left the batch out.
+    pub(super) const fn none(code: ErrorCode) -> Self {
+        Self {
+            code,
+            base_offset: -1,
+            log_append_time: -1,
+            log_start_offset: -1,
+            message: None,
+        }
+    }
+}
+
+impl ProducerMachine {
+    pub(super) fn on_connected(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return;
+        };
+        if !matches!(connection.phase, Phase::Connecting) {
+            return;
+        }
+        let version = ApiKey::ApiVersions.client_versions().max;
+        connection.phase = Phase::Negotiating(Ask::Pending(version));
+        connection.idle_at = now + self.config.connections_max_idle;
+        self.brokers.connected(id);
+        self.arm_connection(id);
+        self.announce_connection(id);
+    }
+
+    pub(super) fn on_received(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return;
+        };
+        let mut reader = core::mem::replace(&mut connection.reader, FrameReader::new(MAX_FRAME));
+        let mut rest = bytes;
+        loop {
+            let problem = match reader.next_frame(&mut rest) {
+                Ok(Some(frame)) => self.on_frame(now, id, frame).err(),
+                Ok(None) => break,
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(problem) = problem {
+                let reason = DisconnectReason::Protocol(Arc::from(problem));
+                self.disconnect(now, id, reason);
+            }
+            if !self.brokers.connections.contains_key(&id) {
+                return;
+            }
+        }
+        if let Some(connection) = self.brokers.connections.get_mut(&id) {
+            connection.reader = reader;
+        }
+        self.arm_connection(id);
+        self.announce_connection(id);
+        self.service_control(now);
+    }
+
+    /// A frame answers the oldest request, and no other.
+    fn on_frame(&mut self, now: Instant, id: ConnectionId, frame: &[u8]) -> Result<(), String> {
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return Ok(());
+        };
+        let Some(sent) = connection.in_flight.front() else {
+            return Err(String::from("an answer came and nothing was asked"));
+        };
+        let api = sent.what.api();
+        let (header, body) = ResponseHeader::decode(api, sent.version, frame)
+            .map_err(|error| undecodable(api, sent.version, error))?;
+        if header.correlation_id != sent.correlation_id {
+            return Err(alloc::format!(
+                "the answer to request {} was expected, {} came",
+                sent.correlation_id,
+                header.correlation_id
+            ));
+        }
+        connection.idle_at = now + self.config.connections_max_idle;
+        let version = sent.version;
+        let unreadable = |error| undecodable(api, version, error);
+        // An answer that cannot be read leaves its request in flight, to end with the connection.
+        match api {
+            ApiKey::ApiVersions => {
+                let response = ApiVersionsResponse::decode(version, body).map_err(unreadable)?;
+                connection.in_flight.pop_front();
+                self.on_api_versions(now, id, &response)
+            }
+            ApiKey::InitProducerId => {
+                let response = InitProducerIdResponse::decode(version, body).map_err(unreadable)?;
+                connection.in_flight.pop_front();
+                self.on_init_producer_id(now, id, version, &response)
+            }
+            ApiKey::Metadata => {
+                let response = MetadataResponse::decode(version, body).map_err(unreadable)?;
+                connection.in_flight.pop_front();
+                self.on_metadata(now, id, version, &response);
+                Ok(())
+            }
+            _ => match connection.in_flight.pop_front().map(|sent| sent.what) {
+                Some(What::Produce { batches, ids }) => {
+                    self.on_produce(now, id, version, body, batches, &ids)
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn on_api_versions(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        response: &ApiVersionsResponse,
+    ) -> Result<(), String> {
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return Ok(());
+        };
+        match connection.negotiate(response) {
+            Negotiated::Again => Ok(()),
+            Negotiated::Ready => {
+                let (node, address) = (connection.node, Arc::clone(&connection.address));
+                self.brokers.ready(id);
+                let broker = node.broker();
+                self.notice(Notice::Connected {
+                    connection: id,
+                    broker,
+                    address,
+                });
+                self.announce(now, node);
+                Ok(())
+            }
+            Negotiated::Useless(problem) => Err(problem),
+        }
+    }
+
+    fn on_metadata(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        version: i16,
+        response: &MetadataResponse,
+    ) {
+        self.throttle(
+            now,
+            id,
+            ApiKey::Metadata,
+            version,
+            response.throttle_time_ms,
+        );
+        if response.brokers.is_empty() {
+            // A broker that is still starting knows nobody.
+            self.metadata.failed(now, &mut self.jitter);
+            return;
+        }
+        let applied = self
+            .metadata
+            .apply(now, version, response, &mut self.jitter);
+        for misled in self.brokers.learn(&applied.brokers) {
+            self.disconnect(now, misled, DisconnectReason::Asked);
+        }
+        for topic in applied.recreated {
+            self.on_recreated(topic);
+        }
+        for key in applied.moved {
+            self.on_leader(now, key);
+        }
+        for topic in applied.ready {
+            self.place_held(now, topic);
+            self.tell_topic(topic);
+        }
+        for topic in applied.refused {
+            self.refuse_held(now, topic);
+            self.tell_topic(topic);
+        }
+        self.notice(Notice::MetadataRefreshed {
+            brokers: response.brokers.len() as u32,
+            topics: self.metadata.known_topics() as u32,
+        });
+    }
+
+    /// Takes over the leader of a partition in use.
+    fn on_leader(&mut self, now: Instant, key: crate::accumulator::PartitionKey) {
+        let partition = &mut self.accumulator.partitions[key.0 as usize];
+        let (topic, index) = (partition.topic, partition.index);
+        let Some(view) = self
+            .metadata
+            .topic(topic)
+            .and_then(|topic| topic.partitions.get(index as usize))
+        else {
+            return;
+        };
+        let newer = partition.leader_epoch < view.leader_epoch;
+        partition.leader = view.leader;
+        partition.leader_epoch = view.leader_epoch;
+        if partition.leader.is_some() {
+            self.metadata.leader_found(key);
+        } else if let Some(topic) = self.metadata.topic_mut(topic) {
+            // Records without a key go elsewhere.
+            topic.sticky.forget();
+        }
+        if newer {
+            // A new leader ends the backoff, once (KAFKA-15415).
+            if let Some(&first) = partition.queue.front() {
+                let batch = &mut self.accumulator.batches[first.0 as usize];
+                if batch.leader_epoch < partition.leader_epoch {
+                    batch.retry_at = batch.retry_at.min(now);
+                }
+            }
+        }
+        self.reconsider(now, key);
+    }
+
+    /// The topic was created anew: what has a number belongs to the old one, and fresh batches
+    /// start at 0 under another epoch.
+    fn on_recreated(&mut self, topic: TopicHandle) {
+        let Some(view) = self.metadata.topic(topic) else {
+            return;
+        };
+        for key in view.partitions.iter().filter_map(|partition| partition.key) {
+            let partition = &mut self.accumulator.partitions[key.0 as usize];
+            partition.sequences.restart();
+            partition.leader_epoch = -1;
+        }
+    }
+
+    fn tell_topic(&mut self, topic: TopicHandle) {
+        for (id, waiter) in self.waiters.take_topic(topic) {
+            self.timers
+                .disarm(waiter.deadline, super::timers::Timer::Waiter(id));
+            self.events.push_back(Event::MetadataReady(id));
+        }
+    }
+
+    fn on_init_producer_id(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        version: i16,
+        response: &InitProducerIdResponse,
+    ) -> Result<(), String> {
+        self.throttle(
+            now,
+            id,
+            ApiKey::InitProducerId,
+            version,
+            response.throttle_time_ms,
+        );
+        let code = response.error_code;
+        match code {
+            ErrorCode::NONE if 0 <= response.producer_id && 0 <= response.producer_epoch => {
+                self.session_failures = 0;
+                self.session = Session::Ready(Identity {
+                    producer_id: response.producer_id,
+                    producer_epoch: response.producer_epoch,
+                });
+                for key in core::mem::take(&mut self.without_identity) {
+                    self.reconsider(now, key);
+                }
+            }
+            ErrorCode::NONE => {
+                return Err(alloc::format!(
+                    "a producer id and epoch of 0 or more were expected, {} and {} came",
+                    response.producer_id,
+                    response.producer_epoch
+                ));
+            }
+            ErrorCode::CLUSTER_AUTHORIZATION_FAILED
+            | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+                // What waits fails now; once the rights are mended, later records go through
+                // (KAFKA-13668).
+                self.ask_identity_later(now);
+                self.fail_all_waiting(now, code);
+            }
+            _ if code.is_retriable() => self.ask_identity_later(now),
+            _ => self.fail_for_good(now, code),
+        }
+        Ok(())
+    }
+
+    pub(super) fn ask_identity_later(&mut self, now: Instant) {
+        let delay = self.retry.delay(self.session_failures, &mut self.jitter);
+        self.session_failures = self.session_failures.saturating_add(1);
+        self.session = Session::Wanted(now + delay);
+    }
+
+    fn on_produce(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        version: i16,
+        body: &[u8],
+        mut batches: Vec<SentBatch>,
+        ids: &[(Uuid, TopicHandle)],
+    ) -> Result<(), String> {
+        let mut answers: Vec<Option<Answer>> = Vec::new();
+        answers.resize_with(batches.len(), || None);
+        let mut matcher = Matcher {
+            batches: &batches,
+            ids,
+            last: None,
+        };
+        let metadata = &self.metadata;
+        let visited = ProduceResponseView::visit(version, body, &mut |answer| {
+            let name_of = |topic| metadata.topic(topic).map(|view| &*view.name);
+            if let Some(at) = matcher.place(&answer, name_of) {
+                // An entry that comes twice counts once.
+                answers[at].get_or_insert_with(|| Answer::from(answer));
+            }
+        });
+        let tail = visited.map_err(|error| undecodable(ApiKey::Produce, version, error));
+        if let Ok(tail) = &tail {
+            self.throttle(now, id, ApiKey::Produce, version, tail.throttle_time_ms);
+        }
+        for (sent, answer) in batches.iter().zip(answers) {
+            // What the answer leaves out, or garbles, is as good as lost.
+            let answer = match (&tail, answer) {
+                (Ok(_), Some(answer)) => answer,
+                _ => Answer::none(ErrorCode::NETWORK_EXCEPTION),
+            };
+            self.settle(now, sent.batch, answer);
+        }
+        batches.clear();
+        self.spare_batches.push(batches);
+        tail.map(|_| ())
+    }
+
+    fn throttle(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        api: ApiKey,
+        version: i16,
+        throttle_time_ms: i32,
+    ) {
+        let span = Duration::from_millis(u64::try_from(throttle_time_ms).unwrap_or(0));
+        let rule = if api.throttles_from() <= version {
+            ThrottleRule::ClientWaits
+        } else {
+            ThrottleRule::BrokerWaits
+        };
+        if span.is_zero() {
+            return;
+        }
+        if let Some(connection) = self.brokers.connections.get_mut(&id) {
+            connection.throttle(now, span, rule);
+            let until = connection.throttled_until;
+            if now < until {
+                self.timers.arm(until, super::timers::Timer::Throttle(id));
+            }
+        }
+    }
+
+    pub(super) fn on_compressed(&mut self, now: Instant, compressed: Compressed) {
+        let Some(key) = self.accumulator.take_job(compressed.id) else {
+            return;
+        };
+        let partition = self.accumulator.batches[key.0 as usize].partition;
+        match compressed.result {
+            Ok(out) => self.accumulator.compressed(key, out),
+            Err(error) => {
+                self.accumulator.partitions[partition.0 as usize].dequeue(key);
+                let error = ProduceError::Compression(Arc::from(error.to_string()));
+                self.fail(now, key, error);
+            }
+        }
+        self.reconsider(now, partition);
+    }
+}
+
+/// Finds the batch that an entry of an answer is for.
+struct Matcher<'a> {
+    batches: &'a [SentBatch],
+    ids: &'a [(Uuid, TopicHandle)],
+    last: Option<TopicHandle>,
+}
+
+impl Matcher<'_> {
+    fn place<'n>(
+        &mut self,
+        answer: &PartitionAnswer<'_>,
+        name_of: impl Fn(TopicHandle) -> Option<&'n str>,
+    ) -> Option<usize> {
+        let index = u32::try_from(answer.index).ok()?;
+        let topic = match answer.topic {
+            TopicKey::Id(id) => self.ids.iter().find(|(sent, _)| *sent == id)?.1,
+            TopicKey::Name(name) => match self.last.filter(|&t| name_of(t) == Some(name)) {
+                Some(last) => last,
+                None => {
+                    self.batches
+                        .iter()
+                        .find(|sent| name_of(sent.topic) == Some(name))?
+                        .topic
+                }
+            },
+        };
+        self.last = Some(topic);
+        self.batches
+            .binary_search_by_key(&(topic, index), |sent| (sent.topic, sent.index))
+            .ok()
+    }
+}
+
+impl From<PartitionAnswer<'_>> for Answer {
+    fn from(answer: PartitionAnswer<'_>) -> Self {
+        let said = answer.error_message.or_else(|| {
+            answer
+                .record_errors
+                .iter()
+                .find_map(|e| e.batch_index_error_message.as_deref())
+        });
+        Self {
+            code: answer.error_code,
+            base_offset: answer.base_offset,
+            log_append_time: answer.log_append_time_ms,
+            log_start_offset: answer.log_start_offset,
+            message: said.map(Arc::from),
+        }
+    }
+}
+
+fn undecodable(api: ApiKey, version: i16, error: DecodeError) -> String {
+    alloc::format!(
+        "the answer to {} version {version} cannot be read: {error}",
+        api.name()
+    )
+}

@@ -1,0 +1,272 @@
+//! Who may send, and to whom: partitions stand in the queue of their leader's lane.
+//!
+//! A partition is looked at again whenever something that it may wait for has happened, and only
+//! then: 100,000 idle partitions cost what 10 do.
+
+use super::timers::Timer;
+use super::{Life, ProducerMachine};
+use crate::accumulator::{BatchKey, Departure, Hurry, Next, PartitionKey, Place};
+use crate::action::Action;
+use crate::brokers::{LeastLoaded, NodeId};
+use crate::connection::Phase;
+use crate::event::{Event, Notice};
+use crate::idempotence::{Bumped, Identity, Session};
+use crate::{ConnectionId, Instant};
+
+impl ProducerMachine {
+    /// Looks at a partition: puts it where it belongs now.
+    pub(super) fn reconsider(&mut self, now: Instant, key: PartitionKey) {
+        if self.is_over() {
+            return;
+        }
+        match self.next_of(now, key) {
+            Next::Nothing => self.put(key, Place::Nowhere),
+            Next::NotBefore(at) => {
+                self.put(key, Place::Nowhere);
+                self.arm_backoff(key, at);
+            }
+            Next::WaitForIdentity => {
+                self.put(key, Place::Nowhere);
+                self.without_identity.insert(key);
+            }
+            Next::WantsBump(old) => {
+                self.bump(now, old);
+                self.accumulator.partitions[key.0 as usize]
+                    .sequences
+                    .forget();
+                self.reconsider(now, key);
+            }
+            Next::Linger => self.put_with_leader(now, key, Place::Lingering),
+            Next::Seal | Next::Take(..) => self.put_with_leader(now, key, Place::Ready),
+        }
+    }
+
+    /// Who of a partition may go next. An open batch that somebody is in a hurry for is due.
+    pub(super) fn next_of(&mut self, now: Instant, key: PartitionKey) -> Next {
+        let partition = &mut self.accumulator.partitions[key.0 as usize];
+        let next = partition.next(now, &self.accumulator.batches, self.order, &self.session);
+        if next != Next::Linger {
+            return next;
+        }
+        let flushed = self.flushes.back().is_some_and(|&(_, up_to)| {
+            partition
+                .open
+                .as_ref()
+                .is_some_and(|open| self.accumulator.batches[open.key.0 as usize].oldest < up_to)
+        });
+        if flushed || self.hurry() == Hurry::Now {
+            self.set_due(key);
+            return Next::Seal;
+        }
+        next
+    }
+
+    pub(super) fn on_lingered(&mut self, now: Instant, batch: BatchKey) {
+        let key = self.accumulator.batches[batch.0 as usize].partition;
+        self.set_due(key);
+        self.reconsider(now, key);
+    }
+
+    fn set_due(&mut self, key: PartitionKey) {
+        if let Some(open) = &mut self.accumulator.partitions[key.0 as usize].open {
+            open.departure = Departure::Due;
+        }
+    }
+
+    fn put_with_leader(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        place: impl FnOnce(NodeId) -> Place,
+    ) {
+        match self.accumulator.partitions[key.0 as usize].leader {
+            Some(node) => {
+                let place = place(node);
+                self.put(key, place);
+                if let Place::Ready(node) = place {
+                    self.announce(now, node);
+                }
+            }
+            None => {
+                self.put(key, Place::Nowhere);
+                self.metadata.want_leader(now, key, &mut self.jitter);
+                self.service_control(now);
+            }
+        }
+    }
+
+    fn put(&mut self, key: PartitionKey, place: Place) {
+        let partition = &mut self.accumulator.partitions[key.0 as usize];
+        let before = core::mem::replace(&mut partition.place, place);
+        if before == place {
+            return;
+        }
+        if let Place::Lingering(node) = before {
+            if let Some(lane) = self.brokers.lanes.get_mut(&node) {
+                lane.lingering.remove(&key);
+            }
+        }
+        match place {
+            Place::Lingering(node) => {
+                if let Some(lane) = self.brokers.lanes.get_mut(&node) {
+                    lane.lingering.insert(key);
+                }
+            }
+            Place::Nowhere => {}
+            // A stale entry in a queue is skipped when its turn comes; two never stand there.
+            Place::Ready(node) if partition.queued_in == Some(node) => {}
+            Place::Ready(node) => {
+                if let Some(lane) = self.brokers.lanes.get_mut(&node) {
+                    lane.ready.push_back(key);
+                    partition.queued_in = Some(node);
+                }
+            }
+        }
+    }
+
+    fn arm_backoff(&mut self, key: PartitionKey, at: Instant) {
+        let partition = &mut self.accumulator.partitions[key.0 as usize];
+        if partition.backoff_at == Some(at) {
+            return;
+        }
+        if let Some(before) = partition.backoff_at.replace(at) {
+            self.timers.disarm(before, Timer::Backoff(key));
+        }
+        self.timers.arm(at, Timer::Backoff(key));
+    }
+
+    /// Nothing lingers any more: somebody waits for memory, for a flush, or for the end.
+    pub(super) fn stop_lingering(&mut self, now: Instant) {
+        let lingering: alloc::vec::Vec<PartitionKey> = self
+            .brokers
+            .lanes
+            .values()
+            .flat_map(|lane| lane.lingering.iter().copied())
+            .collect();
+        for key in lingering {
+            self.reconsider(now, key);
+        }
+    }
+
+    /// The lane of a broker has something to send.
+    pub(super) fn announce(&mut self, now: Instant, node: NodeId) {
+        match self.brokers.lanes.get(&node).map(|lane| lane.connection) {
+            Some(Some(connection)) => self.announce_connection(connection),
+            Some(None) => self.connect(now, node),
+            None => {}
+        }
+    }
+
+    /// Tells the driver to ask for a frame, unless it knows already or would ask in vain.
+    pub(super) fn announce_connection(&mut self, id: ConnectionId) {
+        let now = self.now;
+        let limit = self.brokers.max_in_flight();
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return;
+        };
+        let handshake = matches!(
+            connection.phase,
+            Phase::Negotiating(crate::connection::Ask::Pending(_))
+        );
+        if !connection.announced && (handshake || connection.can_send(now, limit)) {
+            connection.announced = true;
+            self.actions.push_back(Action::Transmit { connection: id });
+        }
+    }
+
+    /// Opens a connection, or waits for the end of the backoff.
+    pub(super) fn connect(&mut self, now: Instant, node: NodeId) {
+        let Some(lane) = self.brokers.lanes.get(&node) else {
+            return;
+        };
+        if now < lane.not_before {
+            self.timers.arm(lane.not_before, Timer::Reconnect(node));
+            return;
+        }
+        let Some(opening) = self.brokers.open(now, node, &mut self.jitter) else {
+            return;
+        };
+        if let Some(connection) = self.brokers.connections.get_mut(&opening.connection) {
+            connection.timer_at = Some(opening.setup_deadline);
+        }
+        self.timers.arm(
+            opening.setup_deadline,
+            Timer::Connection(opening.connection),
+        );
+        self.actions.push_back(Action::Connect {
+            connection: opening.connection,
+            host: opening.host,
+            port: opening.port,
+            attempt: opening.attempt,
+        });
+    }
+
+    pub(super) fn connect_if_wanted(&mut self, now: Instant, node: NodeId) {
+        let wanted = self
+            .brokers
+            .lanes
+            .get(&node)
+            .is_some_and(|lane| !lane.ready.is_empty());
+        if wanted {
+            self.announce(now, node);
+        }
+        self.service_control(now);
+    }
+
+    /// Sees to what any broker can answer: metadata and the producer id.
+    pub(super) fn service_control(&mut self, now: Instant) {
+        self.control_at = None;
+        let identity = match self.session {
+            Session::Wanted(at) => Some(at),
+            Session::Asking | Session::Off | Session::Ready(_) => None,
+        };
+        let due = [self.metadata.due_at(), identity]
+            .into_iter()
+            .flatten()
+            .min();
+        let Some(due) = due.filter(|_| !self.is_over()) else {
+            return;
+        };
+        if now < due {
+            self.control_at = Some(due);
+            return;
+        }
+        match self.brokers.least_loaded(now) {
+            Some(LeastLoaded::Connect(node)) => self.connect(now, node),
+            Some(LeastLoaded::Connected(id)) => self.announce_connection(id),
+            Some(LeastLoaded::NotBefore(at)) => self.control_at = Some(at),
+            Some(LeastLoaded::Pending) | None => {}
+        }
+    }
+
+    /// Leaves an identity behind, for the whole producer; other partitions follow when nothing
+    /// of theirs is outstanding (KAFKA-12152).
+    fn bump(&mut self, now: Instant, old: Identity) {
+        match self.session.bump(now, old) {
+            Bumped::Already => {}
+            Bumped::Epoch(identity) => self.notice(Notice::EpochBumped {
+                producer_id: identity.producer_id,
+                producer_epoch: identity.producer_epoch,
+            }),
+            Bumped::Exhausted => self.service_control(now),
+        }
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.events.push_back(Event::Notice(notice));
+    }
+
+    /// At the end of each input: what follows for those who wait for room, a flush or the end.
+    #[inline]
+    pub(super) fn conclude(&mut self, now: Instant) {
+        if self.waiters.wait_for_space() {
+            self.grant_space();
+        }
+        if !self.flushes.is_empty() {
+            self.end_flushes();
+        }
+        if let Life::Closing(_) = self.life {
+            self.end_close(now);
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! The road of a record into its batch, and of those who wait for room.
+
+use alloc::vec::Vec;
+
+use kafka_producer_proto::batch::{HEADER_LEN, Header, HeaderRef, RecordBody, RecordIter};
+
+use super::timers::Timer;
+use super::{Life, ProducerMachine};
+use crate::accumulator::{Appended, BatchKey, Chunk, Claim, PartitionKey};
+use crate::error::{SendError, Shortage};
+use crate::event::Event;
+use crate::partitioner::{self, Choice};
+use crate::record::Topic;
+use crate::waiters::Wish;
+use crate::{Instant, Receipt, Record, TopicHandle, WaiterId};
+
+impl ProducerMachine {
+    #[inline]
+    pub(super) fn send_newcomer(
+        &mut self,
+        now: Instant,
+        record: &Record<'_>,
+    ) -> Result<Receipt, SendError> {
+        let now = self.tick(now);
+        self.accept(now, record, Claim::Newcomer)
+    }
+
+    pub(super) fn send_waiter(
+        &mut self,
+        now: Instant,
+        waiter: WaiterId,
+        record: &Record<'_>,
+    ) -> Result<Receipt, SendError> {
+        let now = self.tick(now);
+        let Some(reserved) = self.waiters.granted(waiter) else {
+            return self.accept(now, record, Claim::Newcomer);
+        };
+        let before = self.accumulator.budget.used();
+        let result = self.accept(now, record, Claim::Waiter(reserved));
+        let taken = self
+            .accumulator
+            .budget
+            .used()
+            .saturating_sub(before)
+            .min(reserved);
+        self.accumulator.budget.unreserve(taken);
+        self.waiters.used(waiter, taken);
+        if let Err(SendError::Full(shortage)) = &result {
+            self.put_back(waiter, *shortage);
+        }
+        self.conclude(now);
+        result
+    }
+
+    /// The room was not enough: what was reserved is free again, the place is kept.
+    fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
+        if let Some(before) = self.waiters.wait_again(waiter, shortage.bytes) {
+            self.accumulator
+                .budget
+                .unreserve(before.granted.unwrap_or(0));
+            self.timers.arm(before.deadline, Timer::Waiter(waiter));
+        }
+    }
+
+    #[inline]
+    fn accept(
+        &mut self,
+        now: Instant,
+        record: &Record<'_>,
+        claim: Claim,
+    ) -> Result<Receipt, SendError> {
+        if !self.is_open() {
+            return Err(self.refusal());
+        }
+        let topic = match record.topic {
+            Topic::Handle(handle) => handle,
+            Topic::Name(name) => self.metadata.handle(now, name),
+        };
+        let body = RecordBody {
+            timestamp: record.timestamp.unwrap_or(-1),
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        };
+        let bound = body.upper_bound();
+        if self.config.max_request_size < bound || self.config.buffer_memory < bound {
+            return Err(self.too_large(bound));
+        }
+        if let Some(timestamp) = record.timestamp.filter(|&timestamp| timestamp < 0) {
+            return Err(negative_timestamp(timestamp));
+        }
+        let batch_size = self.config.batch_size;
+        let Some(view) = self.metadata.topic_mut(topic) else {
+            return Err(SendError::UnknownHandle);
+        };
+        if view.partitions.is_empty() {
+            return self.hold(now, topic, record.partition, &body, claim);
+        }
+        view.used = now;
+        let keyless = if self.config.partitioner_ignore_keys {
+            None
+        } else {
+            record.key
+        };
+        let choice = partitioner::choose(view, record.partition, keyless, &mut self.random);
+        let (Choice::Fixed(index) | Choice::Sticky(index)) = choice else {
+            return self.hold(now, topic, record.partition, &body, claim);
+        };
+        let key = view
+            .partitions
+            .get(index as usize)
+            .and_then(|partition| partition.key);
+        if let Choice::Sticky(_) = choice {
+            view.sticky.appended(bound - HEADER_LEN);
+            let spent = view.sticky.is_spent(batch_size);
+            return self.append_keyless(now, topic, key, index, &body, spent, claim);
+        }
+        let key = key.unwrap_or_else(|| self.first_use(topic, index));
+        if let Some(receipt) = self.accumulator.try_append(key, &body) {
+            return Ok(receipt);
+        }
+        self.append_slowly(now, key, &body, claim)
+    }
+
+    /// A record without a key goes to the sticky partition, or to the next one if that has had
+    /// its share and no batch would be left a fraction.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the hot path passes what it has at hand"
+    )]
+    fn append_keyless(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        key: Option<PartitionKey>,
+        index: u32,
+        body: &RecordBody<'_>,
+        spent: bool,
+        claim: Claim,
+    ) -> Result<Receipt, SendError> {
+        let key = key.unwrap_or_else(|| self.first_use(topic, index));
+        if let Some(receipt) = self.accumulator.try_append(key, body) {
+            return Ok(receipt);
+        }
+        let open = self.accumulator.has_open(key);
+        if !self.accumulator.must_end(key, body) && (open || !spent) {
+            return self.append_slowly(now, key, body, claim);
+        }
+        if let Some(closed) = self.accumulator.close_open(key) {
+            self.on_closed(now, closed);
+        }
+        let Some(view) = self.metadata.topic_mut(topic) else {
+            return Err(SendError::UnknownHandle);
+        };
+        view.sticky.forget();
+        let Choice::Sticky(index) = partitioner::choose(view, None, None, &mut self.random) else {
+            return Err(SendError::UnknownHandle);
+        };
+        let key = view
+            .partitions
+            .get(index as usize)
+            .and_then(|partition| partition.key);
+        let key = key.unwrap_or_else(|| self.first_use(topic, index));
+        self.append_slowly(now, key, body, claim)
+    }
+
+    fn append_slowly(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        body: &RecordBody<'_>,
+        claim: Claim,
+    ) -> Result<Receipt, SendError> {
+        let hurry = self.hurry();
+        let appended = self.accumulator.append(now, key, body, hurry, claim);
+        self.on_appended(now, key, &appended);
+        appended.result.map_err(|bytes| {
+            let leader = self.accumulator.partitions[key.0 as usize].leader;
+            SendError::Full(Shortage {
+                bytes,
+                broker: leader.and_then(|node| node.broker()),
+            })
+        })
+    }
+
+    /// Arms the timers of a batch that was opened, and lets one that was closed leave.
+    pub(super) fn on_appended(&mut self, now: Instant, key: PartitionKey, appended: &Appended) {
+        if let Some(opened) = appended.opened {
+            let batch = &self.accumulator.batches[opened.0 as usize];
+            let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
+            self.timers.arm(deadline, Timer::Delivery(serial, opened));
+            if appended.closed != Some(opened) {
+                self.timers.arm(linger_at, Timer::Linger(serial, opened));
+            }
+        }
+        if let Some(closed) = appended.closed {
+            self.on_closed(now, closed);
+        } else if appended.opened.is_some() {
+            self.reconsider(now, key);
+        }
+    }
+
+    /// A batch takes no more records: it is compressed, or may leave.
+    pub(super) fn on_closed(&mut self, now: Instant, key: BatchKey) {
+        self.seal(key);
+        let partition = self.accumulator.batches[key.0 as usize].partition;
+        self.reconsider(now, partition);
+    }
+
+    /// A batch that was closed lingers no more, and is compressed if there is a codec.
+    pub(super) fn seal(&mut self, key: BatchKey) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let (serial, linger_at) = (batch.serial, batch.linger_at);
+        self.timers.disarm(linger_at, Timer::Linger(serial, key));
+        if let Some(job) = self.accumulator.compress(key) {
+            self.actions.push_back(crate::Action::Compress(job));
+        }
+    }
+
+    /// A partition is used for the first time.
+    fn first_use(&mut self, topic: TopicHandle, index: u32) -> PartitionKey {
+        let key = self.accumulator.add_partition(topic, index);
+        if let Some(view) = self
+            .metadata
+            .topic_mut(topic)
+            .and_then(|topic| topic.partitions.get_mut(index as usize))
+        {
+            view.key = Some(key);
+            let partition = &mut self.accumulator.partitions[key.0 as usize];
+            partition.leader = view.leader;
+            partition.leader_epoch = view.leader_epoch;
+        }
+        key
+    }
+
+    fn refusal(&self) -> SendError {
+        match &self.life {
+            Life::Fatal(fatal) => SendError::Fatal(fatal.clone()),
+            Life::Closed | Life::Closing(_) | Life::Open => SendError::Closed,
+        }
+    }
+
+    #[cold]
+    fn too_large(&self, size: usize) -> SendError {
+        let (limit, setting) = if self.config.max_request_size < size {
+            (self.config.max_request_size, "max.request.size")
+        } else {
+            (self.config.buffer_memory, "buffer.memory")
+        };
+        SendError::TooLarge {
+            size,
+            limit,
+            setting,
+        }
+    }
+
+    fn hold(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        partition: Option<u32>,
+        body: &RecordBody<'_>,
+        claim: Claim,
+    ) -> Result<Receipt, SendError> {
+        if partition.is_some() && self.partitions(topic).is_some() {
+            // The topic is known, the partition is not: the view may be old.
+            self.metadata.refresh(now, &mut self.jitter);
+        } else {
+            self.metadata.want(now, topic);
+        }
+        let before = self.accumulator.held_deadline(topic);
+        let result = self
+            .accumulator
+            .hold(now, topic, partition, body, self.hurry(), claim);
+        if before.is_none() {
+            if let Some(deadline) = self.accumulator.held_deadline(topic) {
+                self.timers.arm(deadline, Timer::Held(topic));
+            }
+        }
+        self.service_control(now);
+        result.map_err(|bytes| {
+            SendError::Full(Shortage {
+                bytes,
+                broker: None,
+            })
+        })
+    }
+
+    /// A topic is known, or has grown: its held records go to their partitions, in order.
+    pub(super) fn place_held(&mut self, now: Instant, topic: TopicHandle) {
+        if let Some(deadline) = self.accumulator.held_deadline(topic) {
+            self.timers.disarm(deadline, Timer::Held(topic));
+        }
+        for chunk in self.accumulator.take_held(topic) {
+            self.place_chunk(now, topic, chunk);
+        }
+        if let Some(deadline) = self.accumulator.held_deadline(topic) {
+            self.timers.arm(deadline, Timer::Held(topic));
+        }
+    }
+
+    fn place_chunk(&mut self, now: Instant, topic: TopicHandle, chunk: Chunk) {
+        let mut left = self.accumulator.chunk_like(&chunk);
+        let (serial, charge) = (chunk.serial, chunk.charge);
+        let (closed, partitions, runs) = chunk.into_parts();
+        let receipts = Chunk::receipts(runs.as_slice());
+        let records = RecordIter::new(&closed.records, closed.base_timestamp);
+        for ((record, partition), receipt) in records.zip(partitions).zip(receipts) {
+            // What we wrote ourselves can be read.
+            let Ok(record) = record else { continue };
+            let headers: Vec<Header<'_>> = record.headers.clone().map(header_of).collect();
+            let body = RecordBody {
+                timestamp: record.timestamp,
+                key: record.key,
+                value: record.value,
+                headers: &headers,
+            };
+            match self.place_where(topic, partition, body.key) {
+                Some(key) => {
+                    let appended = self.accumulator.place(now, key, &body, receipt, serial);
+                    self.on_appended(now, key, &appended);
+                }
+                None => left.append_again(&body, partition, receipt),
+            }
+        }
+        if left.partitions.is_empty() {
+            self.accumulator.release_chunk(serial, charge);
+            self.accumulator.budget.recycle(closed.records);
+        } else {
+            left.charge = charge;
+            self.accumulator.hold_again(topic, left);
+        }
+    }
+
+    fn place_where(
+        &mut self,
+        topic: TopicHandle,
+        partition: Option<u32>,
+        key: Option<&[u8]>,
+    ) -> Option<PartitionKey> {
+        let view = self.metadata.topic_mut(topic)?;
+        let keyless = if self.config.partitioner_ignore_keys {
+            None
+        } else {
+            key
+        };
+        let choice = partitioner::choose(view, partition, keyless, &mut self.random);
+        let (Choice::Fixed(index) | Choice::Sticky(index)) = choice else {
+            return None;
+        };
+        let known = view.partitions.get(index as usize)?.key;
+        Some(known.unwrap_or_else(|| self.first_use(topic, index)))
+    }
+
+    pub(super) fn add_space_waiter(
+        &mut self,
+        now: Instant,
+        shortage: Shortage,
+        deadline: Instant,
+    ) -> WaiterId {
+        let now = self.tick(now);
+        let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
+        self.timers.arm(deadline, Timer::Waiter(id));
+        if self.is_open() {
+            // While somebody waits for memory nothing lingers (E8).
+            self.stop_lingering(now);
+        } else {
+            self.wake_waiter(id);
+        }
+        self.conclude(now);
+        id
+    }
+
+    pub(super) fn add_topic_waiter(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        deadline: Instant,
+    ) -> WaiterId {
+        let now = self.tick(now);
+        let id = self.waiters.add(Wish::Topic(topic), deadline);
+        if self.is_open() && self.partitions(topic).is_none() {
+            self.timers.arm(deadline, Timer::Waiter(id));
+            self.metadata.want(now, topic);
+            self.service_control(now);
+        } else {
+            self.waiters.remove(id);
+            self.events.push_back(Event::MetadataReady(id));
+        }
+        id
+    }
+
+    pub(super) fn end_wait(&mut self, now: Instant, waiter: WaiterId) {
+        let now = self.tick(now);
+        if let Some(ended) = self.waiters.remove(waiter) {
+            self.timers.disarm(ended.deadline, Timer::Waiter(waiter));
+            self.accumulator
+                .budget
+                .unreserve(ended.granted.unwrap_or(0));
+        }
+        self.conclude(now);
+    }
+
+    pub(super) fn on_wait_expired(&mut self, waiter: WaiterId) {
+        // A grant is not taken back: the waiter has been told.
+        if self.waiters.granted(waiter).is_none() && self.waiters.remove(waiter).is_some() {
+            self.events.push_back(Event::WaitExpired(waiter));
+        }
+    }
+
+    /// Tells a waiter that its wait is over, so that it finds out why.
+    pub(super) fn wake_waiter(&mut self, id: WaiterId) {
+        if self.waiters.granted(id).is_none() {
+            self.waiters.grant(id, 0);
+            self.events.push_back(Event::SpaceReady(id));
+        }
+    }
+
+    /// Gives free memory to those who wait, first come first served: a batch's worth to the
+    /// first, and a wake-up to as many behind as would fill that batch (E129).
+    pub(super) fn grant_space(&mut self) {
+        while let Some((first, needed)) = self.waiters.first() {
+            let budget = &mut self.accumulator.budget;
+            if budget.available() < needed {
+                return;
+            }
+            let reserved = needed.max(self.config.batch_size.min(budget.available()));
+            budget.reserve(reserved);
+            self.tell_room(first, reserved);
+            let mut room = reserved - needed;
+            while let Some((next, needed)) = self.waiters.first() {
+                if room < needed {
+                    break;
+                }
+                room -= needed;
+                self.tell_room(next, 0);
+            }
+        }
+    }
+
+    fn tell_room(&mut self, waiter: WaiterId, reserved: usize) {
+        self.waiters.grant(waiter, reserved);
+        self.events.push_back(Event::SpaceReady(waiter));
+    }
+}
+
+/// A header that we wrote: its key came as text.
+fn header_of(header: HeaderRef<'_>) -> Header<'_> {
+    Header {
+        key: core::str::from_utf8(header.key).unwrap_or_default(),
+        value: header.value,
+    }
+}
+
+#[cold]
+fn negative_timestamp(timestamp: i64) -> SendError {
+    SendError::Invalid {
+        what: alloc::format!(
+            "a timestamp is milliseconds since 1970, zero or more; {timestamp} came"
+        ),
+    }
+}

@@ -1,0 +1,546 @@
+//! How batches end, or go again: answers, losses, deadlines.
+//!
+//! Every accepted record is resolved exactly once, and truthfully: `NotWritten` only where every
+//! attempt was answered with a definite no. A batch in doubt keeps its number until it ends;
+//! only batches known not to be written are numbered anew (`DESIGN.md` §3.4).
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use kafka_producer_proto::ErrorCode;
+use kafka_producer_proto::compression::Codec;
+
+use super::ProducerMachine;
+use super::receive::Answer;
+use super::timers::Timer;
+use crate::accumulator::{BatchKey, Chunk, Content, Fate, PartitionKey, Run, Stage, Suspicion};
+use crate::action::Action;
+use crate::config::{Guarantee, UnknownFate};
+use crate::connection::{Connection, What};
+use crate::error::{DisconnectReason, ProduceError};
+use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
+use crate::frame::Body;
+use crate::produce::{self, Verdict};
+use crate::{ConnectionId, Instant, TopicHandle};
+
+impl ProducerMachine {
+    /// The request of a batch has ended, with this answer.
+    pub(super) fn settle(&mut self, now: Instant, key: BatchKey, answer: Answer) {
+        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
+            return;
+        };
+        let partition = batch.partition;
+        let abandoned = matches!(batch.stage, Stage::Abandoned(_));
+        let unwritten_before = !batch.is_in_doubt();
+        let code = answer.code;
+        batch.last_error = Some(code);
+        let verdict = self.judge(code);
+        let success = matches!(verdict, Verdict::Acknowledge | Verdict::AcknowledgeUnplaced);
+        let batch = &mut self.accumulator.batches[key.0 as usize];
+        if !success && !produce::proves_unwritten(code) {
+            batch.doubt();
+        }
+        self.accumulator.partitions[partition.0 as usize].arrive();
+        if code.refreshes_metadata() {
+            self.metadata.refresh(now, &mut self.jitter);
+            self.service_control(now);
+        }
+        match verdict {
+            Verdict::Acknowledge | Verdict::AcknowledgeUnplaced => {
+                self.acknowledge(now, key, verdict, &answer);
+            }
+            _ if abandoned => {
+                let refused = unwritten_before && produce::proves_unwritten(code);
+                self.end_abandoned(key, refused);
+            }
+            Verdict::Retry => self.retry_or_fail(now, key, code),
+            Verdict::OutOfSequence => self.on_out_of_sequence(now, key, &answer),
+            Verdict::Refuse => {
+                self.fail(
+                    now,
+                    key,
+                    ProduceError::Broker {
+                        code,
+                        message: answer.message,
+                    },
+                );
+            }
+            Verdict::RefuseProducer => {
+                self.fail(
+                    now,
+                    key,
+                    ProduceError::Broker {
+                        code,
+                        message: answer.message,
+                    },
+                );
+                self.fail_for_good(now, code);
+            }
+        }
+        self.reconsider(now, partition);
+    }
+
+    /// What kills an idempotent producer costs a plain one only the batch.
+    fn judge(&self, code: ErrorCode) -> Verdict {
+        match produce::verdict(code) {
+            Verdict::RefuseProducer if self.config.guarantee != Guarantee::Idempotent => {
+                Verdict::Refuse
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn acknowledge(&mut self, now: Instant, key: BatchKey, verdict: Verdict, answer: &Answer) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
+        if let Some(numbering) = batch.numbering {
+            partition.sequences.acknowledged(numbering, batch.count);
+        }
+        let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset;
+        let written = Written {
+            topic: partition.topic,
+            partition: partition.index,
+            base_offset: placed.then_some(answer.base_offset),
+            log_append_time: Some(answer.log_append_time).filter(|&time| 0 <= time),
+        };
+        if !matches!(batch.stage, Stage::Abandoned(_)) {
+            self.tell_written(key, written);
+        }
+        self.remove(now, key);
+    }
+
+    /// Under acks=0 the frame was written: that counts as delivered, offset unknown.
+    pub(super) fn on_sent_unanswered(&mut self, now: Instant, key: BatchKey) {
+        let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
+            return;
+        };
+        let partition = batch.partition;
+        self.accumulator.partitions[partition.0 as usize].arrive();
+        self.acknowledge(
+            now,
+            key,
+            Verdict::AcknowledgeUnplaced,
+            &Answer::none(ErrorCode::NONE),
+        );
+        self.reconsider(now, partition);
+    }
+
+    /// A batch that was given up in flight: nobody is told, but its number ends here.
+    fn end_abandoned(&mut self, key: BatchKey, refused: bool) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
+        if batch.numbering.is_some() {
+            if refused {
+                partition.sequences.refused();
+            } else {
+                partition.sequences.gave_up();
+            }
+        }
+        self.accumulator.remove(key);
+    }
+
+    /// Once more, after a backoff, unless time or tries are used up.
+    fn retry_or_fail(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        if batch.deadline <= now {
+            let (attempts, last) = (batch.attempts, batch.last_error);
+            self.fail(now, key, ProduceError::TimedOut { attempts, last });
+        } else if self.config.retries < batch.attempts {
+            let attempts = batch.attempts;
+            self.fail(
+                now,
+                key,
+                ProduceError::RetriesExhausted {
+                    attempts,
+                    last: code,
+                },
+            );
+        } else {
+            self.retry(now, key, code);
+        }
+    }
+
+    fn retry(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+        let batch = &mut self.accumulator.batches[key.0 as usize];
+        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
+        let delay = self
+            .retry
+            .delay(batch.attempts.saturating_sub(1), &mut self.jitter);
+        // A leader that is newer than the one that failed is asked at once.
+        let moved = batch.leader_epoch < partition.leader_epoch;
+        batch.retry_at = if moved { now } else { now + delay };
+        batch.stage = Stage::Queued;
+        let (topic, index, attempts) = (partition.topic, partition.index, batch.attempts);
+        partition.sequences.stumble();
+        partition.enqueue(key, &self.accumulator.batches);
+        if let Some(view) = self.metadata.topic(topic) {
+            let topic = Arc::clone(&view.name);
+            self.notice(Notice::Retrying {
+                topic,
+                partition: index,
+                attempts,
+                error: code,
+            });
+        }
+    }
+
+    /// The broker does not know the batch's sequence: OUT_OF_ORDER_SEQUENCE_NUMBER, or
+    /// UNKNOWN_PRODUCER_ID of brokers up to 2.4.
+    fn on_out_of_sequence(&mut self, now: Instant, key: BatchKey, answer: &Answer) {
+        let code = answer.code;
+        let unknown_log_start =
+            code == ErrorCode::UNKNOWN_PRODUCER_ID && answer.log_start_offset < 0;
+        if unknown_log_start || self.follows_another(key) {
+            // An earlier batch goes first, and this one after it, unchanged.
+            self.retry_or_fail(now, key, code);
+            return;
+        }
+        let batch = &mut self.accumulator.batches[key.0 as usize];
+        let rewrite = self.config.unknown_fate == UnknownFate::Rewrite;
+        match batch.fate {
+            Fate::NotWritten => self.renumber(now, key, code),
+            Fate::InDoubt(_) if rewrite => self.renumber(now, key, code),
+            Fate::InDoubt(Suspicion::None) => {
+                // Metadata may be old, and this broker the wrong one to ask.
+                batch.fate = Fate::InDoubt(Suspicion::Once);
+                self.metadata.refresh(now, &mut self.jitter);
+                self.service_control(now);
+                self.retry_or_fail(now, key, code);
+            }
+            Fate::InDoubt(Suspicion::Once) => {
+                let partition = batch.partition;
+                let message = answer.message.clone();
+                self.fail(now, key, ProduceError::Broker { code, message });
+                self.accumulator.partitions[partition.0 as usize]
+                    .sequences
+                    .restart();
+                self.suspect_loss(partition);
+            }
+        }
+    }
+
+    fn suspect_loss(&mut self, key: PartitionKey) {
+        let partition = &self.accumulator.partitions[key.0 as usize];
+        let index = partition.index;
+        if let Some(view) = self.metadata.topic(partition.topic) {
+            let topic = Arc::clone(&view.name);
+            self.notice(Notice::DataLossSuspected {
+                topic,
+                partition: index,
+            });
+        }
+    }
+
+    /// Whether an earlier batch of the partition has a number and waits to be sent again.
+    fn follows_another(&self, key: BatchKey) -> bool {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
+        partition.queue.iter().any(|other| {
+            self.accumulator
+                .batches
+                .get(other.0 as usize)
+                .is_some_and(|other| other.numbering.is_some() && other.serial < batch.serial)
+        })
+    }
+
+    /// The batch is not in the log: it gives its number back, and gets one of the next epoch
+    /// once nothing else of its partition is outstanding.
+    fn renumber(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+        self.retry_or_fail(now, key, code);
+        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
+            return;
+        };
+        if batch.numbering.take().is_some() {
+            self.accumulator.partitions[batch.partition.0 as usize]
+                .sequences
+                .refused();
+        }
+    }
+
+    /// A batch that is in no queue and not in flight fails.
+    pub(super) fn fail(&mut self, now: Instant, key: BatchKey, error: ProduceError) {
+        let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
+            return;
+        };
+        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
+        if batch.numbering.is_some() {
+            if batch.is_in_doubt() {
+                partition.sequences.gave_up();
+            } else {
+                partition.sequences.refused();
+            }
+        }
+        self.tell_failed(key, error);
+        self.remove(now, key);
+    }
+
+    /// `delivery.timeout.ms` is over.
+    pub(super) fn expire(&mut self, now: Instant, key: BatchKey) {
+        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
+            return;
+        };
+        let partition = batch.partition;
+        let error = ProduceError::TimedOut {
+            attempts: batch.attempts,
+            last: batch.last_error,
+        };
+        match batch.stage {
+            Stage::Abandoned(_) => {}
+            Stage::InFlight(connection) => {
+                batch.doubt();
+                batch.stage = Stage::Abandoned(connection);
+                self.accumulator.partitions[partition.0 as usize]
+                    .sequences
+                    .doubt();
+                self.tell_failed(key, error);
+            }
+            Stage::Queued => {
+                self.take_out(key);
+                self.fail(now, key, error);
+            }
+        }
+        self.reconsider(now, partition);
+    }
+
+    /// Takes a batch that is not in flight out of its partition, closing it if it is open.
+    pub(super) fn take_out(&mut self, key: BatchKey) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let (partition, serial, linger_at) = (batch.partition, batch.serial, batch.linger_at);
+        if let Content::Open = batch.content {
+            self.timers.disarm(linger_at, Timer::Linger(serial, key));
+            self.accumulator.close_open(partition);
+        }
+        self.accumulator.partitions[partition.0 as usize].dequeue(key);
+    }
+
+    /// Releases the memory of a batch that has been told of.
+    fn remove(&mut self, _now: Instant, key: BatchKey) {
+        if let Some(batch) = self.accumulator.remove(key) {
+            self.timers
+                .disarm(batch.deadline, Timer::Delivery(batch.serial, key));
+        }
+    }
+
+    fn tell_written(&mut self, key: BatchKey, written: Written) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        for (place, group, records) in batch.placed_runs() {
+            let count = records.end - records.start;
+            let last = self.accumulator.groups.resolve(group, count);
+            let base_offset = written.base_offset.map(|base| base + i64::from(place));
+            let result = Ok(Written {
+                base_offset,
+                ..written
+            });
+            self.events.push_back(Event::Completed {
+                group,
+                records,
+                result,
+                last,
+            });
+        }
+        self.accumulator.resolved(key);
+    }
+
+    pub(super) fn tell_failed(&mut self, key: BatchKey, error: ProduceError) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
+        let (body, codec) = match &batch.content {
+            Content::Compressing { records, .. } => (Arc::clone(records), Codec::None),
+            Content::Finished { body, codec } => (Arc::clone(body), *codec),
+            Content::Open => (Body::default(), Codec::None),
+        };
+        let outcome = if batch.is_in_doubt() {
+            Outcome::MaybeWritten
+        } else {
+            Outcome::NotWritten
+        };
+        let failed = Failed {
+            error,
+            outcome,
+            topic: partition.topic,
+            partition: Some(partition.index),
+            records: FailedRecords {
+                body,
+                codec,
+                base_timestamp: batch.base_timestamp,
+                first: 0,
+            },
+        };
+        let runs: Vec<Run> = batch.runs.as_slice().to_vec();
+        self.accumulator.resolved(key);
+        self.tell_runs_failed(&runs, &failed);
+    }
+
+    fn tell_runs_failed(&mut self, runs: &[Run], failed: &Failed) {
+        let mut first = 0;
+        for run in runs {
+            let records = FailedRecords {
+                first,
+                ..failed.records.clone()
+            };
+            let failed = Arc::new(Failed {
+                records,
+                ..failed.clone()
+            });
+            let last = self.accumulator.groups.resolve(run.group, run.count);
+            self.events.push_back(Event::Completed {
+                group: run.group,
+                records: run.first..run.first + run.count,
+                result: Err(failed),
+                last,
+            });
+            first += run.count;
+        }
+    }
+
+    /// Records that never got a partition fail.
+    pub(super) fn fail_chunks(
+        &mut self,
+        topic: TopicHandle,
+        chunks: impl IntoIterator<Item = Chunk>,
+        error: &ProduceError,
+    ) {
+        for chunk in chunks {
+            let (serial, charge) = (chunk.serial, chunk.charge);
+            let (closed, partitions, runs) = chunk.into_parts();
+            let failed = Failed {
+                error: error.clone(),
+                outcome: Outcome::NotWritten,
+                topic,
+                partition: partitions.first().copied().flatten(),
+                records: FailedRecords {
+                    body: Arc::new(closed.records),
+                    codec: Codec::None,
+                    base_timestamp: closed.base_timestamp,
+                    first: 0,
+                },
+            };
+            self.accumulator.release_chunk(serial, charge);
+            self.tell_runs_failed(runs.as_slice(), &failed);
+        }
+    }
+
+    /// `max.block.ms` of held records is over.
+    pub(super) fn expire_held(&mut self, now: Instant, topic: TopicHandle) {
+        let expired = self.accumulator.take_expired(now, topic);
+        if let Some(deadline) = self.accumulator.held_deadline(topic) {
+            self.timers.arm(deadline, Timer::Held(topic));
+        }
+        let partition = expired
+            .first()
+            .and_then(|chunk| chunk.partitions.first().copied().flatten());
+        let count = self.partitions(topic);
+        if let Some(name) = self.topic_name(topic) {
+            let error = ProduceError::TopicUnknown {
+                topic: name,
+                partition,
+                count,
+            };
+            self.fail_chunks(topic, expired, &error);
+        }
+    }
+
+    /// The cluster refuses the topic: what waits for it fails.
+    pub(super) fn refuse_held(&mut self, _now: Instant, topic: TopicHandle) {
+        let Some(code) = self.topic_error(topic) else {
+            return;
+        };
+        if let Some(deadline) = self.accumulator.held_deadline(topic) {
+            self.timers.disarm(deadline, Timer::Held(topic));
+        }
+        let held: VecDeque<Chunk> = self.accumulator.take_held(topic);
+        self.fail_chunks(
+            topic,
+            held,
+            &ProduceError::Broker {
+                code,
+                message: None,
+            },
+        );
+    }
+
+    /// The machine gives a connection up.
+    pub(super) fn disconnect(&mut self, now: Instant, id: ConnectionId, reason: DisconnectReason) {
+        if self.brokers.connections.contains_key(&id) {
+            self.actions
+                .push_back(Action::Disconnect { connection: id });
+            self.on_lost(now, id, reason);
+        }
+    }
+
+    /// A connection has ended: what was in flight on it ends in the order it was sent, each
+    /// batch in doubt, for any prefix may have been executed.
+    pub(super) fn on_lost(&mut self, now: Instant, id: ConnectionId, reason: DisconnectReason) {
+        let Some(connection) = self.brokers.remove(now, id, &mut self.jitter) else {
+            return;
+        };
+        if let Some(at) = connection.timer_at {
+            self.timers.disarm(at, Timer::Connection(id));
+        }
+        self.timers
+            .disarm(connection.throttled_until, Timer::Throttle(id));
+        let Connection {
+            node,
+            address,
+            in_flight,
+            unanswered,
+            ..
+        } = connection;
+        let code = match reason {
+            DisconnectReason::RequestTimeout => ErrorCode::REQUEST_TIMED_OUT,
+            _ => ErrorCode::NETWORK_EXCEPTION,
+        };
+        let broker = node.broker();
+        self.notice(Notice::Disconnected {
+            connection: id,
+            broker,
+            address,
+            reason,
+        });
+        if !self.is_over() {
+            self.metadata.refresh(now, &mut self.jitter);
+        }
+        for sent in in_flight {
+            match sent.what {
+                What::ApiVersions => {}
+                What::InitProducerId => self.ask_identity_later(now),
+                What::Metadata => self.metadata.failed(now, &mut self.jitter),
+                What::Produce { batches, .. } => {
+                    for sent in batches {
+                        self.settle(now, sent.batch, Answer::none(code));
+                    }
+                }
+            }
+        }
+        for batch in unanswered {
+            self.lose_unanswered(now, batch, code);
+        }
+        self.connect_if_wanted(now, node);
+    }
+
+    /// Under acks=0 a frame whose writing was cut short is not sent again: that could write its
+    /// records twice, which acks=0 promises not to.
+    fn lose_unanswered(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
+            return;
+        };
+        batch.doubt();
+        let (partition, attempts) = (batch.partition, batch.attempts);
+        let abandoned = matches!(batch.stage, Stage::Abandoned(_));
+        self.accumulator.partitions[partition.0 as usize].arrive();
+        if abandoned {
+            self.end_abandoned(key, false);
+        } else {
+            self.fail(
+                now,
+                key,
+                ProduceError::RetriesExhausted {
+                    attempts,
+                    last: code,
+                },
+            );
+        }
+        self.reconsider(now, partition);
+    }
+}

@@ -1,0 +1,104 @@
+//! What time brings.
+
+use super::{Life, ProducerMachine};
+use crate::accumulator::{BatchKey, PartitionKey};
+use crate::brokers::NodeId;
+use crate::connection::Phase;
+use crate::error::DisconnectReason;
+use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
+
+/// A timer. Those of batches are ordered by serial, so that the batches of a partition that are
+/// due together come in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// `delivery.timeout.ms` of a batch.
+    Delivery(u64, BatchKey),
+    /// `linger.ms` of a batch.
+    Linger(u64, BatchKey),
+    /// The backoff of a partition's first batch.
+    Backoff(PartitionKey),
+    /// `max.block.ms` of records whose topic is unknown.
+    Held(TopicHandle),
+    /// `max.block.ms` of somebody who waits.
+    Waiter(WaiterId),
+    /// Setup, the oldest request, or idleness.
+    Connection(ConnectionId),
+    /// The end of a throttle.
+    Throttle(ConnectionId),
+    /// A lane may be connected again.
+    Reconnect(NodeId),
+    /// The deadline of `close`.
+    Close,
+}
+
+impl ProducerMachine {
+    pub(super) fn on_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Backoff(key) => {
+                    self.accumulator.partitions[key.0 as usize].backoff_at = None;
+                    self.reconsider(now, key);
+                }
+                Timer::Close => self.give_up(now),
+                Timer::Connection(id) => self.on_connection_timer(now, id),
+                Timer::Delivery(_, key) => self.expire(now, key),
+                Timer::Held(topic) => self.expire_held(now, topic),
+                Timer::Linger(_, key) => self.on_lingered(now, key),
+                Timer::Reconnect(node) => self.connect_if_wanted(now, node),
+                Timer::Throttle(id) => {
+                    self.announce_connection(id);
+                    self.service_control(now);
+                }
+                Timer::Waiter(id) => self.on_wait_expired(id),
+            }
+        }
+        if self.control_at.is_some_and(|at| at <= now) {
+            self.service_control(now);
+        }
+    }
+
+    /// What the timer of a connection stands for follows from its state.
+    fn on_connection_timer(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return;
+        };
+        connection.timer_at = None;
+        let reason = if matches!(connection.phase, Phase::Connecting) {
+            DisconnectReason::SetupTimeout
+        } else if connection
+            .in_flight
+            .front()
+            .is_some_and(|sent| sent.deadline <= now)
+        {
+            DisconnectReason::RequestTimeout
+        } else if connection.in_flight.is_empty() && connection.idle_at <= now {
+            DisconnectReason::Idle
+        } else {
+            self.arm_connection(id);
+            return;
+        };
+        self.disconnect(now, id, reason);
+    }
+
+    /// Arms the timer of a connection for what comes first in its state.
+    pub(super) fn arm_connection(&mut self, id: ConnectionId) {
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return;
+        };
+        let at = match connection.in_flight.front() {
+            Some(oldest) => oldest.deadline,
+            None => connection.idle_at,
+        };
+        if connection.timer_at == Some(at) {
+            return;
+        }
+        if let Some(before) = connection.timer_at.replace(at) {
+            self.timers.disarm(before, Timer::Connection(id));
+        }
+        self.timers.arm(at, Timer::Connection(id));
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.life, Life::Closed | Life::Fatal(_))
+    }
+}

@@ -1,0 +1,422 @@
+//! The road out: one request per broker and drain, carrying every partition that may send.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use kafka_producer_proto::messages::{ApiVersionsRequest, InitProducerIdRequest};
+use kafka_producer_proto::{Request, Uuid, encode_request};
+
+use super::ProducerMachine;
+use crate::accumulator::{BatchKey, Next, PartitionKey, Place};
+use crate::brokers::NodeId;
+use crate::connection::{Ask, Phase, Sent, SentBatch, Versions, What};
+use crate::error::ProduceError;
+use crate::frame::Unsealed;
+use crate::idempotence::{Numbering, Session};
+use crate::produce::{self, BatchPart, RequestHead, TopicPart};
+use crate::{ConnectionId, ErrorCode, Instant};
+
+/// Software name and version that brokers count clients by.
+const SOFTWARE_NAME: &str = "kafka-producer-rust";
+const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl ProducerMachine {
+    pub(super) fn fill(&mut self, now: Instant, id: ConnectionId, frame: &mut Unsealed) -> bool {
+        frame.clear();
+        self.on_written(now, id);
+        let filled = match self.brokers.connections.get(&id).map(|c| &c.phase) {
+            Some(Phase::Negotiating(Ask::Pending(version))) => {
+                let version = *version;
+                self.fill_api_versions(now, id, version, frame)
+            }
+            Some(Phase::Ready(versions)) => {
+                let versions = *versions;
+                self.fill_ready(now, id, versions, frame)
+            }
+            Some(Phase::Connecting | Phase::Negotiating(Ask::Sent(_))) | None => false,
+        };
+        if let Some(connection) = self.brokers.connections.get_mut(&id) {
+            connection.announced = filled;
+        }
+        if filled {
+            self.arm_connection(id);
+        }
+        filled
+    }
+
+    fn fill_ready(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        versions: Versions,
+        frame: &mut Unsealed,
+    ) -> bool {
+        let limit = self.brokers.max_in_flight();
+        if !self
+            .brokers
+            .connections
+            .get(&id)
+            .is_some_and(|c| c.can_send(now, limit))
+        {
+            return false;
+        }
+        if self.metadata.due_at().is_some_and(|at| at <= now) && !self.is_over() {
+            let request = self.metadata.request(now, versions.metadata);
+            let filled =
+                self.fill_request(now, id, versions.metadata, &request, What::Metadata, frame);
+            self.service_control(now);
+            return filled;
+        }
+        if matches!(self.session, Session::Wanted(at) if at <= now) && !self.is_over() {
+            if let Some(version) = versions.init_producer_id {
+                return self.fill_init_producer_id(now, id, version, frame);
+            }
+            self.fail_for_good(now, ErrorCode::UNSUPPORTED_VERSION);
+            return false;
+        }
+        self.fill_produce(now, id, versions.produce, frame)
+    }
+
+    fn fill_api_versions(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        version: i16,
+        frame: &mut Unsealed,
+    ) -> bool {
+        let request = ApiVersionsRequest {
+            client_software_name: String::from(SOFTWARE_NAME),
+            client_software_version: String::from(SOFTWARE_VERSION),
+            ..ApiVersionsRequest::default()
+        };
+        if let Some(connection) = self.brokers.connections.get_mut(&id) {
+            connection.phase = Phase::Negotiating(Ask::Sent(version));
+        }
+        self.fill_request(now, id, version, &request, What::ApiVersions, frame)
+    }
+
+    fn fill_init_producer_id(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        version: i16,
+        frame: &mut Unsealed,
+    ) -> bool {
+        // An idempotent producer always gets a fresh id; epochs it bumps by itself (KIP-360).
+        let request = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: i32::MAX,
+            ..InitProducerIdRequest::default()
+        };
+        self.session = Session::Asking;
+        let filled = self.fill_request(now, id, version, &request, What::InitProducerId, frame);
+        self.service_control(now);
+        filled
+    }
+
+    fn fill_request<R: Request>(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        version: i16,
+        request: &R,
+        what: What,
+        frame: &mut Unsealed,
+    ) -> bool {
+        let deadline = self.request_deadline(now);
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return false;
+        };
+        let correlation_id = connection.correlate();
+        let client_id = Some(self.config.client_id());
+        let encoded = encode_request(
+            client_id,
+            correlation_id,
+            version,
+            request,
+            frame.head_mut(),
+        );
+        // The versions were negotiated and all strings are bounded by the configuration.
+        debug_assert_eq!(encoded, Ok(()), "a request of ours can be encoded");
+        connection.in_flight.push_back(Sent {
+            correlation_id,
+            version,
+            deadline,
+            what,
+        });
+        connection.idle_at = now + self.config.connections_max_idle;
+        encoded.is_ok()
+    }
+
+    /// Expired means more than the limit, so the deadline is one tick behind it.
+    fn request_deadline(&self, now: Instant) -> Instant {
+        now + self.config.request_timeout + Duration::from_micros(1)
+    }
+
+    fn fill_produce(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        version: i16,
+        frame: &mut Unsealed,
+    ) -> bool {
+        let Some(node) = self.brokers.connections.get(&id).map(|c| c.node) else {
+            return false;
+        };
+        let mut batches = self.spare_batches.pop().unwrap_or_default();
+        self.drain(now, node, id, version, &mut batches);
+        if batches.is_empty() {
+            self.spare_batches.push(batches);
+            return false;
+        }
+        batches.sort_unstable_by_key(|sent| (sent.topic, sent.index));
+        let (version, ids) = self.topic_ids(version, &batches);
+        let written = self.write_produce(id, version, &batches, frame);
+        debug_assert_eq!(written, Some(()), "a request of ours can be encoded");
+        let deadline = self.request_deadline(now);
+        let idle_at = now + self.config.connections_max_idle;
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return false;
+        };
+        connection.idle_at = idle_at;
+        let correlation_id = connection.correlate();
+        if self.config.guarantee.acks() == 0 {
+            // No answer comes: the next question for a frame says that this one was written.
+            connection
+                .unanswered
+                .extend(batches.iter().map(|sent| sent.batch));
+            batches.clear();
+            self.spare_batches.push(batches);
+        } else {
+            let what = What::Produce { batches, ids };
+            connection.in_flight.push_back(Sent {
+                correlation_id,
+                version,
+                deadline,
+                what,
+            });
+        }
+        true
+    }
+
+    /// Topic ids, if every topic of the request has one; else names and a version that has names.
+    fn topic_ids(
+        &self,
+        version: i16,
+        batches: &[SentBatch],
+    ) -> (i16, Vec<(Uuid, crate::TopicHandle)>) {
+        if version < produce::TOPIC_IDS_FROM {
+            return (version, Vec::new());
+        }
+        let mut ids: Vec<(Uuid, crate::TopicHandle)> = Vec::new();
+        for sent in batches {
+            if ids.last().is_some_and(|&(_, topic)| topic == sent.topic) {
+                continue;
+            }
+            match self.metadata.topic(sent.topic) {
+                Some(view) if !view.id.is_zero() => ids.push((view.id, sent.topic)),
+                _ => return (produce::TOPIC_IDS_FROM - 1, Vec::new()),
+            }
+        }
+        (version, ids)
+    }
+
+    fn write_produce(
+        &self,
+        id: ConnectionId,
+        version: i16,
+        batches: &[SentBatch],
+        frame: &mut Unsealed,
+    ) -> Option<()> {
+        let connection = self.brokers.connections.get(&id)?;
+        let timeout_ms = i32::try_from(self.config.request_timeout.as_millis());
+        let head = RequestHead {
+            version,
+            correlation_id: connection.next_correlation(),
+            client_id: self.config.client_id(),
+            acks: self.config.guarantee.acks(),
+            timeout_ms: timeout_ms.unwrap_or(i32::MAX),
+        };
+        let topics = || batches.chunk_by(|one, next| one.topic == next.topic);
+        let parts = topics().filter_map(|group| {
+            let view = self.metadata.topic(group.first()?.topic)?;
+            let batches = group.iter().filter_map(|sent| {
+                let batch = self.accumulator.batches.get(sent.batch.0 as usize)?;
+                let (header, body) = produce::header_of(batch)?;
+                Some(BatchPart {
+                    index: sent.index,
+                    header,
+                    body,
+                })
+            });
+            Some(TopicPart {
+                name: &view.name,
+                id: view.id,
+                count: group.len(),
+                batches,
+            })
+        });
+        produce::write_request(head, topics().count(), parts, frame).ok()
+    }
+
+    /// Takes one batch of every partition that may send to this broker, in turn, up to
+    /// `max.request.size`; a batch above that goes alone. Then those whose batch lingers go
+    /// along: the request leaves anyway (piggy-backing).
+    fn drain(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        id: ConnectionId,
+        version: i16,
+        batches: &mut Vec<SentBatch>,
+    ) {
+        let mut room = self.config.max_request_size;
+        let Some(lane) = self.brokers.lanes.get(&node) else {
+            return;
+        };
+        for _ in 0..lane.ready.len() {
+            let Some(key) = self
+                .brokers
+                .lanes
+                .get_mut(&node)
+                .and_then(|l| l.ready.pop_front())
+            else {
+                break;
+            };
+            let partition = &mut self.accumulator.partitions[key.0 as usize];
+            if partition.queued_in == Some(node) {
+                partition.queued_in = None;
+            }
+            if partition.place != Place::Ready(node) {
+                continue;
+            }
+            partition.place = Place::Nowhere;
+            if !self.drain_one(now, key, id, version, &mut room, batches) {
+                self.put_first(key, node);
+                return;
+            }
+        }
+        let lingering: Vec<PartitionKey> = self
+            .brokers
+            .lanes
+            .get(&node)
+            .map_or_else(Vec::new, |lane| lane.lingering.iter().copied().collect());
+        if batches.is_empty() {
+            return;
+        }
+        for key in lingering {
+            if !self.drain_one(now, key, id, version, &mut room, batches) {
+                return;
+            }
+        }
+    }
+
+    /// The request is full: this partition is the first of the next one.
+    fn put_first(&mut self, key: PartitionKey, node: NodeId) {
+        let partition = &mut self.accumulator.partitions[key.0 as usize];
+        partition.place = Place::Ready(node);
+        partition.queued_in = Some(node);
+        if let Some(lane) = self.brokers.lanes.get_mut(&node) {
+            lane.ready.push_front(key);
+        }
+    }
+
+    /// Takes the next batch of a partition, if it may go on this connection; `false` if the
+    /// request has no room for it.
+    fn drain_one(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        id: ConnectionId,
+        version: i16,
+        room: &mut usize,
+        batches: &mut Vec<SentBatch>,
+    ) -> bool {
+        if !self.accumulator.partitions[key.0 as usize].may_use(id) {
+            // Looked at again when what is in flight elsewhere has ended.
+            return true;
+        }
+        let (batch, numbering) = match self.next_of(now, key) {
+            Next::Seal | Next::Linger => {
+                // A batch that is to be compressed comes back later, through `reconsider`.
+                if let Some(closed) = self.accumulator.close_open(key) {
+                    self.seal(closed);
+                }
+                match self.next_of(now, key) {
+                    Next::Take(batch, numbering) => (batch, numbering),
+                    _ => {
+                        self.reconsider(now, key);
+                        return true;
+                    }
+                }
+            }
+            Next::Take(batch, numbering) => (batch, numbering),
+            _ => {
+                self.reconsider(now, key);
+                return true;
+            }
+        };
+        let state = &self.accumulator.batches[batch.0 as usize];
+        if state.deadline <= now {
+            self.expire(now, batch);
+            return true;
+        }
+        let size = state.wire_size();
+        if *room < size && !batches.is_empty() {
+            return false;
+        }
+        if version < produce::ZSTD_FROM && state.is_zstd() {
+            let code = ErrorCode::UNSUPPORTED_COMPRESSION_TYPE;
+            self.accumulator.partitions[key.0 as usize].dequeue(batch);
+            self.fail(
+                now,
+                batch,
+                ProduceError::Broker {
+                    code,
+                    message: None,
+                },
+            );
+            return true;
+        }
+        *room = room.saturating_sub(size);
+        batches.push(self.depart(key, batch, numbering, id));
+        self.reconsider(now, key);
+        true
+    }
+
+    /// The batch leaves: from now on it may be written.
+    fn depart(
+        &mut self,
+        key: PartitionKey,
+        batch: BatchKey,
+        numbering: Option<Numbering>,
+        id: ConnectionId,
+    ) -> SentBatch {
+        let partition = &mut self.accumulator.partitions[key.0 as usize];
+        let state = &mut self.accumulator.batches[batch.0 as usize];
+        if let Some(numbering) = numbering {
+            state.numbering = Some(numbering);
+            partition.sequences.numbered(state.count);
+        }
+        state.attempts += 1;
+        state.leader_epoch = partition.leader_epoch;
+        partition.depart(batch, state, id);
+        SentBatch {
+            topic: partition.topic,
+            index: partition.index,
+            batch,
+        }
+    }
+
+    /// Under acks=0 the driver's question for the next frame says that the last one was written:
+    /// that is all there will ever be to know.
+    fn on_written(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.brokers.connections.get_mut(&id) else {
+            return;
+        };
+        for batch in core::mem::take(&mut connection.unanswered) {
+            self.on_sent_unanswered(now, batch);
+        }
+    }
+}

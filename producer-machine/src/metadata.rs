@@ -1,0 +1,395 @@
+//! What is known of the cluster: topics, partitions, leaders, and when to ask again.
+//!
+//! ```text
+//! Unknown ──asked, named──> Known(partitions) ──asked again: newer epochs only──> Known
+//!    └──refused (17, 29)──> Refused: told once to those who wait, then asked again on demand
+//! ```
+//!
+//! **Invariants.** A lower leader epoch of the same topic id never replaces a higher one.
+//! A partition or a topic that an answer leaves out is not forgotten.
+//! One request is in flight at a time; requests forced by trouble are a backoff apart.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use kafka_producer_proto::messages::metadata::{
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic,
+};
+use kafka_producer_proto::{ErrorCode, Uuid};
+
+use crate::accumulator::PartitionKey;
+use crate::brokers::NodeId;
+use crate::config::Config;
+use crate::partitioner::Sticky;
+use crate::retry::Backoff;
+use crate::seed::Stream;
+use crate::{Instant, TopicHandle};
+
+/// A partition as the cluster describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PartitionView {
+    pub(crate) leader: Option<NodeId>,
+    pub(crate) leader_epoch: i32,
+    /// The partition's place in the accumulator, once it has been used.
+    pub(crate) key: Option<PartitionKey>,
+}
+
+/// What is known of a topic.
+#[derive(Debug)]
+pub(crate) struct TopicView {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: Uuid,
+    /// Empty until the topic is known.
+    pub(crate) partitions: Vec<PartitionView>,
+    /// Partitions that have a leader, for records without a key.
+    pub(crate) available: Vec<u32>,
+    pub(crate) refusal: Option<ErrorCode>,
+    pub(crate) sticky: Sticky,
+    /// The last time somebody used it.
+    pub(crate) used: Instant,
+    /// Until when an unknown topic is asked for.
+    wanted_until: Instant,
+}
+
+/// What a metadata answer changed.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    pub(crate) brokers: Vec<(NodeId, Arc<str>, u16)>,
+    /// Partitions in use whose leader or leader epoch is new.
+    pub(crate) moved: Vec<PartitionKey>,
+    /// Topics that are known now, or have grown.
+    pub(crate) ready: Vec<TopicHandle>,
+    pub(crate) refused: Vec<TopicHandle>,
+    /// Topics that came back under another id.
+    pub(crate) recreated: Vec<TopicHandle>,
+}
+
+/// What a request in flight asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    Everything,
+    Newcomers,
+    Nothing,
+}
+
+/// The cluster as far as it is known.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    pub(crate) topics: Vec<TopicView>,
+    by_name: BTreeMap<Arc<str>, TopicHandle>,
+    by_id: BTreeMap<Uuid, TopicHandle>,
+    brokers: BTreeSet<NodeId>,
+    /// Topics to be asked for at once, without backoff.
+    newcomers: BTreeSet<TopicHandle>,
+    /// Topics that are asked for until they appear.
+    unknown: BTreeSet<TopicHandle>,
+    /// Partitions with data and without a leader.
+    leaderless: BTreeSet<PartitionKey>,
+    asking: Asking,
+    next: Instant,
+    last_sent: Option<Instant>,
+    /// Answers in a row that brought nothing new although something is missing.
+    fruitless: u32,
+    backoff: Backoff,
+    max_age: Duration,
+    max_idle: Duration,
+    max_block: Duration,
+}
+
+impl Metadata {
+    pub(crate) fn new(now: Instant, config: &Config) -> Self {
+        Self {
+            topics: Vec::new(),
+            by_name: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            brokers: BTreeSet::new(),
+            newcomers: BTreeSet::new(),
+            unknown: BTreeSet::new(),
+            leaderless: BTreeSet::new(),
+            asking: Asking::Nothing,
+            next: now,
+            last_sent: None,
+            fruitless: 0,
+            backoff: Backoff::new(config.retry_backoff, config.retry_backoff_max),
+            max_age: config.metadata_max_age,
+            max_idle: config.metadata_max_idle,
+            max_block: config.max_block,
+        }
+    }
+
+    /// The handle of a topic, new or old.
+    pub(crate) fn handle(&mut self, now: Instant, name: &str) -> TopicHandle {
+        if let Some(&handle) = self.by_name.get(name) {
+            return handle;
+        }
+        let handle = TopicHandle(self.topics.len() as u32);
+        let name: Arc<str> = Arc::from(name);
+        self.by_name.insert(Arc::clone(&name), handle);
+        self.topics.push(TopicView {
+            name,
+            id: Uuid::ZERO,
+            partitions: Vec::new(),
+            available: Vec::new(),
+            refusal: None,
+            sticky: Sticky::default(),
+            used: now,
+            wanted_until: now,
+        });
+        handle
+    }
+
+    pub(crate) fn topic(&self, handle: TopicHandle) -> Option<&TopicView> {
+        self.topics.get(handle.0 as usize)
+    }
+
+    pub(crate) fn topic_mut(&mut self, handle: TopicHandle) -> Option<&mut TopicView> {
+        self.topics.get_mut(handle.0 as usize)
+    }
+
+    /// Somebody waits for this topic: it is asked for at once, and again until `max.block.ms`
+    /// is over.
+    pub(crate) fn want(&mut self, now: Instant, handle: TopicHandle) {
+        let until = now + self.max_block;
+        let Some(topic) = self.topics.get_mut(handle.0 as usize) else {
+            return;
+        };
+        topic.used = now;
+        topic.wanted_until = until;
+        topic.refusal = None;
+        if self.unknown.insert(handle) {
+            self.newcomers.insert(handle);
+        }
+    }
+
+    /// Something is wrong with what is known: ask everything again, a backoff after the last
+    /// time.
+    pub(crate) fn refresh(&mut self, now: Instant, jitter: &mut Stream) {
+        let soonest = match self.last_sent {
+            Some(sent) => now.max(sent + self.backoff.delay(self.fruitless, jitter)),
+            None => now,
+        };
+        self.next = self.next.min(soonest);
+    }
+
+    /// A partition has data and no leader: it is asked for until it has one.
+    pub(crate) fn want_leader(&mut self, now: Instant, key: PartitionKey, jitter: &mut Stream) {
+        if self.leaderless.insert(key) {
+            self.refresh(now, jitter);
+        }
+    }
+
+    pub(crate) fn leader_found(&mut self, key: PartitionKey) {
+        self.leaderless.remove(&key);
+    }
+
+    /// When the next request is due; `None` while one is in flight.
+    pub(crate) fn due_at(&self) -> Option<Instant> {
+        match self.asking {
+            Asking::Nothing if self.newcomers.is_empty() => Some(self.next),
+            Asking::Nothing => Some(Instant::ORIGIN),
+            Asking::Everything | Asking::Newcomers => None,
+        }
+    }
+
+    /// The request that is due. New topics alone go at once; anything else asks for all.
+    pub(crate) fn request(&mut self, now: Instant, version: i16) -> MetadataRequest {
+        let partial = !self.newcomers.is_empty() && now < self.next;
+        let newcomers = core::mem::take(&mut self.newcomers);
+        let names: Vec<String> = if partial {
+            self.asking = Asking::Newcomers;
+            newcomers
+                .iter()
+                .filter_map(|&handle| self.name(handle))
+                .collect()
+        } else {
+            self.asking = Asking::Everything;
+            self.last_sent = Some(now);
+            self.in_use(now)
+        };
+        let topics = names
+            .into_iter()
+            .map(|name| MetadataRequestTopic {
+                name: Some(name),
+                ..Default::default()
+            })
+            .collect();
+        debug_assert!(1 <= version, "version 0 cannot ask for no topic");
+        MetadataRequest {
+            topics: Some(topics),
+            ..MetadataRequest::default()
+        }
+    }
+
+    /// The request was lost or its answer is of no use.
+    pub(crate) fn failed(&mut self, now: Instant, jitter: &mut Stream) {
+        self.asking = Asking::Nothing;
+        self.fruitless = self.fruitless.saturating_add(1);
+        self.next = now + self.backoff.delay(self.fruitless - 1, jitter);
+        self.last_sent = Some(now);
+    }
+
+    /// Takes over an answer.
+    pub(crate) fn apply(
+        &mut self,
+        now: Instant,
+        version: i16,
+        response: &MetadataResponse,
+        jitter: &mut Stream,
+    ) -> Applied {
+        let asked = core::mem::replace(&mut self.asking, Asking::Nothing);
+        let mut applied = Applied::default();
+        for broker in &response.brokers {
+            if let Ok(port) = u16::try_from(broker.port) {
+                if 0 <= broker.node_id {
+                    let host = Arc::from(broker.host.as_str());
+                    applied.brokers.push((NodeId(broker.node_id), host, port));
+                }
+            }
+        }
+        self.brokers = applied.brokers.iter().map(|(node, ..)| *node).collect();
+        for topic in &response.topics {
+            self.apply_topic(version, topic, &mut applied);
+        }
+        self.plan(now, asked, &applied, jitter);
+        applied
+    }
+
+    /// Decides when to ask again.
+    fn plan(&mut self, now: Instant, asked: Asking, applied: &Applied, jitter: &mut Stream) {
+        let topics = &self.topics;
+        self.unknown.retain(|handle| {
+            topics
+                .get(handle.0 as usize)
+                .is_some_and(|topic| topic.partitions.is_empty() && now < topic.wanted_until)
+        });
+        let progress = !applied.ready.is_empty() || !applied.moved.is_empty();
+        self.fruitless = if progress {
+            0
+        } else {
+            self.fruitless.saturating_add(1)
+        };
+        if asked == Asking::Everything {
+            self.next = now + self.max_age;
+        }
+        if self.unknown.is_empty() && self.leaderless.is_empty() {
+            self.fruitless = 0;
+        } else {
+            let failures = self.fruitless.saturating_sub(1);
+            self.next = self.next.min(now + self.backoff.delay(failures, jitter));
+        }
+    }
+
+    fn apply_topic(&mut self, version: i16, answer: &MetadataResponseTopic, applied: &mut Applied) {
+        let Some(&handle) = answer
+            .name
+            .as_deref()
+            .and_then(|name| self.by_name.get(name))
+        else {
+            return;
+        };
+        let Some(topic) = self.topics.get_mut(handle.0 as usize) else {
+            return;
+        };
+        match answer.error_code {
+            ErrorCode::NONE => {}
+            ErrorCode::INVALID_TOPIC_EXCEPTION | ErrorCode::TOPIC_AUTHORIZATION_FAILED => {
+                topic.refusal = Some(answer.error_code);
+                self.unknown.remove(&handle);
+                applied.refused.push(handle);
+                return;
+            }
+            // Creation or election is on its way, or the broker lags: the old view stays.
+            _ => return,
+        }
+        if !topic.id.is_zero() && !answer.topic_id.is_zero() && topic.id != answer.topic_id {
+            for view in &mut topic.partitions {
+                view.leader_epoch = -1;
+            }
+            self.by_id.remove(&topic.id);
+            applied.recreated.push(handle);
+        }
+        if !answer.topic_id.is_zero() {
+            topic.id = answer.topic_id;
+            self.by_id.insert(topic.id, handle);
+        }
+        topic.refusal = None;
+        let before = topic.partitions.len();
+        topic.apply_partitions(version, answer, &self.brokers, &mut applied.moved);
+        if before < topic.partitions.len() {
+            applied.ready.push(handle);
+        }
+    }
+
+    fn name(&self, handle: TopicHandle) -> Option<String> {
+        self.topic(handle).map(|topic| String::from(&*topic.name))
+    }
+
+    /// The topics that were used of late, or that somebody waits for.
+    fn in_use(&self, now: Instant) -> Vec<String> {
+        let idle_since = now - self.max_idle;
+        self.topics
+            .iter()
+            .filter(|topic| idle_since <= topic.used || now < topic.wanted_until)
+            .map(|topic| String::from(&*topic.name))
+            .collect()
+    }
+
+    /// How many topics are known.
+    pub(crate) fn known_topics(&self) -> usize {
+        self.topics
+            .iter()
+            .filter(|topic| !topic.partitions.is_empty())
+            .count()
+    }
+}
+
+impl TopicView {
+    fn apply_partitions(
+        &mut self,
+        version: i16,
+        answer: &MetadataResponseTopic,
+        brokers: &BTreeSet<NodeId>,
+        moved: &mut Vec<PartitionKey>,
+    ) {
+        // The count never shrinks: keys must not move because a broker lags. An index beyond
+        // the count is a hole of a topic in creation, or nonsense; it comes again if it is real.
+        let count = answer.partitions.len().max(self.partitions.len());
+        let new = PartitionView {
+            leader: None,
+            leader_epoch: -1,
+            key: None,
+        };
+        self.partitions.resize(count, new);
+        for partition in &answer.partitions {
+            let index = usize::try_from(partition.partition_index).unwrap_or(usize::MAX);
+            let Some(view) = self.partitions.get_mut(index) else {
+                continue;
+            };
+            // Below version 9 brokers may report stale epochs.
+            let epoch = if version < 9 {
+                -1
+            } else {
+                partition.leader_epoch
+            };
+            if 0 <= epoch && epoch < view.leader_epoch {
+                continue;
+            }
+            let leader = Some(NodeId(partition.leader_id)).filter(|node| brokers.contains(node));
+            if (leader, epoch) != (view.leader, view.leader_epoch) {
+                view.leader = leader;
+                view.leader_epoch = epoch;
+                moved.extend(view.key);
+            }
+        }
+        self.available.clear();
+        let led = self
+            .partitions
+            .iter()
+            .enumerate()
+            .filter(|(_, view)| view.leader.is_some());
+        self.available.extend(led.map(|(index, _)| index as u32));
+    }
+}

@@ -1,0 +1,166 @@
+//! Who waits for room in the buffer or for a topic, first come first served.
+//!
+//! ```text
+//! Waiting ──room──> Granted(reserved) ──used or cancelled──> gone
+//!    ▲ └──deadline──> gone       └── not enough after all: back, at the same place
+//! ```
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use crate::{Instant, TopicHandle, WaiterId};
+
+/// What a waiter waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Room for a record of so many bytes.
+    Space(usize),
+    /// News of a topic.
+    Topic(TopicHandle),
+}
+
+/// A waiter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiter {
+    pub(crate) wish: Wish,
+    pub(crate) deadline: Instant,
+    /// Bytes set aside; `None` while it waits.
+    pub(crate) granted: Option<usize>,
+}
+
+/// All waiters.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    all: BTreeMap<WaiterId, Waiter>,
+    /// Those that wait for room, in the order of their coming.
+    queue: BTreeSet<WaiterId>,
+    topics: BTreeSet<(TopicHandle, WaiterId)>,
+    next: u64,
+}
+
+impl Waiters {
+    pub(crate) fn add(&mut self, wish: Wish, deadline: Instant) -> WaiterId {
+        let id = WaiterId(self.next);
+        self.next += 1;
+        self.all.insert(
+            id,
+            Waiter {
+                wish,
+                deadline,
+                granted: None,
+            },
+        );
+        match wish {
+            Wish::Space(_) => {
+                self.queue.insert(id);
+            }
+            Wish::Topic(topic) => {
+                self.topics.insert((topic, id));
+            }
+        }
+        id
+    }
+
+    /// Whether anybody waits for room and has none yet.
+    pub(crate) fn wait_for_space(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The longest waiter for room, and how much it needs.
+    pub(crate) fn first(&self) -> Option<(WaiterId, usize)> {
+        let &id = self.queue.first()?;
+        match self.all.get(&id)?.wish {
+            Wish::Space(needed) => Some((id, needed)),
+            Wish::Topic(_) => None,
+        }
+    }
+
+    /// Sets bytes aside for a waiter, who leaves the queue.
+    pub(crate) fn grant(&mut self, id: WaiterId, reserved: usize) {
+        self.queue.remove(&id);
+        if let Some(waiter) = self.all.get_mut(&id) {
+            waiter.granted = Some(reserved);
+        }
+    }
+
+    /// What is set aside for a waiter.
+    pub(crate) fn granted(&self, id: WaiterId) -> Option<usize> {
+        self.all.get(&id)?.granted
+    }
+
+    /// A waiter has used some of what was set aside.
+    pub(crate) fn used(&mut self, id: WaiterId, bytes: usize) {
+        if let Some(granted) = self
+            .all
+            .get_mut(&id)
+            .and_then(|waiter| waiter.granted.as_mut())
+        {
+            *granted = granted.saturating_sub(bytes);
+        }
+    }
+
+    /// The room was not enough: the waiter is back in the queue, where it was.
+    pub(crate) fn wait_again(&mut self, id: WaiterId, needed: usize) -> Option<Waiter> {
+        let waiter = self.all.get_mut(&id)?;
+        let before = *waiter;
+        waiter.granted = None;
+        waiter.wish = Wish::Space(needed);
+        self.queue.insert(id);
+        Some(before)
+    }
+
+    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
+        let waiter = self.all.remove(&id)?;
+        self.queue.remove(&id);
+        if let Wish::Topic(topic) = waiter.wish {
+            self.topics.remove(&(topic, id));
+        }
+        Some(waiter)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn contains(&self, id: WaiterId) -> bool {
+        self.all.contains_key(&id)
+    }
+
+    /// Takes out those who wait for news of this topic.
+    pub(crate) fn take_topic(&mut self, topic: TopicHandle) -> Vec<(WaiterId, Waiter)> {
+        let range = (topic, WaiterId(0))..=(topic, WaiterId(u64::MAX));
+        let ids: Vec<WaiterId> = self.topics.range(range).map(|&(_, id)| id).collect();
+        ids.into_iter()
+            .filter_map(|id| self.remove(id).map(|waiter| (id, waiter)))
+            .collect()
+    }
+
+    /// Everybody, for the end.
+    pub(crate) fn ids(&self) -> Vec<WaiterId> {
+        self.all.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiters_are_served_in_the_order_of_their_coming() {
+        let mut waiters = Waiters::default();
+        let first = waiters.add(Wish::Space(100), Instant::NEVER);
+        let second = waiters.add(Wish::Space(1), Instant::NEVER);
+        assert_eq!(waiters.first(), Some((first, 100)));
+        waiters.grant(first, 100);
+        assert_eq!(waiters.first(), Some((second, 1)));
+        waiters.wait_again(first, 200);
+        assert_eq!(waiters.first(), Some((first, 200)));
+    }
+
+    #[test]
+    fn those_who_wait_for_a_topic_are_told_once() {
+        let mut waiters = Waiters::default();
+        let id = waiters.add(Wish::Topic(TopicHandle(3)), Instant::NEVER);
+        let told = waiters.take_topic(TopicHandle(3));
+        assert_eq!(told.len(), 1);
+        assert!(!waiters.contains(id));
+        assert!(waiters.take_topic(TopicHandle(3)).is_empty());
+    }
+}

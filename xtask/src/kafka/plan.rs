@@ -1,0 +1,224 @@
+//! What a cluster looks like before it runs: its version, size and ports, and each node's
+//! `server.properties`.
+//!
+//! Every node is broker and controller at once. Brokers listen on consecutive ports from the
+//! given one on, the controllers on the ports after those.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::failure::{Doing, Failure, Outcome};
+use crate::kafka::distribution::Version;
+use crate::ports;
+
+/// The port that is tried first.
+pub(crate) const USUAL_PORT: u16 = 29092;
+
+/// How a cluster is to be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) version: Version,
+    pub(crate) brokers: u16,
+    pub(crate) port: u16,
+    /// Lines for every `server.properties`, after ours, so that they win.
+    pub(crate) settings: Vec<String>,
+}
+
+impl Plan {
+    /// The ids of the nodes.
+    pub(crate) fn nodes(&self) -> RangeInclusive<u16> {
+        1..=self.brokers
+    }
+
+    /// Where clients begin.
+    pub(crate) fn bootstrap(&self) -> String {
+        let address = |node| format!("127.0.0.1:{}", self.broker_port(node));
+        self.nodes().map(address).collect::<Vec<_>>().join(",")
+    }
+
+    /// Fails with the name of the first port that somebody else has.
+    pub(crate) fn check_ports(&self) -> Outcome {
+        match ports::first_taken(self.port, 2 * self.brokers) {
+            None => Ok(()),
+            Some(port) => Err(Failure::new(format!(
+                "port {port} is taken, stop what listens there or choose others with --port"
+            ))),
+        }
+    }
+
+    /// The same plan on the first ports from its own on that are all free.
+    pub(crate) fn moved_to_free_ports(self) -> Outcome<Self> {
+        let port = ports::first_free(self.port, 2 * self.brokers)?;
+        Ok(Self { port, ..self })
+    }
+
+    /// The `server.properties` of one node, which keeps its log in `data`.
+    pub(crate) fn properties(&self, node: u16, data: &Path) -> String {
+        let (broker, controller) = (self.broker_port(node), self.controller_port(node));
+        let voter = |node| format!("{node}@127.0.0.1:{}", self.controller_port(node));
+        let voters = self.nodes().map(voter).collect::<Vec<_>>().join(",");
+        let replicas = self.brokers.min(3);
+        let in_sync = (replicas - 1).max(1);
+        let data = data.display();
+
+        let mut text = format!(
+            "process.roles=broker,controller
+node.id={node}
+controller.quorum.voters={voters}
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+num.partitions=4
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+group.initial.rebalance.delay.ms=0
+"
+        );
+        // Few partitions: they are made on first use, and two cores make fifty slowly.
+        for topic in [
+            "offsets.topic",
+            "transaction.state.log",
+            "share.coordinator.state.topic",
+        ] {
+            text += &format!("{topic}.replication.factor={replicas}\n{topic}.num.partitions=4\n");
+        }
+        for topic in ["transaction.state.log", "share.coordinator.state.topic"] {
+            text += &format!("{topic}.min.isr={in_sync}\n");
+        }
+        if 1 < self.brokers {
+            // A killed broker is noticed within three seconds; shorter ones starve on two cores.
+            text += "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n";
+            text += "replica.lag.time.max.ms=3000\n";
+        }
+        for setting in &self.settings {
+            text += setting;
+            text += "\n";
+        }
+        text
+    }
+
+    /// The plan as the file that `status` and `stop` read.
+    pub(crate) fn to_json(&self) -> String {
+        let Self {
+            version,
+            brokers,
+            port,
+            settings,
+        } = self;
+        let version = version.to_string();
+        json!({"version": version, "brokers": brokers, "port": port, "settings": settings})
+            .to_string()
+    }
+
+    pub(crate) fn from_json(text: &str) -> Outcome<Self> {
+        let value: Value = serde_json::from_str(text).doing("reading the plan of the cluster")?;
+        let number = |name: &str| value[name].as_u64().and_then(|it| u16::try_from(it).ok());
+        let settings = value["settings"].as_array();
+        let plan = || {
+            Some(Self {
+                version: value["version"].as_str()?.parse().ok()?,
+                brokers: number("brokers")?,
+                port: number("port")?,
+                settings: settings?
+                    .iter()
+                    .map(|it| Some(it.as_str()?.into()))
+                    .collect::<Option<_>>()?,
+            })
+        };
+        plan().ok_or_else(|| Failure::new(format!("expected the plan of a cluster, got {text}")))
+    }
+
+    fn broker_port(&self, node: u16) -> u16 {
+        self.port + node - 1
+    }
+
+    fn controller_port(&self, node: u16) -> u16 {
+        self.port + self.brokers + node - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    fn plan(brokers: u16, port: u16) -> Plan {
+        let version = "4.3.1".parse().unwrap();
+        Plan {
+            version,
+            brokers,
+            port,
+            settings: vec!["log.retention.ms=1".into()],
+        }
+    }
+
+    #[test]
+    fn brokers_and_controllers_take_consecutive_ports() {
+        let plan = plan(3, 29092);
+        assert_eq!(
+            plan.bootstrap(),
+            "127.0.0.1:29092,127.0.0.1:29093,127.0.0.1:29094"
+        );
+
+        let text = plan.properties(2, Path::new("data2"));
+        let listeners = "listeners=PLAINTEXT://127.0.0.1:29093,CONTROLLER://127.0.0.1:29096\n";
+        assert!(text.contains(listeners), "{text}");
+        let voters = "voters=1@127.0.0.1:29095,2@127.0.0.1:29096,3@127.0.0.1:29097\n";
+        assert!(text.contains(voters), "{text}");
+    }
+
+    #[test]
+    fn replicas_follow_the_number_of_brokers() {
+        let one = plan(1, 29092).properties(1, Path::new("data"));
+        assert!(
+            one.contains("default.replication.factor=1\nmin.insync.replicas=1\n"),
+            "{one}"
+        );
+        let three = plan(3, 29092).properties(1, Path::new("data"));
+        assert!(
+            three.contains("default.replication.factor=3\nmin.insync.replicas=2\n"),
+            "{three}"
+        );
+        let five = plan(5, 29092).properties(1, Path::new("data"));
+        assert!(
+            five.contains("default.replication.factor=3\nmin.insync.replicas=2\n"),
+            "{five}"
+        );
+    }
+
+    #[test]
+    fn given_settings_come_last_and_win() {
+        let text = plan(1, 29092).properties(1, Path::new("data"));
+        assert!(text.ends_with("\nlog.retention.ms=1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_plan_survives_its_file() {
+        let plan = plan(3, 31000);
+        assert_eq!(Plan::from_json(&plan.to_json()).unwrap(), plan);
+        assert!(Plan::from_json("{}").is_err());
+        assert!(Plan::from_json("no json").is_err());
+    }
+
+    #[test]
+    fn a_taken_port_is_named_and_can_be_evaded() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+
+        let message = plan(1, port).check_ports().unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!("port {port} is taken")),
+            "{message}"
+        );
+
+        let moved = plan(1, port).moved_to_free_ports().unwrap();
+        assert!(port < moved.port);
+        moved.check_ports().unwrap();
+    }
+}
