@@ -1,7 +1,9 @@
 //! `bootstrap.servers`: where to ask first.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
+#[cfg(test)]
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
