@@ -38,9 +38,10 @@ use crate::{Instant, JobId, Receipt, TopicHandle};
 pub(crate) struct Appended {
     /// The receipt, or how many bytes of the budget are missing.
     pub(crate) result: Result<Receipt, usize>,
-    /// A batch was closed: it may leave.
+    /// The batch that was open before was closed: it may leave.
     pub(crate) closed: Option<BatchKey>,
-    /// A batch was opened: its timers are to be armed.
+    /// A batch was opened: its timers are to be armed. One for a single large record is closed
+    /// already.
     pub(crate) opened: Option<BatchKey>,
 }
 
@@ -199,12 +200,11 @@ impl Accumulator {
                     .as_ref()
                     .is_some_and(|open| open.class.is_none());
                 appended.opened = Some(opened);
-                // A batch of its own takes no second record (E136) and need not wait.
-                appended.closed = closed.or(if oversized {
-                    self.close_open(key)
-                } else {
-                    None
-                });
+                appended.closed = closed;
+                if oversized {
+                    // A batch of its own takes no second record (E136) and need not wait.
+                    self.close_open(key);
+                }
                 appended
             }
             Err(needed) => Appended {

@@ -6,7 +6,7 @@ use kafka_producer_proto::batch::{HEADER_LEN, Header, HeaderRef, RecordBody, Rec
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{Appended, BatchKey, Chunk, Claim, PartitionKey};
+use crate::accumulator::{Appended, BatchKey, Chunk, Claim, Content, PartitionKey};
 use crate::error::{SendError, Shortage};
 use crate::event::Event;
 use crate::partitioner::{self, Choice};
@@ -183,20 +183,23 @@ impl ProducerMachine {
         })
     }
 
-    /// Arms the timers of a batch that was opened, and lets one that was closed leave.
+    /// Lets a batch that was closed leave, and arms the timers of one that was opened.
     pub(super) fn on_appended(&mut self, now: Instant, key: PartitionKey, appended: &Appended) {
-        if let Some(opened) = appended.opened {
-            let batch = &self.accumulator.batches[opened.0 as usize];
-            let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
-            self.timers.arm(deadline, Timer::Delivery(serial, opened));
-            if appended.closed != Some(opened) {
-                self.timers.arm(linger_at, Timer::Linger(serial, opened));
-            }
-        }
         if let Some(closed) = appended.closed {
             self.on_closed(now, closed);
-        } else if appended.opened.is_some() {
+        }
+        let Some(opened) = appended.opened else {
+            return;
+        };
+        let batch = &self.accumulator.batches[opened.0 as usize];
+        let (serial, linger_at) = (batch.serial, batch.linger_at);
+        self.timers
+            .arm(batch.deadline, Timer::Delivery(serial, opened));
+        if let Content::Open = batch.content {
+            self.timers.arm(linger_at, Timer::Linger(serial, opened));
             self.reconsider(now, key);
+        } else {
+            self.on_closed(now, opened);
         }
     }
 
