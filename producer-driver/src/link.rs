@@ -306,7 +306,7 @@ async fn read<R: Runtime>(
         return link.close(DisconnectReason::Failed(reason.into()));
     }
     hub.apply(Caller::Role, |core, now| {
-        core.machine.handle_connected(now, link.id)
+        core.machine.handle_connected(now, link.id);
     });
 
     let mut buffer = vec![0; READ_BYTES];

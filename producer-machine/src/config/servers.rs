@@ -40,6 +40,7 @@ pub(crate) fn parse(
 }
 
 /// One address as a properties file holds it.
+#[cfg(test)]
 pub(crate) fn to_text((host, port): &(Arc<str>, u16)) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
