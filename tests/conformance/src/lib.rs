@@ -49,6 +49,7 @@ macro_rules! suite {
         $crate::suite!($transport; room:
             a_full_buffer_is_an_error_for_try_send,
             those_who_wait_are_served_in_their_order,
+            many_who_wait_are_all_served,
             a_wait_for_room_ends_after_max_block,
             a_dropped_wait_passes_its_place_on,
             send_all_waits_for_room_and_takes_all,
