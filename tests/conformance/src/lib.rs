@@ -19,10 +19,12 @@ pub mod cases {
 }
 mod cluster;
 mod drive;
+mod stingy;
 mod transport;
 
 pub use cluster::Cluster;
 pub use drive::{Task, at_every_poll, config, poll_at_most};
+pub use stingy::Stingy;
 pub use transport::{OneTask, Tasks, Threads, Transport};
 
 /// A test of each case for one transport.
