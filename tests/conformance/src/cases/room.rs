@@ -232,7 +232,7 @@ pub fn send_all_says_how_many_were_taken(transport: &impl Transport) {
         "{error}"
     );
     let taken = error.taken.len();
-    assert!(8 <= taken && taken < 100, "{taken}");
+    assert!((8..100).contains(&taken), "{taken}");
     assert!(block_on(error.taken.all()).iter().all(Result::is_ok));
     assert_eq!(cluster.values("orders", 0)[1..], values[..taken]);
 
