@@ -51,7 +51,7 @@ impl Workers {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        let mut compressor = kept.unwrap_or_else(Compressor::new);
+        let mut compressor = kept.unwrap_or_default();
         run(hub, job, &mut compressor);
         let mut compressors = self
             .compressors
@@ -134,6 +134,6 @@ fn work(shared: &Shared, hub: &Weak<Hub>) {
 fn run(hub: &Arc<Hub>, job: CompressJob, compressor: &mut Compressor) {
     let compressed = job.run(compressor);
     hub.apply(Caller::Role, |core, now| {
-        core.machine.handle_compressed(now, compressed)
+        core.machine.handle_compressed(now, compressed);
     });
 }

@@ -248,12 +248,6 @@ impl Sequences {
         self.repair = Repair::Bump;
     }
 
-    #[cfg(test)]
-    pub(crate) const fn start_at(&mut self, next: Sequence) {
-        self.next = next;
-        self.acknowledged_to = Some(next);
-    }
-
     fn has_hole(&self) -> bool {
         match self.repair {
             Repair::None => false,

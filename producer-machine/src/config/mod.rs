@@ -140,6 +140,16 @@ impl Config {
         self.max_block
     }
 
+    /// How long a record may take from `send` to its end (`delivery.timeout.ms`).
+    pub const fn delivery_timeout(&self) -> Duration {
+        self.delivery_timeout
+    }
+
+    /// How long connecting may take at most (`socket.connection.setup.timeout.max.ms`).
+    pub const fn setup_timeout_max(&self) -> Duration {
+        self.setup_timeout_max
+    }
+
     /// How many threads compress (`compression.threads`, ours); `None` is one per core.
     pub const fn compression_threads(&self) -> Option<usize> {
         self.compression_threads
@@ -173,43 +183,6 @@ impl Config {
     /// `client.id`.
     pub fn client_id(&self) -> &str {
         &self.client_id
-    }
-
-    /// Java's defaults, for these brokers.
-    #[cfg(test)]
-    pub(crate) fn for_tests() -> Self {
-        use alloc::vec;
-        Self {
-            batch_size: 16_384,
-            bootstrap_servers: vec![("b0".into(), 9092)],
-            buffer_memory: 33_554_432,
-            client_id: "test".into(),
-            compression: Codec::None,
-            compression_level: 0,
-            connections_max_idle: Duration::from_secs(540),
-            delivery_timeout: Duration::from_secs(120),
-            guarantee: Guarantee::Idempotent,
-            linger: Duration::from_millis(5),
-            max_block: Duration::from_secs(60),
-            max_in_flight: 5,
-            max_request_size: 1_048_576,
-            metadata_max_age: Duration::from_secs(300),
-            metadata_max_idle: Duration::from_secs(300),
-            partitioner_ignore_keys: false,
-            reconnect_backoff: Duration::from_millis(50),
-            reconnect_backoff_max: Duration::from_secs(1),
-            request_timeout: Duration::from_secs(30),
-            retries: 2_147_483_647,
-            retry_backoff: Duration::from_millis(100),
-            retry_backoff_max: Duration::from_secs(1),
-            setup_timeout: Duration::from_secs(10),
-            setup_timeout_max: Duration::from_secs(30),
-            unknown_fate: UnknownFate::Report,
-            compression_threads: None,
-            send_buffer_bytes: None,
-            receive_buffer_bytes: None,
-            warnings: Vec::new(),
-        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! `bootstrap.servers`: where to ask first.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
+#[cfg(test)]
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -40,6 +42,7 @@ pub(crate) fn parse(
 }
 
 /// One address as a properties file holds it.
+#[cfg(test)]
 pub(crate) fn to_text((host, port): &(Arc<str>, u16)) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")

@@ -1,0 +1,681 @@
+//! A bench for the machine: scripted brokers that do what the test says, in virtual time.
+//!
+//! Handshakes, metadata and producer ids are answered by themselves unless the test holds them;
+//! Produce requests wait until the test answers them, or lets them be lost.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use kafka_producer_machine::{
+    Action, CompressJob, Compressor, Config, ConnectionId, DisconnectReason, Event, Failed,
+    GroupId, Instant, Notice, ProducerMachine, Receipt, Record, Seed, SendError, Unsealed, Written,
+};
+use kafka_producer_proto::batch::{BatchHeader, RecordIter};
+use kafka_producer_proto::messages::api_versions::ApiVersion;
+use kafka_producer_proto::messages::metadata::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_producer_proto::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_producer_proto::messages::{
+    ApiVersionsResponse, InitProducerIdResponse, MetadataRequest, MetadataResponse, ProduceRequest,
+    ProduceResponse,
+};
+use kafka_producer_proto::{ApiKey, ErrorCode, Message, RequestHeader, Uuid, encode_response};
+
+/// A batch as a broker saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenBatch {
+    pub topic: String,
+    pub partition: u32,
+    pub producer_id: i64,
+    pub epoch: i16,
+    pub sequence: i32,
+    pub values: Vec<String>,
+    /// The batch, byte for byte as it came.
+    pub bytes: Vec<u8>,
+}
+
+/// A Produce request that waits for its answer.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub connection: ConnectionId,
+    pub broker: i32,
+    pub version: i16,
+    pub correlation_id: i32,
+    pub acks: i16,
+    pub at: Instant,
+    pub batches: Vec<SeenBatch>,
+}
+
+/// How a record ended.
+pub type End = Result<Written, std::sync::Arc<Failed>>;
+
+#[derive(Clone, Debug)]
+pub struct TopicScript {
+    pub id: Uuid,
+    /// (leader, leader epoch) by partition; leader −1 is none.
+    pub partitions: Vec<(i32, i32)>,
+    pub error: ErrorCode,
+}
+
+#[derive(Debug)]
+struct Link {
+    broker: i32,
+    inbound: Vec<u8>,
+}
+
+pub struct Bench {
+    pub machine: ProducerMachine,
+    pub now: Instant,
+    pub topics: BTreeMap<String, TopicScript>,
+    /// Brokers named in metadata; connecting to others is refused.
+    pub brokers: Vec<i32>,
+    pub down: Vec<i32>,
+    pub produce_versions: (i16, i16),
+    pub metadata_version: i16,
+    pub init_producer_id: VecDeque<(ErrorCode, i64, i16)>,
+    pub next_producer_id: i64,
+    pub answers_metadata: bool,
+    pub answers_handshake: bool,
+    /// Compression jobs run at once unless held.
+    pub holds_jobs: bool,
+    pub jobs: Vec<CompressJob>,
+    pub metadata_requests: Vec<(Instant, MetadataRequest)>,
+    pub init_requests: Vec<Instant>,
+    pub connects: Vec<(Instant, i32, u32)>,
+    pub requests: Vec<Seen>,
+    pub events: Vec<Event>,
+    pub notices: Vec<Notice>,
+    /// How often each receipt was resolved, and how the first time.
+    pub ends: BTreeMap<(GroupId, u32), Vec<End>>,
+    pub receipts: Vec<Receipt>,
+    links: BTreeMap<ConnectionId, Link>,
+    /// Every frame as it left, for comparing whole runs.
+    pub wire: Vec<u8>,
+}
+
+/// Settings for tests: `properties` over Java's defaults, one bootstrap server.
+pub fn config(properties: &[(&str, &str)]) -> Config {
+    let base = [("bootstrap.servers", "b0:9092"), ("client.id", "test")];
+    let all = base.iter().chain(properties).copied();
+    Config::from_properties(all).expect("the test's settings are valid")
+}
+
+impl Bench {
+    /// Two brokers, 0 and 1; topic `t` with two partitions, both led by broker 0.
+    pub fn new(properties: &[(&str, &str)]) -> Self {
+        let now = Instant::from_millis(1_000_000);
+        let mut bench = Self {
+            machine: ProducerMachine::new(now, config(properties), Seed::new(42)),
+            now,
+            topics: BTreeMap::new(),
+            brokers: vec![0, 1],
+            down: Vec::new(),
+            produce_versions: (3, 12),
+            metadata_version: 12,
+            init_producer_id: VecDeque::new(),
+            next_producer_id: 100,
+            answers_metadata: true,
+            answers_handshake: true,
+            holds_jobs: false,
+            jobs: Vec::new(),
+            metadata_requests: Vec::new(),
+            init_requests: Vec::new(),
+            connects: Vec::new(),
+            requests: Vec::new(),
+            events: Vec::new(),
+            notices: Vec::new(),
+            ends: BTreeMap::new(),
+            receipts: Vec::new(),
+            links: BTreeMap::new(),
+            wire: Vec::new(),
+        };
+        bench.add_topic("t", &[0, 0]);
+        bench
+    }
+
+    /// Connected, with a producer id, and `t` known.
+    pub fn ready(properties: &[(&str, &str)]) -> Self {
+        let mut bench = Self::new(properties);
+        bench.machine.topic(bench.now, "t");
+        bench.run();
+        bench.events.clear();
+        bench
+    }
+
+    /// As `ready`, and one record each to `t`-0 acknowledged, so that batches may be pipelined.
+    pub fn established(properties: &[(&str, &str)]) -> Self {
+        let mut bench = Self::ready(properties);
+        bench.send_to("t", 0, "first");
+        bench.flush();
+        bench.acknowledge_all();
+        bench.events.clear();
+        bench
+    }
+
+    pub fn add_topic(&mut self, name: &str, leaders: &[i32]) {
+        let id = Uuid::from_bytes([self.topics.len() as u8 + 1; 16]);
+        let partitions = leaders.iter().map(|&leader| (leader, 1)).collect();
+        let script = TopicScript {
+            id,
+            partitions,
+            error: ErrorCode::NONE,
+        };
+        self.topics.insert(name.into(), script);
+    }
+
+    /// Moves a leader, with a newer epoch.
+    pub fn move_leader(&mut self, topic: &str, partition: usize, leader: i32) {
+        let entry = &mut self.topics.get_mut(topic).expect("the topic").partitions[partition];
+        *entry = (leader, entry.1 + 1);
+    }
+
+    // Commands.
+
+    pub fn try_send(&mut self, record: &Record<'_>) -> Result<Receipt, SendError> {
+        let result = self.machine.send(self.now, record);
+        if let Ok(receipt) = result {
+            self.receipts.push(receipt);
+        }
+        self.run();
+        result
+    }
+
+    pub fn send_to(&mut self, topic: &str, partition: u32, value: &str) -> Receipt {
+        let record = Record::to(topic)
+            .partition(partition)
+            .value(value)
+            .timestamp(1_000);
+        self.try_send(&record).expect("there is room")
+    }
+
+    pub fn flush(&mut self) {
+        self.machine.flush(self.now);
+        self.run();
+    }
+
+    /// Lets time pass in steps of what the machine asks for.
+    pub fn advance(&mut self, span: Duration) {
+        let end = self.now + span;
+        let mut steps = 0;
+        while let Some(at) = self.machine.poll_timeout().filter(|&at| at <= end) {
+            self.now = self.now.max(at);
+            self.machine.handle_timeout(self.now);
+            self.run();
+            steps += 1;
+            assert!(steps < 100_000, "the machine is busy with nothing");
+        }
+        self.now = end;
+        self.machine.handle_timeout(self.now);
+        self.run();
+    }
+
+    pub fn advance_ms(&mut self, millis: u64) {
+        self.advance(Duration::from_millis(millis));
+    }
+
+    // The brokers' side.
+
+    /// The Produce requests that came and were not answered yet.
+    pub fn take_requests(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// The only request that waits.
+    pub fn take_request(&mut self) -> Seen {
+        assert_eq!(
+            self.requests.len(),
+            1,
+            "one request is expected: {:#?}",
+            self.requests
+        );
+        self.requests.remove(0)
+    }
+
+    /// Answers every batch of a request with this code; base offsets are made of the sequence.
+    pub fn answer(&mut self, seen: &Seen, code: ErrorCode) {
+        self.answer_with(seen, |_| answer(code));
+    }
+
+    pub fn answer_with(
+        &mut self,
+        seen: &Seen,
+        each: impl Fn(&SeenBatch) -> PartitionProduceResponse,
+    ) {
+        let mut response = ProduceResponse::default();
+        for batch in &seen.batches {
+            let entry = PartitionProduceResponse {
+                index: batch.partition as i32,
+                ..each(batch)
+            };
+            let id = self
+                .topics
+                .get(&batch.topic)
+                .map_or(Uuid::ZERO, |topic| topic.id);
+            let (name, topic_id) = if seen.version < 13 {
+                (batch.topic.clone(), Uuid::ZERO)
+            } else {
+                (String::new(), id)
+            };
+            match response
+                .responses
+                .iter_mut()
+                .find(|t| t.name == name && t.topic_id == topic_id)
+            {
+                Some(topic) => topic.partition_responses.push(entry),
+                None => response.responses.push(TopicProduceResponse {
+                    name,
+                    topic_id,
+                    partition_responses: vec![entry],
+                }),
+            }
+        }
+        self.respond(seen, &response);
+    }
+
+    pub fn respond(&mut self, seen: &Seen, response: &ProduceResponse) {
+        let mut bytes = Vec::new();
+        encode_response(
+            ApiKey::Produce,
+            seen.version,
+            seen.correlation_id,
+            response,
+            &mut bytes,
+        )
+        .expect("the test's answer can be encoded");
+        self.machine
+            .handle_received(self.now, seen.connection, &bytes);
+        self.run();
+    }
+
+    /// Acknowledges everything until nothing is left to send.
+    pub fn acknowledge_all(&mut self) {
+        while !self.requests.is_empty() {
+            for seen in self.take_requests() {
+                self.answer_with(&seen, |batch| PartitionProduceResponse {
+                    base_offset: i64::from(batch.sequence.max(0)),
+                    ..answer(ErrorCode::NONE)
+                });
+            }
+        }
+    }
+
+    /// Cuts all connections to a broker.
+    pub fn cut(&mut self, broker: i32) {
+        let ids: Vec<ConnectionId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.broker == broker)
+            .map(|(&id, _)| id)
+            .collect();
+        for id in ids {
+            self.links.remove(&id);
+            self.requests.retain(|seen| seen.connection != id);
+            self.machine
+                .handle_disconnected(self.now, id, DisconnectReason::Closed);
+        }
+        self.run();
+    }
+
+    pub fn connection_to(&self, broker: i32) -> Option<ConnectionId> {
+        self.links
+            .iter()
+            .find(|(_, link)| link.broker == broker)
+            .map(|(&id, _)| id)
+    }
+
+    // What came of it.
+
+    pub fn end_of(&self, receipt: Receipt) -> Option<&End> {
+        let ends = self.ends.get(&(receipt.group, receipt.index))?;
+        assert_eq!(ends.len(), 1, "a receipt is resolved exactly once");
+        ends.first()
+    }
+
+    pub fn is_acked(&self, receipt: Receipt) -> bool {
+        matches!(self.end_of(receipt), Some(Ok(_)))
+    }
+
+    pub fn failure_of(&self, receipt: Receipt) -> &Failed {
+        match self.end_of(receipt) {
+            Some(Err(failed)) => failed,
+            other => panic!("a failure is expected, {other:?} came"),
+        }
+    }
+
+    /// Each receipt is resolved, exactly once, and no memory is held.
+    pub fn assert_settled(&self) {
+        for receipt in &self.receipts {
+            assert!(
+                self.end_of(*receipt).is_some(),
+                "{receipt:?} is not resolved"
+            );
+        }
+        let all: usize = self.ends.values().map(Vec::len).sum();
+        assert_eq!(all, self.receipts.len(), "nothing else is resolved");
+        assert_eq!(self.machine.buffer_used(), 0, "memory is returned");
+    }
+
+    // The loop.
+
+    /// Does what the machine asks, until it asks for nothing more.
+    pub fn run(&mut self) {
+        loop {
+            while let Some(event) = self.machine.poll_event() {
+                self.on_event(event);
+            }
+            let Some(action) = self.machine.poll_action() else {
+                return;
+            };
+            match action {
+                Action::Connect {
+                    connection,
+                    host,
+                    attempt,
+                    ..
+                } => {
+                    self.on_connect(connection, &host, attempt);
+                }
+                Action::Disconnect { connection } => {
+                    self.links.remove(&connection);
+                    self.requests.retain(|seen| seen.connection != connection);
+                    let reason = DisconnectReason::Asked;
+                    self.machine
+                        .handle_disconnected(self.now, connection, reason);
+                }
+                Action::Transmit { connection } => self.transmit(connection),
+                Action::Compress(job) if self.holds_jobs => self.jobs.push(job),
+                Action::Compress(job) => {
+                    let done = job.run(&mut Compressor::new());
+                    self.machine.handle_compressed(self.now, done);
+                }
+                other => panic!("an action that the bench does not know: {other:?}"),
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match &event {
+            Event::Completed {
+                group,
+                records,
+                result,
+                ..
+            } => {
+                for index in records.clone() {
+                    let place = i64::from(index - records.start);
+                    let result = match result {
+                        Ok(written) => Ok(Written {
+                            base_offset: written.base_offset.map(|base| base + place),
+                            ..*written
+                        }),
+                        Err(failed) => Err(failed.clone()),
+                    };
+                    self.ends.entry((*group, index)).or_default().push(result);
+                }
+                // A slot may be used again from now on: the generation tells them apart.
+            }
+            Event::Notice(notice) => self.notices.push(notice.clone()),
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    fn on_connect(&mut self, connection: ConnectionId, host: &str, attempt: u32) {
+        let broker: i32 = host
+            .trim_start_matches('b')
+            .parse()
+            .expect("hosts are b0, b1 …");
+        self.connects.push((self.now, broker, attempt));
+        if self.down.contains(&broker) {
+            let reason = DisconnectReason::Failed("connection refused".into());
+            self.machine
+                .handle_disconnected(self.now, connection, reason);
+            return;
+        }
+        self.links.insert(
+            connection,
+            Link {
+                broker,
+                inbound: Vec::new(),
+            },
+        );
+        if self.answers_handshake {
+            self.machine.handle_connected(self.now, connection);
+        }
+    }
+
+    fn transmit(&mut self, connection: ConnectionId) {
+        let mut frame = Unsealed::new();
+        while self.machine.poll_transmit(self.now, connection, &mut frame) {
+            let bytes: Vec<u8> = frame.seal().chunks().flatten().copied().collect();
+            frame.clear();
+            self.wire.extend_from_slice(&bytes);
+            if self.links.contains_key(&connection) {
+                self.on_request(connection, &bytes[4..]);
+            }
+        }
+    }
+
+    fn on_request(&mut self, connection: ConnectionId, frame: &[u8]) {
+        let (header, body) = RequestHeader::decode(frame).expect("a header of ours");
+        let version = header.version;
+        let correlation_id = header.correlation_id;
+        let mut out = Vec::new();
+        match ApiKey::from_value(header.api) {
+            Some(ApiKey::ApiVersions) if self.answers_handshake => {
+                let response = self.api_versions();
+                encode_response(
+                    ApiKey::ApiVersions,
+                    version,
+                    correlation_id,
+                    &response,
+                    &mut out,
+                )
+            }
+            Some(ApiKey::Metadata) => {
+                let request = MetadataRequest::decode(version, body).expect("a request of ours");
+                self.metadata_requests.push((self.now, request.clone()));
+                if !self.answers_metadata {
+                    return;
+                }
+                let response = self.metadata(&request);
+                encode_response(
+                    ApiKey::Metadata,
+                    version,
+                    correlation_id,
+                    &response,
+                    &mut out,
+                )
+            }
+            Some(ApiKey::InitProducerId) => {
+                self.init_requests.push(self.now);
+                let response = self.producer_id();
+                encode_response(
+                    ApiKey::InitProducerId,
+                    version,
+                    correlation_id,
+                    &response,
+                    &mut out,
+                )
+            }
+            Some(ApiKey::Produce) => {
+                let request = ProduceRequest::decode(version, body).expect("a request of ours");
+                let seen = self.see(connection, version, correlation_id, &request);
+                self.requests.push(seen);
+                return;
+            }
+            _ => return,
+        }
+        .expect("the bench's answer can be encoded");
+        self.machine.handle_received(self.now, connection, &out);
+    }
+
+    fn api_versions(&self) -> ApiVersionsResponse {
+        let (min, max) = self.produce_versions;
+        let range = |api: ApiKey, min_version, max_version| ApiVersion {
+            api_key: api.value(),
+            min_version,
+            max_version,
+        };
+        ApiVersionsResponse {
+            api_keys: vec![
+                range(ApiKey::Produce, min, max),
+                range(ApiKey::Metadata, 0, self.metadata_version),
+                range(ApiKey::InitProducerId, 0, 4),
+                range(ApiKey::ApiVersions, 0, 4),
+            ],
+            ..ApiVersionsResponse::default()
+        }
+    }
+
+    fn metadata(&self, request: &MetadataRequest) -> MetadataResponse {
+        let asked = request
+            .topics
+            .iter()
+            .flatten()
+            .filter_map(|topic| topic.name.clone());
+        let topics = asked.map(|name| {
+            let Some(script) = self.topics.get(&name) else {
+                return MetadataResponseTopic {
+                    error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                    name: Some(name),
+                    ..MetadataResponseTopic::default()
+                };
+            };
+            let partitions =
+                script
+                    .partitions
+                    .iter()
+                    .enumerate()
+                    .map(|(index, &(leader, epoch))| MetadataResponsePartition {
+                        error_code: if leader < 0 {
+                            ErrorCode::LEADER_NOT_AVAILABLE
+                        } else {
+                            ErrorCode::NONE
+                        },
+                        partition_index: index as i32,
+                        leader_id: leader,
+                        leader_epoch: epoch,
+                        ..MetadataResponsePartition::default()
+                    });
+            MetadataResponseTopic {
+                error_code: script.error,
+                name: Some(name),
+                topic_id: script.id,
+                partitions: partitions.collect(),
+                ..MetadataResponseTopic::default()
+            }
+        });
+        MetadataResponse {
+            brokers: self
+                .brokers
+                .iter()
+                .map(|&id| MetadataResponseBroker {
+                    node_id: id,
+                    host: format!("b{id}"),
+                    port: 9092,
+                    ..MetadataResponseBroker::default()
+                })
+                .collect(),
+            topics: topics.collect(),
+            ..MetadataResponse::default()
+        }
+    }
+
+    fn producer_id(&mut self) -> InitProducerIdResponse {
+        let (error_code, producer_id, producer_epoch) =
+            self.init_producer_id.pop_front().unwrap_or_else(|| {
+                let id = self.next_producer_id;
+                self.next_producer_id += 1;
+                (ErrorCode::NONE, id, 0)
+            });
+        InitProducerIdResponse {
+            error_code,
+            producer_id,
+            producer_epoch,
+            ..InitProducerIdResponse::default()
+        }
+    }
+
+    fn see(
+        &self,
+        connection: ConnectionId,
+        version: i16,
+        correlation_id: i32,
+        request: &ProduceRequest,
+    ) -> Seen {
+        let mut batches = Vec::new();
+        for topic in &request.topic_data {
+            let name = if version < 13 {
+                topic.name.clone()
+            } else {
+                let found = self
+                    .topics
+                    .iter()
+                    .find(|(_, script)| script.id == topic.topic_id);
+                found.expect("a topic id of ours").0.clone()
+            };
+            for partition in &topic.partition_data {
+                let bytes = partition.records.as_deref().expect("records");
+                batches.push(see_batch(&name, partition.index as u32, bytes));
+            }
+        }
+        Seen {
+            connection,
+            broker: self.links[&connection].broker,
+            version,
+            correlation_id,
+            acks: request.acks,
+            at: self.now,
+            batches,
+        }
+    }
+}
+
+fn see_batch(topic: &str, partition: u32, bytes: &[u8]) -> SeenBatch {
+    kafka_producer_proto::batch::verify_crc(bytes).expect("the checksum is right");
+    let (header, records, rest) = BatchHeader::parse(bytes).expect("a batch of ours");
+    assert!(rest.is_empty(), "exactly one batch");
+    let codec = header.attributes.codec().expect("a codec of ours");
+    let mut plain = Vec::new();
+    let section = if codec == kafka_producer_machine::Codec::None {
+        records
+    } else {
+        kafka_producer_proto::compression::decompress(codec, records, 1 << 30, &mut plain)
+            .expect("what we compressed");
+        &plain
+    };
+    let values: Vec<String> = RecordIter::new(section, header.base_timestamp)
+        .map(|record| {
+            let value = record.expect("a record of ours").value.unwrap_or(b"null");
+            String::from_utf8_lossy(value).into_owned()
+        })
+        .collect();
+    assert_eq!(values.len() as i32, header.count, "the count is right");
+    SeenBatch {
+        topic: topic.into(),
+        partition,
+        producer_id: header.producer_id,
+        epoch: header.producer_epoch,
+        sequence: header.base_sequence,
+        values,
+        bytes: bytes.to_vec(),
+    }
+}
+
+/// A partition's answer with this code and nothing else.
+pub fn answer(code: ErrorCode) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        error_code: code,
+        base_offset: -1,
+        log_append_time_ms: -1,
+        log_start_offset: 0,
+        ..PartitionProduceResponse::default()
+    }
+}
