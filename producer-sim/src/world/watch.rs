@@ -68,10 +68,14 @@ impl Watch {
             };
             let acks = request.acks;
             let batches = batches_of(ledger, request);
+            self.begin(ledger, &batches);
             if acks == 0 {
+                // No answer will ever settle it.
+                for (place, records) in &batches {
+                    self.judge(ledger, Verdict::Ambiguous, place, records);
+                }
                 return;
             }
-            self.begin(ledger, &batches);
             flight.batches = Some(batches);
         }
         self.wire(id).flights.push_back(flight);
