@@ -150,6 +150,11 @@ impl Config {
         self.setup_timeout_max
     }
 
+    /// How many bytes one record, and one request, may take (`max.request.size`).
+    pub const fn max_request_size(&self) -> usize {
+        self.max_request_size
+    }
+
     /// How many threads compress (`compression.threads`, ours); `None` is one per core.
     pub const fn compression_threads(&self) -> Option<usize> {
         self.compression_threads

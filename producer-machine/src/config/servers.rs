@@ -1,7 +1,7 @@
 //! `bootstrap.servers`: where to ask first.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -37,16 +37,6 @@ pub(crate) fn parse(
         });
     }
     Ok(servers)
-}
-
-/// One address as a properties file holds it.
-#[cfg(test)]
-pub(crate) fn to_text((host, port): &(Arc<str>, u16)) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        [host, &*port.to_string()].join(":")
-    }
 }
 
 fn parse_entry(entry: &str) -> Result<(&str, u16), &'static str> {
@@ -96,10 +86,20 @@ fn parse_port(port: &str) -> Result<u16, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use expect_test::{Expect, expect};
 
     use super::*;
     use crate::config::testing::wrapped;
+
+    fn to_text((host, port): &(Arc<str>, u16)) -> String {
+        if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        }
+    }
 
     fn check(list: &str, outcome: Expect) {
         let entries: Vec<String> = list.split(',').map(String::from).collect();
