@@ -55,13 +55,14 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, Guarantee, Header, Record, Topic, TopicHandle, UnknownFate,
+    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, Setting, Topic, TopicHandle,
+    UnknownFate, properties,
 };
 
 /// What can go wrong.
 pub use kafka_producer_driver::{
-    DeliveryError, DisconnectReason, ErrorCode, FatalError, Outcome, OwnedRecord, ProduceError,
-    ProducerError, SendAllError, SendError, Shortage, WaitError,
+    ConfigError, DeliveryError, DisconnectReason, ErrorCode, FatalError, Outcome, OwnedRecord,
+    ProduceError, ProducerError, SendAllError, SendError, Shortage, WaitError,
 };
 
 #[cfg(feature = "threads")]

@@ -23,7 +23,7 @@ use kafka_producer_machine::{
 
 use crate::clock::Clock;
 use crate::completion::{Completions, Due, Place, Resolution};
-use crate::link::{Link, Target};
+use crate::link::{Debt, Link, Target};
 use crate::park::in_callback;
 use crate::waits::{Answer, Waits};
 use crate::workers::Workers;
@@ -90,7 +90,7 @@ enum Errand {
     Compress(CompressJob),
     Connect(Arc<Link>, Target),
     Disconnect(Arc<Link>),
-    Transmit(Arc<Link>),
+    Transmit(Arc<Link>, Debt),
 }
 
 thread_local! {
@@ -228,7 +228,7 @@ impl Hub {
                 }
                 Errand::Connect(link, target) => self.host.open(Arc::clone(self), link, target),
                 Errand::Disconnect(link) => link.close_as_asked(),
-                Errand::Transmit(link) => link.transmit(self),
+                Errand::Transmit(link, debt) => link.transmit(self, debt),
             }
         }
         output.wakes.drain(..).for_each(Waker::wake);
@@ -376,11 +376,14 @@ impl Core {
                 .get(&connection.as_u64())
                 .cloned()
                 .map(Errand::Disconnect),
-            Action::Transmit { connection } => self
-                .links
-                .get(&connection.as_u64())
-                .cloned()
-                .map(Errand::Transmit),
+            Action::Transmit { connection } => {
+                let debt = match self.machine.in_flight(connection) {
+                    0 => Debt::Nothing,
+                    _ => Debt::Answers,
+                };
+                let link = self.links.get(&connection.as_u64()).cloned();
+                link.map(|link| Errand::Transmit(link, debt))
+            }
             _ => {
                 debug_assert!(false, "an action that the driver does not know: {action:?}");
                 None

@@ -36,8 +36,9 @@ pub use delivery::{Deliveries, DeliveriesIntoIter, Delivery, DeliveryError, Reco
 pub use ends::{Close, Flush, PartitionsFor};
 pub use error::{ProducerError, SendAllError, WaitError};
 pub use kafka_producer_machine::{
-    Acks, Codec, Config, DisconnectReason, ErrorCode, FatalError, Guarantee, Header, Outcome,
-    OwnedRecord, ProduceError, Record, SendError, Shortage, Topic, TopicHandle, UnknownFate,
+    Acks, Codec, Config, ConfigBuilder, ConfigError, DisconnectReason, ErrorCode, FatalError,
+    Guarantee, Header, Outcome, OwnedRecord, ProduceError, Record, SendError, Setting, Shortage,
+    Topic, TopicHandle, UnknownFate, properties,
 };
 pub use park::{block_on, block_on_until};
 pub use producer::{PartitionInfo, Producer};

@@ -15,7 +15,7 @@
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -48,8 +48,6 @@ pub(crate) struct Link {
     work: AtomicBool,
     /// The write token and what it writes.
     token: Mutex<Option<Box<Outgoing>>>,
-    /// Frames written since something last arrived: zero means that the peer owes nothing.
-    unanswered: AtomicU32,
 }
 
 /// A frame on its way out, and how much of it is out.
@@ -85,7 +83,6 @@ impl Link {
             wake: Signal::new(),
             work: AtomicBool::new(false),
             token: Mutex::new(Some(Box::default())),
-            unanswered: AtomicU32::new(0),
         }
     }
 
@@ -108,10 +105,9 @@ impl Link {
     /// There is a frame: writes it here and now if the peer owes no answer, or else wakes the
     /// writer. (Always direct costs 27 % CPU and two thirds of the coalescing; never direct
     /// doubles the cost of a lone record.)
-    pub(crate) fn transmit(&self, hub: &Arc<Hub>) {
+    pub(crate) fn transmit(&self, hub: &Arc<Hub>, debt: Debt) {
         self.work.store(true, Ordering::Release);
-        let quiet = self.unanswered.load(Ordering::Relaxed) == 0;
-        if !quiet || self.write_directly(hub) == Left::Something {
+        if debt == Debt::Answers || self.write_directly(hub) == Left::Something {
             self.wake.notify();
         }
     }
@@ -191,14 +187,10 @@ impl Link {
 
     /// Fills in the next frame; only for the holder of the token.
     fn next_frame(&self, hub: &Arc<Hub>, outgoing: &mut Outgoing) -> bool {
-        let filled = hub.apply(Caller::Role, |core, now| {
+        hub.apply(Caller::Role, |core, now| {
             core.machine
                 .poll_transmit(now, self.id, &mut outgoing.frame)
-        });
-        if filled {
-            self.unanswered.fetch_add(1, Ordering::Relaxed);
-        }
-        filled
+        })
     }
 
     fn take_token(&self) -> Option<Box<Outgoing>> {
@@ -211,6 +203,14 @@ impl Link {
     fn give_back(&self, outgoing: Box<Outgoing>) {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(outgoing);
     }
+}
+
+/// What the peer owes when a frame is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Debt {
+    /// Requests are in flight: their answers will bring more to write.
+    Answers,
+    Nothing,
 }
 
 /// Whether there is something left to write.
@@ -314,7 +314,6 @@ async fn read<R: Runtime>(
         match stream.read(&mut buffer).await {
             Ok(0) => return link.close(DisconnectReason::Closed),
             Ok(count) => {
-                link.unanswered.store(0, Ordering::Relaxed);
                 hub.apply(Caller::Role, |core, now| {
                     core.machine.handle_received(now, link.id, &buffer[..count]);
                 });

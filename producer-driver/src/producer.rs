@@ -62,7 +62,7 @@ impl Producer {
                 receive_buffer: config.receive_buffer_bytes(),
                 send_buffer: config.send_buffer_bytes(),
             },
-            limit: CONNECT_LIMIT,
+            limit: config.setup_timeout_max(),
         };
         let hub = Hub::new(config.clone(), entropy(), Box::new(host));
         let clock = keep_time(
@@ -270,6 +270,3 @@ impl Drop for Ticking {
 fn entropy() -> Seed {
     Seed::new(RandomState::new().build_hasher().finish())
 }
-
-/// How long the system may try to connect, if the machine does not end the attempt before.
-const CONNECT_LIMIT: Duration = Duration::from_secs(30);

@@ -2,6 +2,8 @@
 
 use alloc::format;
 use alloc::string::String;
+#[cfg(test)]
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -37,6 +39,16 @@ pub(crate) fn parse(
         });
     }
     Ok(servers)
+}
+
+/// One address as a properties file holds it.
+#[cfg(test)]
+pub(crate) fn to_text((host, port): &(Arc<str>, u16)) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        [host, &*port.to_string()].join(":")
+    }
 }
 
 fn parse_entry(entry: &str) -> Result<(&str, u16), &'static str> {
@@ -86,20 +98,10 @@ fn parse_port(port: &str) -> Result<u16, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
-
     use expect_test::{Expect, expect};
 
     use super::*;
     use crate::config::testing::wrapped;
-
-    fn to_text((host, port): &(Arc<str>, u16)) -> String {
-        if host.contains(':') {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
-        }
-    }
 
     fn check(list: &str, outcome: Expect) {
         let entries: Vec<String> = list.split(',').map(String::from).collect();

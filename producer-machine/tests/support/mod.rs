@@ -2,7 +2,11 @@
 //!
 //! Handshakes, metadata and producer ids are answered by themselves unless the test holds them;
 //! Produce requests wait until the test answers them, or lets them be lost.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
