@@ -24,10 +24,10 @@ pub(crate) enum Command {
     /// Serve a simulated cluster on loopback until Ctrl-C or SIGTERM.
     Broker(BrokerArgs),
     /// Measure, with the flags and the output of kafka-producer-perf-test.
-    Perf(PerfArgs),
+    Perf(Box<PerfArgs>),
     /// Produce each line of stdin or of a file as a record, with the flags of
     /// kafka-console-producer.
-    Produce(ProduceArgs),
+    Produce(Box<ProduceArgs>),
 }
 
 /// What stdout carries.
@@ -134,7 +134,10 @@ pub(crate) struct ProduceArgs {
     #[arg(long, conflicts_with = "bootstrap_server")]
     pub(crate) embedded: bool,
     /// The partition of every record; the producer chooses if it is not given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
+    #[arg(
+        long, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX))
+    )]
     pub(crate) partition: Option<u32>,
     /// A header for every record (repeatable).
     #[arg(long = "header", value_name = "KEY=VALUE", value_parser = pair)]
@@ -338,7 +341,7 @@ mod tests {
             .iter()
             .chain(flags);
         match Args::try_parse_from(line).unwrap().command {
-            Command::Produce(args) => args,
+            Command::Produce(args) => *args,
             other => panic!("{other:?}"),
         }
     }

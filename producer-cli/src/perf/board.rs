@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use tokio::sync::Notify;
 
 use super::stats::{Phase, Stats, Total, Window};
 use crate::args::Output;
@@ -17,6 +18,8 @@ use crate::engine::Undelivered;
 pub(crate) struct Board {
     interval: Duration,
     tally: Mutex<Tally>,
+    /// Given when the awaited number of records is resolved.
+    settled: Notify,
     output_closed: Arc<AtomicBool>,
 }
 
@@ -24,6 +27,8 @@ struct Tally {
     whole: Stats,
     steady: Option<Steady>,
     resolved: u64,
+    /// The number of resolved records that somebody waits for.
+    awaited: Option<u64>,
     /// How often each error came.
     errors: BTreeMap<&'static str, u64>,
     lines: mpsc::Sender<Line>,
@@ -60,6 +65,7 @@ impl Board {
             whole: Stats::new(now, interval),
             steady: None,
             resolved: 0,
+            awaited: None,
             errors: BTreeMap::new(),
             lines,
         };
@@ -67,6 +73,7 @@ impl Board {
             Arc::new(Self {
                 interval,
                 tally: Mutex::new(tally),
+                settled: Notify::new(),
                 output_closed,
             }),
             thread,
@@ -94,7 +101,7 @@ impl Board {
     pub(crate) fn delivered(&self, now: Instant, sent: Instant, bytes: usize, phase: Phase) {
         let latency = now.saturating_duration_since(sent);
         let mut tally = self.tally();
-        tally.resolved += 1;
+        self.count(&mut tally);
         let whole = tally.whole.record(now, latency, bytes);
 
         let mut lines = [None, None];
@@ -119,7 +126,7 @@ impl Board {
     /// A record was not delivered. The first of each kind is named.
     pub(crate) fn failed(&self, number: u64, error: &Undelivered) {
         let mut tally = self.tally();
-        tally.resolved += 1;
+        self.count(&mut tally);
         let count = tally.errors.entry(error.error).or_insert(0);
         *count += 1;
         if *count == 1 {
@@ -129,6 +136,18 @@ impl Board {
                 error.message
             )));
         }
+    }
+
+    /// Waits until that many records have an outcome.
+    pub(crate) async fn settled(&self, records: u64) {
+        {
+            let mut tally = self.tally();
+            if records <= tally.resolved {
+                return;
+            }
+            tally.awaited = Some(records);
+        }
+        self.settled.notified().await;
     }
 
     /// How many records have an outcome.
@@ -154,6 +173,13 @@ impl Board {
             )));
         }
         tally.errors.values().sum()
+    }
+
+    fn count(&self, tally: &mut Tally) {
+        tally.resolved += 1;
+        if tally.awaited == Some(tally.resolved) {
+            self.settled.notify_one();
+        }
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {

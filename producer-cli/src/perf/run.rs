@@ -54,6 +54,8 @@ pub(crate) async fn run(
     }
     let finish = async {
         engine.flush().await;
+        // A record is resolved a moment before its callback is called.
+        plan.board.settled(sent).await;
         engine.close(CLOSE_LIMIT).await;
     };
     tokio::select! {

@@ -33,9 +33,21 @@ pub(crate) struct Line {
     /// Its number in the input, from 1.
     pub(crate) number: u64,
     bytes: Vec<u8>,
+    parts: Parts,
+}
+
+/// Places in the bytes of a line; `None` is null.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parts {
+    headers: Vec<HeaderParts>,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
-    headers: Vec<(String, Option<Range<usize>>)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct HeaderParts {
+    key: String,
+    value: Option<Range<usize>>,
 }
 
 /// A line that is no record.
@@ -57,17 +69,18 @@ pub(crate) enum Fault {
 
 impl Line {
     pub(crate) fn key(&self) -> Option<&[u8]> {
-        self.part(self.key.as_ref())
+        self.part(self.parts.key.as_ref())
     }
 
     pub(crate) fn value(&self) -> Option<&[u8]> {
-        self.part(self.value.as_ref())
+        self.part(self.parts.value.as_ref())
     }
 
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        self.headers
+        self.parts
+            .headers
             .iter()
-            .map(|(key, value)| (key.as_str(), self.part(value.as_ref())))
+            .map(|header| (header.key.as_str(), self.part(header.value.as_ref())))
     }
 
     fn part(&self, place: Option<&Range<usize>>) -> Option<&[u8]> {
@@ -156,36 +169,21 @@ impl LineFormat {
 
     /// Cuts a line.
     pub(crate) fn cut(&self, number: u64, bytes: Vec<u8>) -> Result<Line, BadLine> {
-        self.cut_parts(&bytes)
-            .map(|(headers, key, value)| Line {
+        match self.cut_parts(&bytes) {
+            Ok(parts) => Ok(Line {
                 number,
                 bytes,
-                key,
-                value,
-                headers,
-            })
-            .map_err(|problem| BadLine {
+                parts,
+            }),
+            Err(problem) => Err(BadLine {
                 number,
                 fault: Fault::Malformed,
                 problem,
-            })
+            }),
+        }
     }
 
-    #[allow(
-        clippy::type_complexity,
-        reason = "three parts of one line, taken apart at once"
-    )]
-    fn cut_parts(
-        &self,
-        line: &[u8],
-    ) -> Result<
-        (
-            Vec<(String, Option<Range<usize>>)>,
-            Option<Range<usize>>,
-            Option<Range<usize>>,
-        ),
-        String,
-    > {
+    fn cut_parts(&self, line: &[u8]) -> Result<Parts, String> {
         let mut start = 0;
         let mut part = |wanted: bool, separator: &[u8], name: &str| -> Result<_, String> {
             if !wanted {
@@ -216,15 +214,15 @@ impl LineFormat {
             _ => Vec::new(),
         };
         let non_null = |place: Range<usize>| (!self.is_null(&line[place.clone()])).then_some(place);
-        Ok((headers, key.and_then(non_null), non_null(start..line.len())))
+        Ok(Parts {
+            headers,
+            key: key.and_then(non_null),
+            value: non_null(start..line.len()),
+        })
     }
 
     /// Headers between separators. Trailing empty ones do not count, as in Java's `split`.
-    fn cut_headers(
-        &self,
-        line: &[u8],
-        place: Range<usize>,
-    ) -> Result<Vec<(String, Option<Range<usize>>)>, String> {
+    fn cut_headers(&self, line: &[u8], place: Range<usize>) -> Result<Vec<HeaderParts>, String> {
         let mut pairs = Vec::new();
         let mut start = place.start;
         while let Some(length) = find(&line[start..place.end], &self.headers_separator) {
@@ -241,11 +239,7 @@ impl LineFormat {
             .collect()
     }
 
-    fn cut_header(
-        &self,
-        line: &[u8],
-        pair: Range<usize>,
-    ) -> Result<(String, Option<Range<usize>>), String> {
+    fn cut_header(&self, line: &[u8], pair: Range<usize>) -> Result<HeaderParts, String> {
         let found = find(&line[pair.clone()], &self.headers_key_separator);
         let (key, value) = match found {
             Some(length) => {
@@ -276,7 +270,10 @@ impl LineFormat {
                 String::from_utf8_lossy(key)
             )
         })?;
-        Ok((key.to_string(), value))
+        Ok(HeaderParts {
+            key: key.to_string(),
+            value,
+        })
     }
 
     fn is_null(&self, part: &[u8]) -> bool {

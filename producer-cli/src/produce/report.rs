@@ -53,7 +53,7 @@ impl Reporter {
         let (outcomes, received) = mpsc::channel();
         let shared = Arc::new(Shared {
             tally: Mutex::default(),
-            room: Semaphore::new(LIMIT),
+            room: Semaphore::new(LIMIT as usize),
             output_closed: Notify::new(),
         });
         let printer = Printer {
@@ -95,6 +95,14 @@ impl Reporter {
         }
         // The printer goes only after the last sender.
         let _ = self.outcomes.send((line, outcome));
+    }
+
+    /// Waits until every line that was sent has its outcome, and it is printed.
+    pub(crate) async fn settled(&self) {
+        // All the room is there again: nothing is on its way.
+        if let Ok(all) = self.shared.room.acquire_many(LIMIT).await {
+            drop(all);
+        }
     }
 
     /// Waits until nobody reads stdout any more.
@@ -172,27 +180,28 @@ impl<W: Write> Printer<W> {
 /// The outcome as one JSON object; `topic` is JSON already.
 fn json(line: u64, topic: &str, outcome: &Result<Delivered, Undelivered>) -> String {
     let number = |number: Option<i64>| number.map_or("null".to_string(), |n| n.to_string());
-    match outcome {
-        Ok(Delivered {
-            partition,
-            offset,
-            timestamp,
-        }) => format!(
-            r#"{{"line":{line},"topic":{topic},"partition":{partition},"offset":{},"timestamp":{}}}"#,
-            number(*offset),
-            number(*timestamp)
-        ),
+    let (partition, rest) = match outcome {
+        Ok(delivered) => {
+            let offset = number(delivered.offset);
+            let timestamp = number(delivered.timestamp);
+            let rest = format!(r#""offset":{offset},"timestamp":{timestamp}"#);
+            (Some(delivered.partition), rest)
+        }
         Err(Undelivered {
             partition,
             error,
             outcome,
             ..
-        }) => format!(
-            r#"{{"line":{line},"topic":{topic},"partition":{},"error":"{error}","outcome":"{}"}}"#,
-            number(partition.map(i64::from)),
-            outcome.name()
-        ),
-    }
+        }) => {
+            let outcome = outcome.name();
+            (
+                *partition,
+                format!(r#""error":"{error}","outcome":"{outcome}""#),
+            )
+        }
+    };
+    let partition = number(partition.map(i64::from));
+    format!(r#"{{"line":{line},"topic":{topic},"partition":{partition},{rest}}}"#)
 }
 
 fn certainty(outcome: Outcome) -> &'static str {
@@ -212,7 +221,7 @@ pub(crate) fn first_lines(lines: &BTreeSet<u64>) -> String {
 }
 
 /// How many outcomes may be on their way: what a producer's buffer holds of short lines.
-const LIMIT: usize = 1 << 17;
+const LIMIT: u32 = 1 << 17;
 /// How many outcomes are printed with one write.
 const BATCH: usize = 1024;
 /// How many unresolved lines are named.
@@ -282,17 +291,22 @@ mod tests {
 
     #[test]
     fn a_failed_line_is_an_object_with_the_reason_and_the_certainty() {
+        let failed = |partition, outcome| json(3, "\"t\"", &Err(undelivered(partition, outcome)));
         assert_eq!(
-            json(
-                3,
-                "\"t\"",
-                &Err(undelivered(Some(1), Outcome::MaybeWritten))
-            ),
-            r#"{"line":3,"topic":"t","partition":1,"error":"REQUEST_TIMED_OUT","outcome":"maybe_written"}"#
+            failed(Some(1), Outcome::MaybeWritten),
+            [
+                r#"{"line":3,"topic":"t","partition":1,"#,
+                r#""error":"REQUEST_TIMED_OUT","outcome":"maybe_written"}"#
+            ]
+            .concat()
         );
         assert_eq!(
-            json(3, "\"t\"", &Err(undelivered(None, Outcome::NotWritten))),
-            r#"{"line":3,"topic":"t","partition":null,"error":"REQUEST_TIMED_OUT","outcome":"not_written"}"#
+            failed(None, Outcome::NotWritten),
+            [
+                r#"{"line":3,"topic":"t","partition":null,"#,
+                r#""error":"REQUEST_TIMED_OUT","outcome":"not_written"}"#
+            ]
+            .concat()
         );
     }
 

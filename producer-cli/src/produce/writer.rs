@@ -84,6 +84,8 @@ pub(crate) async fn write(
     }
     let finish = async {
         engine.flush().await;
+        // A record is resolved a moment before its callback is called.
+        reporter.settled().await;
         engine.close(CLOSE_LIMIT).await;
     };
     tokio::select! {

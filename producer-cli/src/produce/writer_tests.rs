@@ -61,7 +61,7 @@ impl Engine for Fake {
 
     async fn flush(&self) {
         if self.mood == Mood::Silent {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
