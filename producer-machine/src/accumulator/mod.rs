@@ -38,10 +38,9 @@ use crate::{Instant, JobId, Receipt, TopicHandle};
 pub(crate) struct Appended {
     /// The receipt, or how many bytes of the budget are missing.
     pub(crate) result: Result<Receipt, usize>,
-    /// The batch that was open before was closed: it may leave.
+    /// A batch was closed: it may leave.
     pub(crate) closed: Option<BatchKey>,
-    /// A batch was opened: its timers are to be armed. One for a single large record is closed
-    /// already.
+    /// A batch was opened: its timers are to be armed.
     pub(crate) opened: Option<BatchKey>,
 }
 
@@ -193,26 +192,24 @@ impl Accumulator {
         }
         let closed = self.close_open(key);
         match self.open(now, key, record, hurry, claim.reserved()) {
-            Ok(opened) => {
-                let mut appended = self.append(now, key, record, hurry, claim);
-                let oversized = self.partitions[key.0 as usize]
-                    .open
-                    .as_ref()
-                    .is_some_and(|open| open.class.is_none());
-                appended.opened = Some(opened);
-                appended.closed = closed;
-                if oversized {
-                    // A batch of its own takes no second record (E136) and need not wait.
-                    self.close_open(key);
-                }
-                appended
-            }
+            Ok(opened) => Appended {
+                opened: Some(opened),
+                closed,
+                ..self.append(now, key, record, hurry, claim)
+            },
             Err(needed) => Appended {
                 result: Err(needed),
                 closed,
                 opened: None,
             },
         }
+    }
+
+    /// Whether the open batch has a buffer of its own: it takes no second record (E136) and need
+    /// not wait for one.
+    pub(crate) fn is_oversized(&self, key: PartitionKey) -> bool {
+        let open = self.partitions[key.0 as usize].open.as_ref();
+        open.is_some_and(|open| open.class.is_none())
     }
 
     /// What opening a batch for this record takes at least.
