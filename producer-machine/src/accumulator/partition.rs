@@ -9,7 +9,7 @@ use slab::Slab;
 use super::batch::{Batch, BatchKey, Stage};
 use super::budget::Class;
 use super::groups::{Run, Runs};
-use crate::brokers::NodeId;
+use crate::brokers::{NodeId, Turn};
 use crate::idempotence::{Fresh, Numbering, Sequences, Session};
 use crate::{ConnectionId, GroupId, Instant, TopicHandle};
 
@@ -63,8 +63,8 @@ pub(crate) struct Partition {
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) sequences: Sequences,
     pub(crate) place: Place,
-    /// The lane in whose queue it stands, though it may have nothing to send any more.
-    pub(crate) queued_in: Option<NodeId>,
+    /// Its turn in the queue of the lane, while it is ready.
+    pub(crate) turn: Turn,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
     pub(crate) backoff_at: Option<Instant>,
@@ -184,7 +184,7 @@ impl Partition {
             connection: None,
             sequences: Sequences::default(),
             place: Place::Nowhere,
-            queued_in: None,
+            turn: Turn::default(),
             class: Class::default(),
             backoff_at: None,
         }
