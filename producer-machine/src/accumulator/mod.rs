@@ -27,7 +27,7 @@ pub(crate) use batch::{Batch, BatchKey, Content, Fate, PartitionKey, Stage, Susp
 pub(crate) use budget::{Budget, Class};
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place, Turn};
 
 use crate::action::CompressJob;
 use crate::config::Config;
@@ -194,17 +194,14 @@ impl Accumulator {
         match self.open(now, key, record, hurry, claim.reserved()) {
             Ok(opened) => {
                 let mut appended = self.append(now, key, record, hurry, claim);
-                let oversized = self.partitions[key.0 as usize]
-                    .open
-                    .as_ref()
-                    .is_some_and(|open| open.class.is_none());
                 appended.opened = Some(opened);
-                // A batch of its own takes no second record (E136) and need not wait.
-                appended.closed = closed.or(if oversized {
-                    self.close_open(key)
-                } else {
-                    None
-                });
+                appended.closed = closed;
+                if let Some(open) = &mut self.partitions[key.0 as usize].open {
+                    // A batch of its own takes no second record (E136) and need not wait.
+                    if open.class.is_none() {
+                        open.departure = Departure::Due;
+                    }
+                }
                 appended
             }
             Err(needed) => Appended {

@@ -41,8 +41,23 @@ impl ProducerMachine {
         }
         if filled {
             self.arm_connection(id);
+        } else {
+            self.announce_rest(now, id);
         }
         filled
+    }
+
+    /// What became ready while a frame was looked for in vain was not announced, since the
+    /// driver was asking: it is now.
+    fn announce_rest(&mut self, now: Instant, id: ConnectionId) {
+        if self
+            .brokers
+            .lane_of(id)
+            .is_some_and(|lane| !lane.ready.is_empty())
+        {
+            self.announce_connection(id);
+        }
+        self.service_control(now);
     }
 
     fn fill_ready(
@@ -275,50 +290,55 @@ impl ProducerMachine {
         let Some(lane) = self.brokers.lanes.get(&node) else {
             return;
         };
+        // Those that linger now: a partition whose next batch lingers once this one has left
+        // must not have a second one in the same request.
+        let lingering: Vec<PartitionKey> = lane.lingering.iter().copied().collect();
         for _ in 0..lane.ready.len() {
-            let Some(key) = self
-                .brokers
-                .lanes
-                .get_mut(&node)
-                .and_then(|l| l.ready.pop_front())
-            else {
-                break;
-            };
-            let partition = &mut self.accumulator.partitions[key.0 as usize];
-            if partition.queued_in == Some(node) {
-                partition.queued_in = None;
-            }
-            if partition.place != Place::Ready(node) {
+            let Some(key) = self.next_ready(node) else {
                 continue;
-            }
-            partition.place = Place::Nowhere;
+            };
             if !self.drain_one(now, key, id, version, &mut room, batches) {
                 self.put_first(key, node);
                 return;
             }
         }
-        let lingering: Vec<PartitionKey> = self
-            .brokers
-            .lanes
-            .get(&node)
-            .map_or_else(Vec::new, |lane| lane.lingering.iter().copied().collect());
         if batches.is_empty() {
             return;
         }
         for key in lingering {
+            if self.accumulator.partitions[key.0 as usize].place != Place::Lingering(node) {
+                continue;
+            }
             if !self.drain_one(now, key, id, version, &mut room, batches) {
+                // Its batch is closed now and lingers no more.
+                self.reconsider(now, key);
                 return;
             }
         }
+    }
+
+    /// The partition at the head of the queue, unless it has left that place since.
+    fn next_ready(&mut self, node: NodeId) -> Option<PartitionKey> {
+        let turn = self.brokers.lanes.get_mut(&node)?.ready.pop_front()?;
+        let partition = &mut self.accumulator.partitions[turn.partition.0 as usize];
+        if partition.turn != turn.number {
+            return None;
+        }
+        partition.queued_in = None;
+        if partition.place != Place::Ready(node) {
+            return None;
+        }
+        partition.place = Place::Nowhere;
+        Some(turn.partition)
     }
 
     /// The request is full: this partition is the first of the next one.
     fn put_first(&mut self, key: PartitionKey, node: NodeId) {
         let partition = &mut self.accumulator.partitions[key.0 as usize];
         partition.place = Place::Ready(node);
-        partition.queued_in = Some(node);
+        let turn = partition.take_turn(key, node);
         if let Some(lane) = self.brokers.lanes.get_mut(&node) {
-            lane.ready.push_front(key);
+            lane.ready.push_front(turn);
         }
     }
 
@@ -377,6 +397,7 @@ impl ProducerMachine {
                     message: None,
                 },
             );
+            self.reconsider(now, key);
             return true;
         }
         *room = room.saturating_sub(size);
