@@ -97,7 +97,9 @@ impl ProducerMachine {
         if let Some(numbering) = batch.numbering {
             partition.sequences.acknowledged(numbering, batch.count);
         }
-        let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset;
+        // Offsets that no log can have are as good as none: nobody adds to them and overflows.
+        let end = answer.base_offset.checked_add(i64::from(batch.count));
+        let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset && end.is_some();
         let written = Written {
             topic: partition.topic,
             partition: partition.index,
