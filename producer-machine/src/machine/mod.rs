@@ -97,6 +97,7 @@ pub struct ProducerMachine {
     actions: VecDeque<Action>,
     /// Scratch, so that a request or an answer allocates nothing.
     spare_batches: Vec<Vec<crate::connection::SentBatch>>,
+    spare_keys: Vec<PartitionKey>,
 }
 
 impl ProducerMachine {
@@ -135,6 +136,7 @@ impl ProducerMachine {
             events: VecDeque::new(),
             actions: VecDeque::new(),
             spare_batches: Vec::new(),
+            spare_keys: Vec::new(),
             config,
         };
         machine.service_control(now);

@@ -9,6 +9,7 @@ use kafka_producer_proto::batch::{HEADER_LEN, Header, HeaderRef, RecordBody, Rec
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
 use crate::accumulator::{Appended, BatchKey, Chunk, Claim, PartitionKey};
+use crate::brokers::NodeId;
 use crate::error::{SendError, Shortage};
 use crate::event::Event;
 use crate::metadata::TopicView;
@@ -184,7 +185,7 @@ impl ProducerMachine {
             let leader = self.accumulator.partitions[key.0 as usize].leader;
             SendError::Full(Shortage {
                 bytes,
-                broker: leader.and_then(|node| node.broker()),
+                broker: leader.and_then(NodeId::broker),
             })
         })
     }

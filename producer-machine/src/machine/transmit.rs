@@ -290,26 +290,48 @@ impl ProducerMachine {
         let Some(lane) = self.brokers.lanes.get(&node) else {
             return;
         };
-        // Those that linger now: a partition whose next batch lingers once this one has left
-        // must not have a second one in the same request.
-        let lingering: Vec<PartitionKey> = lane.lingering.iter().copied().collect();
+        // Noted before anything is taken: a partition whose batch has just left opens the next
+        // one, and a request carries one batch of a partition at most.
+        let mut lingering = core::mem::take(&mut self.spare_keys);
+        lingering.extend(lane.lingering.iter().copied());
+        let mut full = false;
         for _ in 0..lane.ready.len() {
             let Some(key) = self.next_ready(node) else {
                 continue;
             };
             if !self.drain_one(now, key, id, version, &mut room, batches) {
                 self.put_first(key, node);
-                return;
+                full = true;
+                break;
             }
         }
-        if batches.is_empty() {
-            return;
+        if !full && !batches.is_empty() {
+            self.drain_lingering(now, node, &lingering, id, version, &mut room, batches);
         }
-        for key in lingering {
+        lingering.clear();
+        self.spare_keys = lingering;
+    }
+
+    /// The request leaves anyway: what lingers goes along, as far as there is room.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the state of one drain, passed on"
+    )]
+    fn drain_lingering(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        lingering: &[PartitionKey],
+        id: ConnectionId,
+        version: i16,
+        room: &mut usize,
+        batches: &mut Vec<SentBatch>,
+    ) {
+        for &key in lingering {
             if self.accumulator.partitions[key.0 as usize].place != Place::Lingering(node) {
                 continue;
             }
-            if !self.drain_one(now, key, id, version, &mut room, batches) {
+            if !self.drain_one(now, key, id, version, room, batches) {
                 // Its batch is closed now and lingers no more.
                 self.reconsider(now, key);
                 return;
