@@ -56,7 +56,10 @@ impl World {
             for partition in 0..self.cluster.partition_count(topic).unwrap_or(0) {
                 for record in self.cluster.records(topic, partition) {
                     if let Some(id) = id_of(&record.headers) {
-                        copies.entry(id).or_default().push((topic.into(), partition, record));
+                        copies
+                            .entry(id)
+                            .or_default()
+                            .push((topic.into(), partition, record));
                     }
                 }
             }
@@ -92,7 +95,10 @@ impl World {
         let took = resolved.since(accepted);
         if self.delivery_timeout < took {
             let limit = self.delivery_timeout;
-            found.push(format!("T5: record {} took {took:?}, allowed are {limit:?}", id.0));
+            found.push(format!(
+                "T5: record {} took {took:?}, allowed are {limit:?}",
+                id.0
+            ));
         }
     }
 
@@ -115,8 +121,14 @@ impl World {
         };
         let guarantee = self.machine.config().guarantee();
         match resolution {
-            Resolution::Failed { outcome: Outcome::NotWritten, error } if !ever.is_empty() => {
-                found.push(format!("D6: record {} is NotWritten ({error}) and in a log", id.0));
+            Resolution::Failed {
+                outcome: Outcome::NotWritten,
+                error,
+            } if !ever.is_empty() => {
+                found.push(format!(
+                    "D6: record {} is NotWritten ({error}) and in a log",
+                    id.0
+                ));
             }
             Resolution::Failed { .. } => {}
             Resolution::Acked { partition, offset } => {
@@ -131,7 +143,10 @@ impl World {
                 };
                 if !kept.iter().any(|copy| at_place(&copy)) {
                     let what = format!("{partition}@{offset:?}");
-                    found.push(format!("D3: record {} was acknowledged at {what}, not there", id.0));
+                    found.push(format!(
+                        "D3: record {} was acknowledged at {what}, not there",
+                        id.0
+                    ));
                 }
             }
         }
@@ -157,7 +172,10 @@ impl World {
                 found.push(format!("D2: record {} was written to {topic}", id.0));
             }
             let count = self.cluster.partition_count(topic).unwrap_or(0);
-            let keyed = content.key.as_deref().map(|key| murmur2_partition(key, count));
+            let keyed = content
+                .key
+                .as_deref()
+                .map(|key| murmur2_partition(key, count));
             let wanted = content.partition.or(keyed);
             if wanted.is_some_and(|wanted| wanted != *partition) {
                 let what = format!("went to partition {partition}, not {wanted:?}");
@@ -198,7 +216,9 @@ impl World {
         }
         let used = self.machine.buffer_used();
         if used != 0 {
-            found.push(format!("M1: {used} bytes are taken although every record is resolved"));
+            found.push(format!(
+                "M1: {used} bytes are taken although every record is resolved"
+            ));
         }
         if !self.flushes.is_empty() {
             found.push(format!("L3: {} flushes never ended", self.flushes.len()));
