@@ -192,27 +192,24 @@ impl Accumulator {
         }
         let closed = self.close_open(key);
         match self.open(now, key, record, hurry, claim.reserved()) {
-            Ok(opened) => {
-                let mut appended = self.append(now, key, record, hurry, claim);
-                let oversized = self.partitions[key.0 as usize]
-                    .open
-                    .as_ref()
-                    .is_some_and(|open| open.class.is_none());
-                appended.opened = Some(opened);
-                // A batch of its own takes no second record (E136) and need not wait.
-                appended.closed = closed.or(if oversized {
-                    self.close_open(key)
-                } else {
-                    None
-                });
-                appended
-            }
+            Ok(opened) => Appended {
+                opened: Some(opened),
+                closed,
+                ..self.append(now, key, record, hurry, claim)
+            },
             Err(needed) => Appended {
                 result: Err(needed),
                 closed,
                 opened: None,
             },
         }
+    }
+
+    /// Whether the open batch has a buffer of its own: it takes no second record (E136) and need
+    /// not wait for one.
+    pub(crate) fn is_oversized(&self, key: PartitionKey) -> bool {
+        let open = self.partitions[key.0 as usize].open.as_ref();
+        open.is_some_and(|open| open.class.is_none())
     }
 
     /// What opening a batch for this record takes at least.
