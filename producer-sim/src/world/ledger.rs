@@ -66,6 +66,8 @@ pub(crate) struct Entry {
     pub(crate) open: u32,
     /// Whether the fate of any attempt is unknown.
     pub(crate) tainted: bool,
+    /// Whether it ever was.
+    pub(crate) was_tainted: bool,
     /// The identity of its latest attempt.
     pub(crate) identity: Option<Identity>,
 }
@@ -101,14 +103,15 @@ impl Content {
             .headers
             .iter()
             .filter(|(key, _)| key != MARK.as_bytes());
-        let same = |(mine, theirs): (&(String, Option<Vec<u8>>), &(Vec<u8>, Option<Vec<u8>>))| {
-            mine.0.as_bytes() == theirs.0 && mine.1 == theirs.1
-        };
+        let mine = self
+            .headers
+            .iter()
+            .map(|(key, value)| (key.as_bytes(), value));
+        let theirs = headers.map(|(key, value)| (key.as_slice(), value));
         self.key == stored.key
             && self.value == stored.value
             && self.timestamp == stored.timestamp
-            && headers.clone().count() == self.headers.len()
-            && self.headers.iter().zip(headers).all(same)
+            && mine.eq(theirs)
             && id_of(&stored.headers) == Some(id)
     }
 }
@@ -123,6 +126,7 @@ impl Ledger {
             resolution: None,
             open: 0,
             tainted: false,
+            was_tainted: false,
             identity: None,
         });
         id

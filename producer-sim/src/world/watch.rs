@@ -183,7 +183,7 @@ impl Watch {
             };
             entry.open = entry.open.saturating_sub(1);
             match verdict {
-                Verdict::Ambiguous => entry.tainted = true,
+                Verdict::Ambiguous => (entry.tainted, entry.was_tainted) = (true, true),
                 Verdict::NotWritten if !entry.tainted && entry.open == 0 => {
                     // Nothing of this identity is in any log: another record may have it.
                     self.used.remove(&(place.clone(), *identity));
