@@ -65,6 +65,8 @@ pub(crate) struct Partition {
     pub(crate) place: Place,
     /// The lane in whose queue it stands, though it may have nothing to send any more.
     pub(crate) queued_in: Option<NodeId>,
+    /// The last request that took a batch of it: a request takes one at most.
+    pub(crate) last_request: u64,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
     pub(crate) backoff_at: Option<Instant>,
@@ -185,6 +187,7 @@ impl Partition {
             sequences: Sequences::default(),
             place: Place::Nowhere,
             queued_in: None,
+            last_request: 0,
             class: Class::default(),
             backoff_at: None,
         }
@@ -309,6 +312,20 @@ impl Partition {
         batch.stage = Stage::InFlight(on);
         self.in_flight += 1;
         self.connection = Some(on);
+    }
+
+    /// A batch was acknowledged; its request has ended already.
+    ///
+    /// An acknowledgement of something sent before a failure says nothing about what goes again:
+    /// while a numbered batch waits for that, the partition stays at one in flight.
+    pub(crate) fn acknowledged(&mut self, batch: &Batch) {
+        let Some(numbering) = batch.numbering else {
+            return;
+        };
+        self.sequences.acknowledged(numbering, batch.count);
+        if self.sequences.outstanding() <= self.in_flight {
+            self.sequences.establish();
+        }
     }
 
     /// A batch's request ended, one way or another.

@@ -300,7 +300,7 @@ impl ProducerMachine {
 
     fn place_chunk(&mut self, now: Instant, topic: TopicHandle, chunk: Chunk) {
         let mut left = self.accumulator.chunk_like(&chunk);
-        let (serial, charge) = (chunk.serial, chunk.charge);
+        let (serial, charge, created) = (chunk.serial, chunk.charge, chunk.created);
         let (closed, partitions, runs) = chunk.into_parts();
         let receipts = Chunk::receipts(runs.as_slice());
         let records = RecordIter::new(&closed.records, closed.base_timestamp);
@@ -316,7 +316,9 @@ impl ProducerMachine {
             };
             match self.place_where(topic, partition, body.key) {
                 Some(key) => {
-                    let appended = self.accumulator.place(now, key, &body, receipt, serial);
+                    let appended = self
+                        .accumulator
+                        .place(now, key, &body, receipt, serial, created);
                     self.on_appended(now, key, &appended);
                 }
                 None => left.append_again(&body, partition, receipt),

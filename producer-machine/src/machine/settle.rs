@@ -94,9 +94,7 @@ impl ProducerMachine {
     fn acknowledge(&mut self, now: Instant, key: BatchKey, verdict: Verdict, answer: &Answer) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
-        if let Some(numbering) = batch.numbering {
-            partition.sequences.acknowledged(numbering, batch.count);
-        }
+        partition.acknowledged(batch);
         let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset;
         let written = Written {
             topic: partition.topic,
