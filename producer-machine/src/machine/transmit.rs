@@ -272,6 +272,7 @@ impl ProducerMachine {
         batches: &mut Vec<SentBatch>,
     ) {
         let mut room = self.config.max_request_size;
+        self.requests += 1;
         let Some(lane) = self.brokers.lanes.get(&node) else {
             return;
         };
@@ -316,7 +317,8 @@ impl ProducerMachine {
             if partition.queued_in == Some(node) {
                 partition.queued_in = None;
             }
-            if partition.place != Place::Ready(node) {
+            if partition.place != Place::Ready(node) || partition.last_request == self.requests {
+                // Stale, or a second entry of one that came back from another leader.
                 continue;
             }
             partition.place = Place::Nowhere;
@@ -417,6 +419,7 @@ impl ProducerMachine {
         }
         state.attempts += 1;
         state.leader_epoch = partition.leader_epoch;
+        partition.last_request = self.requests;
         partition.depart(batch, state, id);
         SentBatch {
             topic: partition.topic,
