@@ -190,8 +190,9 @@ impl Brokers {
             });
             misled.extend(connecting);
         }
+        let named: BTreeSet<NodeId> = brokers.iter().map(|(node, ..)| *node).collect();
         for (node, lane) in &mut self.lanes {
-            lane.is_named = node.broker().is_none() || brokers.iter().any(|(id, ..)| id == node);
+            lane.is_named = node.broker().is_none() || named.contains(node);
         }
         misled
     }

@@ -311,6 +311,20 @@ impl Partition {
         self.connection = Some(on);
     }
 
+    /// A batch was acknowledged; its request has ended already.
+    ///
+    /// An acknowledgement of something sent before a failure says nothing about what goes again:
+    /// while a numbered batch waits for that, the partition stays at one in flight.
+    pub(crate) fn acknowledged(&mut self, batch: &Batch) {
+        let Some(numbering) = batch.numbering else {
+            return;
+        };
+        self.sequences.acknowledged(numbering, batch.count);
+        if self.sequences.outstanding() <= self.in_flight {
+            self.sequences.establish();
+        }
+    }
+
     /// A batch's request ended, one way or another.
     pub(crate) fn arrive(&mut self) {
         debug_assert!(0 < self.in_flight, "what ends was in flight");

@@ -1,14 +1,18 @@
 //! The road of a record into its batch, and of those who wait for room.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use kafka_producer_proto::ErrorCode;
 use kafka_producer_proto::batch::{HEADER_LEN, Header, HeaderRef, RecordBody, RecordIter};
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
 use crate::accumulator::{Appended, BatchKey, Chunk, Claim, PartitionKey};
+use crate::brokers::NodeId;
 use crate::error::{SendError, Shortage};
 use crate::event::Event;
+use crate::metadata::TopicView;
 use crate::partitioner::{self, Choice};
 use crate::record::Topic;
 use crate::waiters::Wish;
@@ -91,6 +95,9 @@ impl ProducerMachine {
             return Err(SendError::UnknownHandle);
         };
         if view.partitions.is_empty() {
+            if !view.can_be_asked_for() {
+                return Err(never_a_topic(view));
+            }
             return self.hold(now, topic, record.partition, &body, claim);
         }
         view.used = now;
@@ -175,7 +182,7 @@ impl ProducerMachine {
             let leader = self.accumulator.partitions[key.0 as usize].leader;
             SendError::Full(Shortage {
                 bytes,
-                broker: leader.and_then(|node| node.broker()),
+                broker: leader.and_then(NodeId::broker),
             })
         })
     }
@@ -300,7 +307,7 @@ impl ProducerMachine {
 
     fn place_chunk(&mut self, now: Instant, topic: TopicHandle, chunk: Chunk) {
         let mut left = self.accumulator.chunk_like(&chunk);
-        let (serial, charge) = (chunk.serial, chunk.charge);
+        let (serial, charge, created) = (chunk.serial, chunk.charge, chunk.created);
         let (closed, partitions, runs) = chunk.into_parts();
         let receipts = Chunk::receipts(runs.as_slice());
         let records = RecordIter::new(&closed.records, closed.base_timestamp);
@@ -316,7 +323,9 @@ impl ProducerMachine {
             };
             match self.place_where(topic, partition, body.key) {
                 Some(key) => {
-                    let appended = self.accumulator.place(now, key, &body, receipt, serial);
+                    let appended = self
+                        .accumulator
+                        .place(now, key, &body, receipt, serial, created);
                     self.on_appended(now, key, &appended);
                 }
                 None => left.append_again(&body, partition, receipt),
@@ -359,8 +368,8 @@ impl ProducerMachine {
     ) -> WaiterId {
         let now = self.tick(now);
         let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
-        self.timers.arm(deadline, Timer::Waiter(id));
         if self.is_open() {
+            self.timers.arm(deadline, Timer::Waiter(id));
             // While somebody waits for memory nothing lingers (E8).
             self.stop_lingering(now);
         } else {
@@ -407,9 +416,18 @@ impl ProducerMachine {
 
     /// Tells a waiter that its wait is over, so that it finds out why.
     pub(super) fn wake_waiter(&mut self, id: WaiterId) {
-        if self.waiters.granted(id).is_none() {
-            self.waiters.grant(id, 0);
-            self.events.push_back(Event::SpaceReady(id));
+        match self.waiters.wish(id) {
+            Some(Wish::Space(_)) if self.waiters.granted(id).is_none() => {
+                self.waiters.grant(id, 0);
+                self.events.push_back(Event::SpaceReady(id));
+            }
+            Some(Wish::Topic(_)) => {
+                if let Some(waiter) = self.waiters.remove(id) {
+                    self.timers.disarm(waiter.deadline, Timer::Waiter(id));
+                    self.events.push_back(Event::MetadataReady(id));
+                }
+            }
+            Some(Wish::Space(_)) | None => {}
         }
     }
 
@@ -446,6 +464,14 @@ fn header_of(header: HeaderRef<'_>) -> Header<'_> {
     Header {
         key: core::str::from_utf8(header.key).unwrap_or_default(),
         value: header.value,
+    }
+}
+
+#[cold]
+fn never_a_topic(view: &TopicView) -> SendError {
+    SendError::Topic {
+        topic: Arc::clone(&view.name),
+        code: view.refusal.unwrap_or(ErrorCode::INVALID_TOPIC_EXCEPTION),
     }
 }
 

@@ -65,8 +65,23 @@ impl ProducerMachine {
         }
         if filled {
             self.arm_connection(id);
+        } else {
+            self.announce_rest(now, id);
         }
         filled
+    }
+
+    /// What became ready while a frame was looked for in vain was not announced, since the
+    /// driver was asking: it is now.
+    fn announce_rest(&mut self, now: Instant, id: ConnectionId) {
+        if self
+            .brokers
+            .lane_of(id)
+            .is_some_and(|lane| 0 < lane.ready())
+        {
+            self.announce_connection(id);
+        }
+        self.service_control(now);
     }
 
     fn fill_ready(
@@ -298,18 +313,17 @@ impl ProducerMachine {
         let Some(lane) = self.brokers.lanes.get(&load.node) else {
             return;
         };
+        let ready = lane.ready();
+        if ready == 0 {
+            return;
+        }
         // Noted before anything is taken: a partition whose batch has just left opens the next
         // one, and a request carries one batch of a partition at most.
         let mut lingering = core::mem::take(&mut self.spare_keys);
         lingering.extend(lane.lingering.iter().copied());
-        let ready = lane.ready();
         let room = self.drain_ready(now, ready, load);
         if room == Room::Left && !load.batches.is_empty() {
-            for &key in &lingering {
-                if self.drain_one(now, key, load) == Room::None {
-                    break;
-                }
-            }
+            self.drain_lingering(now, &lingering, load);
         }
         lingering.clear();
         self.spare_keys = lingering;
@@ -333,6 +347,17 @@ impl ProducerMachine {
             }
         }
         Room::Left
+    }
+
+    /// The request leaves anyway: what lingers goes along, as far as there is room.
+    fn drain_lingering(&mut self, now: Instant, lingering: &[PartitionKey], load: &mut Load) {
+        let place = Place::Lingering(load.node);
+        for &key in lingering {
+            let lingers = self.accumulator.partitions[key.0 as usize].place == place;
+            if lingers && self.drain_one(now, key, load) == Room::None {
+                return;
+            }
+        }
     }
 
     /// Takes the next batch of a partition, if it may go on this connection and there is room.

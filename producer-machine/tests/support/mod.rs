@@ -696,3 +696,100 @@ pub fn answer(code: ErrorCode) -> PartitionProduceResponse {
         ..PartitionProduceResponse::default()
     }
 }
+
+/// The batch was written, from this offset on.
+pub fn written(offset: i64) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        base_offset: offset,
+        ..answer(ErrorCode::NONE)
+    }
+}
+
+impl SeenBatch {
+    /// Producer id, epoch and base sequence.
+    pub const fn identity(&self) -> (i64, i16, i32) {
+        (self.producer_id, self.epoch, self.sequence)
+    }
+}
+
+impl Seen {
+    /// The only batch of the request.
+    pub fn batch(&self) -> &SeenBatch {
+        assert_eq!(self.batches.len(), 1, "one batch: {:#?}", self.batches);
+        &self.batches[0]
+    }
+
+    /// The identity of the only batch.
+    pub fn identity(&self) -> (i64, i16, i32) {
+        self.batch().identity()
+    }
+}
+
+impl Bench {
+    /// One record to `t` that leaves without lingering.
+    pub fn produce(&mut self, partition: u32, value: &str) -> Receipt {
+        let receipt = self.send_to("t", partition, value);
+        self.flush();
+        receipt
+    }
+
+    /// As `established`, for both partitions of `t`.
+    pub fn established_both(properties: &[(&str, &str)]) -> Self {
+        let mut bench = Self::established(properties);
+        bench.produce(1, "first");
+        bench.acknowledge_all();
+        bench.events.clear();
+        bench
+    }
+
+    /// Lets time pass, a millisecond at a time, until a Produce request comes.
+    pub fn await_request(&mut self) -> Seen {
+        for _ in 0..100_000 {
+            if !self.requests.is_empty() {
+                return self.take_request();
+            }
+            self.advance_ms(1);
+        }
+        panic!("no request within 100 seconds");
+    }
+
+    /// Answers a request: written, from this offset on.
+    pub fn acknowledge_at(&mut self, seen: &Seen, offset: i64) {
+        self.answer_with(seen, |_| written(offset));
+    }
+
+    /// The offset that a record was acknowledged with.
+    pub fn offset_of(&self, receipt: Receipt) -> Option<i64> {
+        match self.end_of(receipt) {
+            Some(Ok(written)) => written.base_offset,
+            other => panic!("an acknowledgement is expected, {other:?} came"),
+        }
+    }
+
+    /// The identities that the producer changed to, in order.
+    pub fn bumps(&self) -> Vec<(i64, i16)> {
+        let bumped = |notice: &Notice| match *notice {
+            Notice::EpochBumped {
+                producer_id,
+                producer_epoch,
+            } => Some((producer_id, producer_epoch)),
+            _ => None,
+        };
+        self.notices.iter().filter_map(bumped).collect()
+    }
+
+    /// How often the machine suspected a loss.
+    pub fn suspected_losses(&self) -> usize {
+        let is_loss = |notice: &&Notice| matches!(notice, Notice::DataLossSuspected { .. });
+        self.notices.iter().filter(is_loss).count()
+    }
+
+    /// Why connections ended, in order.
+    pub fn disconnects(&self) -> Vec<DisconnectReason> {
+        let reason = |notice: &Notice| match notice {
+            Notice::Disconnected { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        self.notices.iter().filter_map(reason).collect()
+    }
+}
