@@ -136,6 +136,11 @@ impl Accumulator {
         self.partitions[key.0 as usize].open.is_some()
     }
 
+    fn has_room(&self, key: PartitionKey, record: &RecordBody<'_>) -> bool {
+        let open = &self.partitions[key.0 as usize].open;
+        open.as_ref().is_some_and(|open| open.has_room(record))
+    }
+
     /// Whether the open batch is so full that no larger buffer could take this record too.
     pub(crate) fn must_end(&self, key: PartitionKey, record: &RecordBody<'_>) -> bool {
         self.partitions[key.0 as usize]
@@ -564,8 +569,8 @@ impl Accumulator {
         chunk
     }
 
-    /// Places a record that has a receipt already. It must go on: the budget may be overdrawn
-    /// until the chunk it comes from is released.
+    /// Places a record that has a receipt already. It must go on: what it needs is charged even
+    /// if the budget is used up, but a batch grows only while there is room.
     pub(crate) fn place(
         &mut self,
         now: Instant,
@@ -576,22 +581,22 @@ impl Accumulator {
     ) -> Appended {
         let mut closed = None;
         let mut opened = None;
-        let open = &self.partitions[key.0 as usize].open;
-        if !open.as_ref().is_some_and(|open| open.has_room(record)) {
+        if !self.has_room(key, record) && !self.grow(key, record, 0) {
             closed = self.close_open(key);
             let bound = record.upper_bound();
-            let class = self
-                .budget
-                .class_for(bound)
-                .map(|class| class.max(self.partitions[key.0 as usize].class));
-            let charge = class.map_or(bound, |class| self.budget.size_of(class));
-            self.budget.charge(charge);
-            let buffer = class.map_or_else(
-                || Vec::with_capacity(bound),
-                |class| self.budget.buffer(class),
-            );
-            let records = OpenBatch::new(buffer);
-            opened = Some(self.install(now, key, class, charge, records, Hurry::Now));
+            opened = match self.open(now, key, record, Hurry::Now, 0) {
+                Ok(opened) => Some(opened),
+                Err(charge) => {
+                    self.budget.charge(charge);
+                    let class = self.budget.class_for(bound);
+                    let buffer = class.map_or_else(
+                        || Vec::with_capacity(bound),
+                        |class| self.budget.buffer(class),
+                    );
+                    let records = OpenBatch::new(buffer);
+                    Some(self.install(now, key, class, charge, records, Hurry::Now))
+                }
+            };
         }
         if let Some(open) = &mut self.partitions[key.0 as usize].open {
             open.append_held(record, receipt.group, receipt.index);
