@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! producer:   Wanted ──> Asking ──> Ready(id, epoch) ──bump──> Ready(id, epoch + 1)
-//!               ▲           │ error        └──epoch 32767──> Wanted
+//!               ▲           │ error        └──epoch 32767──> Wanted(in place of id)
 //!               └───────────┘
 //! partition:  adopt ──> number batches 0, n, … ──> something is lost ──> wait until nothing is
 //!             outstanding ──> bump, unless a later acknowledgement closed the hole ──> adopt
@@ -24,13 +24,16 @@ pub(crate) struct Identity {
 #[derive(Clone, Debug)]
 pub(crate) enum Session {
     /// An InitProducerId is on its way.
-    Asking,
+    Asking { replaces: Option<Identity> },
     /// Idempotence is off.
     Off,
     /// In use.
     Ready(Identity),
-    /// To be asked for, not before this instant.
-    Wanted(Instant),
+    /// To be asked for, not before this instant; in place of an identity that is used up.
+    Wanted {
+        at: Instant,
+        replaces: Option<Identity>,
+    },
 }
 
 /// What came of a wish for a new epoch.
@@ -48,7 +51,44 @@ impl Session {
     pub(crate) const fn identity(&self) -> Option<Identity> {
         match self {
             Self::Ready(identity) => Some(*identity),
-            Self::Asking | Self::Off | Self::Wanted(_) => None,
+            Self::Asking { .. } | Self::Off | Self::Wanted { .. } => None,
+        }
+    }
+
+    /// From when on an identity is to be asked for, if it is.
+    pub(crate) const fn wanted_at(&self) -> Option<Instant> {
+        match self {
+            Self::Wanted { at, .. } => Some(*at),
+            Self::Asking { .. } | Self::Off | Self::Ready(_) => None,
+        }
+    }
+
+    /// An InitProducerId leaves.
+    pub(crate) const fn ask(&mut self) {
+        *self = Self::Asking {
+            replaces: self.replaced(),
+        };
+    }
+
+    /// It was lost, or refused for now.
+    pub(crate) const fn ask_again(&mut self, at: Instant) {
+        *self = Self::Wanted {
+            at,
+            replaces: self.replaced(),
+        };
+    }
+
+    /// It was answered. Gives the identity that this one replaces.
+    pub(crate) const fn begin(&mut self, identity: Identity) -> Option<Identity> {
+        let replaced = self.replaced();
+        *self = Self::Ready(identity);
+        replaced
+    }
+
+    const fn replaced(&self) -> Option<Identity> {
+        match self {
+            Self::Asking { replaces } | Self::Wanted { replaces, .. } => *replaces,
+            Self::Off | Self::Ready(_) => None,
         }
     }
 
@@ -67,7 +107,10 @@ impl Session {
                 Bumped::Epoch(*current)
             }
             None => {
-                *self = Self::Wanted(now);
+                *self = Self::Wanted {
+                    at: now,
+                    replaces: Some(old),
+                };
                 Bumped::Exhausted
             }
         }
