@@ -421,4 +421,25 @@ mod tests {
         sequences.acknowledged(first, 3);
         assert_eq!(sequences.acknowledged_to, Some(Sequence(5)));
     }
+
+    #[test]
+    fn edge_e74_a_batch_may_straddle_the_wrap_and_the_order_is_kept_across_it() {
+        let mut sequences = Sequences::default();
+        let most = number(&mut sequences, &ready(), i32::MAX as u32 - 1);
+        sequences.acknowledged(most, i32::MAX as u32 - 1);
+        let lost = number(&mut sequences, &ready(), 1);
+        let astride = number(&mut sequences, &ready(), 4);
+        let beyond = number(&mut sequences, &ready(), 3);
+        let bases = [lost, astride, beyond].map(|numbering| numbering.base.as_i32());
+        assert_eq!(bases, [2_147_483_646, 2_147_483_647, 3]);
+
+        // The first is given up in doubt; the acknowledgements come in the wrong order.
+        sequences.gave_up();
+        sequences.acknowledged(beyond, 3);
+        sequences.acknowledged(astride, 4);
+        assert_eq!(sequences.acknowledged_to, Some(Sequence(6)), "6 is after 3");
+        let next = number(&mut sequences, &ready(), 1);
+        assert_eq!(next.base.as_i32(), 6, "the hole before the wrap is closed");
+        assert_eq!(next.identity, FIRST);
+    }
 }
