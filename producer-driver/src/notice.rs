@@ -74,14 +74,15 @@ pub(crate) fn callback_panicked() {
 #[cfg(not(feature = "tracing"))]
 pub(crate) const fn callback_panicked() {}
 
-/// The last handle went without `close`.
+/// The last handle went without `close`, and there were so many bytes of records.
 #[cfg(feature = "tracing")]
-pub(crate) fn dropped() {
+pub(crate) fn dropped(pending: usize) {
     tracing::warn!(
+        pending,
         "the last handle was dropped without close: records that are pending are delivered in \
          the background while the process lives"
     );
 }
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) const fn dropped() {}
+pub(crate) const fn dropped(_: usize) {}

@@ -237,12 +237,17 @@ impl fmt::Debug for Producer {
 impl Drop for Owner {
     fn drop(&mut self) {
         let patience = self.config.delivery_timeout();
-        self.hub.apply(Caller::Sender, |core: &mut Core, now| {
-            if !core.closed && !core.closing {
-                notice::dropped();
-                core.machine.close(now, now + patience);
+        let pending = self.hub.apply(Caller::Sender, |core: &mut Core, now| {
+            if core.closed || core.closing {
+                return 0;
             }
+            let pending = core.machine.buffer_used();
+            core.machine.close(now, now + patience);
+            pending
         });
+        if 0 < pending {
+            notice::dropped(pending);
+        }
     }
 }
 

@@ -108,3 +108,23 @@ fn closing_resolves_everything_by_its_deadline() {
     assert_eq!(bench.machine.poll_timeout(), None);
     bench.assert_settled();
 }
+
+#[test]
+fn a_request_carries_one_batch_of_a_partition_at_most() {
+    let mut bench = Bench::established(&[("batch.size", "200"), ("linger.ms", "1000")]);
+    for partition in [0, 1] {
+        for _ in 0..3 {
+            bench.send_to("t", partition, &"x".repeat(100));
+        }
+    }
+    bench.flush();
+    while !bench.requests.is_empty() {
+        for seen in bench.take_requests() {
+            let mut partitions: Vec<u32> = seen.batches.iter().map(|b| b.partition).collect();
+            partitions.dedup();
+            assert_eq!(partitions.len(), seen.batches.len(), "{seen:#?}");
+            bench.answer(&seen, ErrorCode::NONE);
+        }
+    }
+    bench.assert_settled();
+}

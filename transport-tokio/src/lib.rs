@@ -1,7 +1,8 @@
 //! The tokio transport: roles are tasks, sockets are tokio's.
 //!
 //! ```no_run
-//! # async fn run(config: kafka_producer_driver::Config) -> Result<(), Box<dyn std::error::Error>> {
+//! # use kafka_producer_driver::Config;
+//! # async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
 //! use kafka_producer_driver::Record;
 //!
 //! let producer = kafka_producer_tokio::start(config)?;

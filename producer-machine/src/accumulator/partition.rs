@@ -65,6 +65,8 @@ pub(crate) struct Partition {
     pub(crate) place: Place,
     /// The lane in whose queue it stands, though it may have nothing to send any more.
     pub(crate) queued_in: Option<NodeId>,
+    /// The last request that took a batch of it: a request takes one at most.
+    pub(crate) last_request: u64,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
     pub(crate) backoff_at: Option<Instant>,
@@ -185,6 +187,7 @@ impl Partition {
             sequences: Sequences::default(),
             place: Place::Nowhere,
             queued_in: None,
+            last_request: 0,
             class: Class::default(),
             backoff_at: None,
         }

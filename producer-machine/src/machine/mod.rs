@@ -85,6 +85,8 @@ pub struct ProducerMachine {
     /// Flushes that have not ended, with the serial that each waits for.
     flushes: VecDeque<(FlushId, u64)>,
     next_flush: u64,
+    /// Produce requests so far.
+    requests: u64,
     /// Partitions that wait for a producer id.
     without_identity: BTreeSet<PartitionKey>,
     timers: Deadlines<Timer>,
@@ -97,6 +99,7 @@ pub struct ProducerMachine {
     actions: VecDeque<Action>,
     /// Scratch, so that a request or an answer allocates nothing.
     spare_batches: Vec<Vec<crate::connection::SentBatch>>,
+    spare_keys: Vec<PartitionKey>,
 }
 
 impl ProducerMachine {
@@ -129,6 +132,7 @@ impl ProducerMachine {
             waiters: Waiters::default(),
             flushes: VecDeque::new(),
             next_flush: 0,
+            requests: 0,
             without_identity: BTreeSet::new(),
             timers: Deadlines::new(),
             control_at: None,
@@ -138,6 +142,7 @@ impl ProducerMachine {
             events: VecDeque::new(),
             actions: VecDeque::new(),
             spare_batches: Vec::new(),
+            spare_keys: Vec::new(),
             config,
         };
         machine.service_control(now);

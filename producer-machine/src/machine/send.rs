@@ -32,17 +32,16 @@ impl ProducerMachine {
         record: &Record<'_>,
     ) -> Result<Receipt, SendError> {
         let now = self.tick(now);
-        let Some(reserved) = self.waiters.granted(waiter) else {
+        let Some(own) = self.waiters.granted(waiter) else {
             return self.accept(now, record, Claim::Newcomer);
         };
+        // Who came first is served first: what is set aside for those behind counts too, or an
+        // application that awaits its sends one after the other would wait for itself.
+        let reserved = own + self.waiters.granted_behind(waiter);
         let before = self.accumulator.budget.used();
         let result = self.accept(now, record, Claim::Waiter(reserved));
-        let taken = self
-            .accumulator
-            .budget
-            .used()
-            .saturating_sub(before)
-            .min(reserved);
+        let taken = self.accumulator.budget.used().saturating_sub(before);
+        let taken = taken.min(reserved);
         self.accumulator.budget.unreserve(taken);
         self.waiters.used(waiter, taken);
         if let Err(SendError::Full(shortage)) = &result {
@@ -55,9 +54,7 @@ impl ProducerMachine {
     /// The room was not enough: what was reserved is free again, the place is kept.
     fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
         if let Some(before) = self.waiters.wait_again(waiter, shortage.bytes) {
-            self.accumulator
-                .budget
-                .unreserve(before.granted.unwrap_or(0));
+            self.accumulator.budget.unreserve(before.granted);
             self.timers.arm(before.deadline, Timer::Waiter(waiter));
         }
     }
@@ -183,20 +180,22 @@ impl ProducerMachine {
         })
     }
 
-    /// Arms the timers of a batch that was opened, and lets one that was closed leave.
+    /// Arms the timers of a batch that was opened, and lets those that are full leave.
     pub(super) fn on_appended(&mut self, now: Instant, key: PartitionKey, appended: &Appended) {
-        if let Some(opened) = appended.opened {
-            let batch = &self.accumulator.batches[opened.0 as usize];
-            let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
-            self.timers.arm(deadline, Timer::Delivery(serial, opened));
-            if appended.closed != Some(opened) {
-                self.timers.arm(linger_at, Timer::Linger(serial, opened));
-            }
-        }
         if let Some(closed) = appended.closed {
             self.on_closed(now, closed);
-        } else if appended.opened.is_some() {
+        }
+        let Some(opened) = appended.opened else {
+            return;
+        };
+        let batch = &self.accumulator.batches[opened.0 as usize];
+        let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
+        self.timers.arm(deadline, Timer::Delivery(serial, opened));
+        if !self.accumulator.is_oversized(key) {
+            self.timers.arm(linger_at, Timer::Linger(serial, opened));
             self.reconsider(now, key);
+        } else if let Some(closed) = self.accumulator.close_open(key) {
+            self.on_closed(now, closed);
         }
     }
 
@@ -301,7 +300,7 @@ impl ProducerMachine {
 
     fn place_chunk(&mut self, now: Instant, topic: TopicHandle, chunk: Chunk) {
         let mut left = self.accumulator.chunk_like(&chunk);
-        let (serial, charge) = (chunk.serial, chunk.charge);
+        let (serial, charge, created) = (chunk.serial, chunk.charge, chunk.created);
         let (closed, partitions, runs) = chunk.into_parts();
         let receipts = Chunk::receipts(runs.as_slice());
         let records = RecordIter::new(&closed.records, closed.base_timestamp);
@@ -317,7 +316,9 @@ impl ProducerMachine {
             };
             match self.place_where(topic, partition, body.key) {
                 Some(key) => {
-                    let appended = self.accumulator.place(now, key, &body, receipt, serial);
+                    let appended = self
+                        .accumulator
+                        .place(now, key, &body, receipt, serial, created);
                     self.on_appended(now, key, &appended);
                 }
                 None => left.append_again(&body, partition, receipt),
@@ -394,9 +395,7 @@ impl ProducerMachine {
         let now = self.tick(now);
         if let Some(ended) = self.waiters.remove(waiter) {
             self.timers.disarm(ended.deadline, Timer::Waiter(waiter));
-            self.accumulator
-                .budget
-                .unreserve(ended.granted.unwrap_or(0));
+            self.accumulator.budget.unreserve(ended.granted);
         }
         self.conclude(now);
     }

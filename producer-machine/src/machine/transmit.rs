@@ -272,44 +272,62 @@ impl ProducerMachine {
         batches: &mut Vec<SentBatch>,
     ) {
         let mut room = self.config.max_request_size;
+        self.requests += 1;
         let Some(lane) = self.brokers.lanes.get(&node) else {
             return;
         };
-        for _ in 0..lane.ready.len() {
-            let Some(key) = self
-                .brokers
-                .lanes
-                .get_mut(&node)
-                .and_then(|l| l.ready.pop_front())
-            else {
+        // Noted before anything is taken: a partition whose batch has just left opens the next
+        // one, and a request carries one batch of a partition at most.
+        let mut lingering = core::mem::take(&mut self.spare_keys);
+        lingering.extend(lane.lingering.iter().copied());
+        let ready = lane.ready.len();
+        let has_room = self.drain_ready(now, node, ready, id, version, &mut room, batches);
+        if has_room && !batches.is_empty() {
+            for &key in &lingering {
+                if !self.drain_one(now, key, id, version, &mut room, batches) {
+                    break;
+                }
+            }
+        }
+        lingering.clear();
+        self.spare_keys = lingering;
+    }
+
+    /// Takes from the first so many of the queue; `false` if the request is full.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the state of one drain, passed on"
+    )]
+    fn drain_ready(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        count: usize,
+        id: ConnectionId,
+        version: i16,
+        room: &mut usize,
+        batches: &mut Vec<SentBatch>,
+    ) -> bool {
+        for _ in 0..count {
+            let lane = self.brokers.lanes.get_mut(&node);
+            let Some(key) = lane.and_then(|lane| lane.ready.pop_front()) else {
                 break;
             };
             let partition = &mut self.accumulator.partitions[key.0 as usize];
             if partition.queued_in == Some(node) {
                 partition.queued_in = None;
             }
-            if partition.place != Place::Ready(node) {
+            if partition.place != Place::Ready(node) || partition.last_request == self.requests {
+                // Stale, or a second entry of one that came back from another leader.
                 continue;
             }
             partition.place = Place::Nowhere;
-            if !self.drain_one(now, key, id, version, &mut room, batches) {
+            if !self.drain_one(now, key, id, version, room, batches) {
                 self.put_first(key, node);
-                return;
+                return false;
             }
         }
-        let lingering: Vec<PartitionKey> = self
-            .brokers
-            .lanes
-            .get(&node)
-            .map_or_else(Vec::new, |lane| lane.lingering.iter().copied().collect());
-        if batches.is_empty() {
-            return;
-        }
-        for key in lingering {
-            if !self.drain_one(now, key, id, version, &mut room, batches) {
-                return;
-            }
-        }
+        true
     }
 
     /// The request is full: this partition is the first of the next one.
@@ -401,6 +419,7 @@ impl ProducerMachine {
         }
         state.attempts += 1;
         state.leader_epoch = partition.leader_epoch;
+        partition.last_request = self.requests;
         partition.depart(batch, state, id);
         SentBatch {
             topic: partition.topic,

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use kafka_producer_machine::{
     Action, CompressJob, Compressor, Config, ConnectionId, DisconnectReason, Event, Failed,
-    GroupId, Instant, Notice, ProducerMachine, Receipt, Record, Seed, SendError, Unsealed, Written,
+    FlushId, GroupId, Instant, Notice, ProducerMachine, Receipt, Record, Seed, SendError, Unsealed,
+    Written,
 };
 use kafka_producer_proto::batch::{BatchHeader, RecordIter};
 use kafka_producer_proto::messages::api_versions::ApiVersion;
@@ -279,6 +280,12 @@ impl Bench {
     }
 
     pub fn respond(&mut self, seen: &Seen, response: &ProduceResponse) {
+        self.hand_in(seen, response);
+        self.run();
+    }
+
+    /// Hands an answer to the machine and looks at nothing that follows from it.
+    pub fn hand_in(&mut self, seen: &Seen, response: &ProduceResponse) {
         let mut bytes = Vec::new();
         encode_response(
             ApiKey::Produce,
@@ -290,17 +297,21 @@ impl Bench {
         .expect("the test's answer can be encoded");
         self.machine
             .handle_received(self.now, seen.connection, &bytes);
-        self.run();
+    }
+
+    /// Acknowledges one request; base offsets are made of the sequence.
+    pub fn acknowledge(&mut self, seen: &Seen) {
+        self.answer_with(seen, |batch| PartitionProduceResponse {
+            base_offset: i64::from(batch.sequence.max(0)),
+            ..answer(ErrorCode::NONE)
+        });
     }
 
     /// Acknowledges everything until nothing is left to send.
     pub fn acknowledge_all(&mut self) {
         while !self.requests.is_empty() {
             for seen in self.take_requests() {
-                self.answer_with(&seen, |batch| PartitionProduceResponse {
-                    base_offset: i64::from(batch.sequence.max(0)),
-                    ..answer(ErrorCode::NONE)
-                });
+                self.acknowledge(&seen);
             }
         }
     }
@@ -359,6 +370,12 @@ impl Bench {
         let all: usize = self.ends.values().map(Vec::len).sum();
         assert_eq!(all, self.receipts.len(), "nothing else is resolved");
         assert_eq!(self.machine.buffer_used(), 0, "memory is returned");
+    }
+
+    /// How often this flush was reported done.
+    pub fn flushed(&self, flush: FlushId) -> usize {
+        let is_it = |event: &&Event| matches!(event, Event::Flushed(id) if *id == flush);
+        self.events.iter().filter(is_it).count()
     }
 
     // The loop.

@@ -19,10 +19,12 @@ pub mod cases {
 }
 mod cluster;
 mod drive;
+mod stingy;
 mod transport;
 
 pub use cluster::Cluster;
 pub use drive::{Task, at_every_poll, config, poll_at_most};
+pub use stingy::Stingy;
 pub use transport::{OneTask, Tasks, Threads, Transport};
 
 /// A test of each case for one transport.
@@ -49,6 +51,7 @@ macro_rules! suite {
         $crate::suite!($transport; room:
             a_full_buffer_is_an_error_for_try_send,
             those_who_wait_are_served_in_their_order,
+            many_who_wait_are_all_served,
             a_wait_for_room_ends_after_max_block,
             a_dropped_wait_passes_its_place_on,
             send_all_waits_for_room_and_takes_all,

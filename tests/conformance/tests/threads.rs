@@ -2,9 +2,51 @@
 
 use std::process::Command;
 
-use conformance::Threads;
+use std::time::Duration;
+
+use conformance::{Cluster, Threads, config};
+use kafka_producer::Record;
 
 conformance::suite!(Threads);
+
+#[test]
+fn the_blocking_handle_waits_for_everything() {
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = kafka_producer::threads::start(config(&cluster.bootstrap(), &[])).unwrap();
+    assert_eq!(producer.partitions_for("orders").unwrap().len(), 1);
+
+    let topic = producer.topic("orders");
+    let record = Record::to(topic).value("x");
+    assert_eq!(
+        producer.send(&record).unwrap().wait().unwrap().offset,
+        Some(0)
+    );
+    producer.send_detached(&record).unwrap();
+    producer
+        .send_with(&record, |result| assert!(result.is_ok()))
+        .unwrap();
+    let all = producer.send_all(&[record; 3]).unwrap();
+    producer.flush().unwrap();
+    assert!(
+        all.into_iter()
+            .all(|one| matches!(one.try_result(), Some(Ok(_))))
+    );
+    assert_eq!(cluster.values("orders", 0).len(), 6);
+    producer.close(Duration::from_secs(10)).unwrap();
+}
+
+#[test]
+fn a_wait_with_a_limit_can_be_repeated() {
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = kafka_producer::threads::start(config(&cluster.bootstrap(), &[])).unwrap();
+    let mut delivery = cluster.hold(|| {
+        let mut delivery = producer.send(&Record::to("orders").value("x")).unwrap();
+        assert!(delivery.wait_for(Duration::from_millis(20)).is_none());
+        delivery
+    });
+    let written = delivery.wait_for(Duration::MAX).unwrap().unwrap();
+    assert_eq!(written.offset, Some(0));
+}
 
 #[test]
 fn no_async_runtime_is_in_the_tree_of_the_std_transport() {

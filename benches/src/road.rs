@@ -1,0 +1,156 @@
+//! The whole road: records through a handle, the driver and a transport into a null broker.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use kafka_producer::{Delivery, Header, Producer, Record, TopicHandle};
+
+use crate::load::{self, Meter, PARTITIONS, TOPIC, VALUE, WARM_UP};
+
+/// Deliveries that are held before the oldest is awaited.
+const OUTSTANDING: usize = 10_000;
+
+/// Sends so many records in this form, after a warm-up, and tells their cost.
+pub(crate) fn run(form: &str, records: u64, address: &str) -> Result<(), String> {
+    if form == "threads" {
+        return on_threads(records, address);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let form = form.to_owned();
+    let address = address.to_owned();
+    let task = runtime.spawn(async move { on_tokio(&form, records, &address).await });
+    runtime.block_on(task).map_err(|error| error.to_string())?
+}
+
+async fn on_tokio(form: &str, records: u64, address: &str) -> Result<(), String> {
+    let producer =
+        kafka_producer::tokio::start(load::config(address)?).map_err(|error| error.to_string())?;
+    producer
+        .partitions_for(TOPIC)
+        .await
+        .map_err(|error| error.to_string())?;
+    let topic = producer.topic(TOPIC);
+    send(&producer, form, topic, WARM_UP).await?;
+    let meter = Meter::start();
+    send(&producer, form, topic, records).await?;
+    meter.tell(records);
+    let _ = producer.close(Duration::from_secs(10)).await;
+    Ok(())
+}
+
+async fn send(
+    producer: &Producer,
+    form: &str,
+    topic: TopicHandle,
+    records: u64,
+) -> Result<(), String> {
+    match form {
+        "send" => send_each(producer, topic, records).await?,
+        "send_all" => send_many(producer, topic, records).await?,
+        "detached" => {
+            for number in 0..records {
+                let sending = producer.send_detached(&record(topic, number));
+                sending.await.map_err(|error| error.to_string())?;
+            }
+        }
+        _ => {
+            return Err(format!(
+                "send, send_all, detached or threads was expected, {form} came"
+            ));
+        }
+    }
+    producer.flush().await;
+    Ok(())
+}
+
+async fn send_each(producer: &Producer, topic: TopicHandle, records: u64) -> Result<(), String> {
+    let mut outstanding: VecDeque<Delivery> = VecDeque::with_capacity(OUTSTANDING);
+    for number in 0..records {
+        if outstanding.len() == OUTSTANDING {
+            settle(outstanding.pop_front()).await?;
+        }
+        let delivery = producer.send(&record(topic, number)).await;
+        outstanding.push_back(delivery.map_err(|error| error.to_string())?);
+    }
+    producer.flush().await;
+    for delivery in outstanding {
+        settle(Some(delivery)).await?;
+    }
+    Ok(())
+}
+
+async fn send_many(producer: &Producer, topic: TopicHandle, records: u64) -> Result<(), String> {
+    let mut outstanding = VecDeque::with_capacity(OUTSTANDING);
+    for start in (0..records).step_by(16) {
+        let many: [Record<'_>; 16] = std::array::from_fn(|at| record(topic, start + at as u64));
+        if OUTSTANDING <= outstanding.len() {
+            for _ in 0..16 {
+                settle(outstanding.pop_front()).await?;
+            }
+        }
+        let deliveries = producer
+            .send_all(&many)
+            .await
+            .map_err(|error| error.to_string())?;
+        outstanding.extend(deliveries);
+    }
+    producer.flush().await;
+    for delivery in outstanding {
+        settle(Some(delivery)).await?;
+    }
+    Ok(())
+}
+
+async fn settle(delivery: Option<Delivery>) -> Result<(), String> {
+    match delivery {
+        Some(delivery) => delivery.await.map(drop).map_err(|error| error.to_string()),
+        None => Ok(()),
+    }
+}
+
+fn record(topic: TopicHandle, number: u64) -> Record<'static> {
+    const NO_HEADERS: &[Header<'static>] = &[];
+    let partition = (number % u64::from(PARTITIONS)) as u32;
+    Record::to(topic)
+        .partition(partition)
+        .value(&VALUE)
+        .headers(NO_HEADERS)
+}
+
+fn on_threads(records: u64, address: &str) -> Result<(), String> {
+    let producer = kafka_producer::threads::start(load::config(address)?)
+        .map_err(|error| error.to_string())?;
+    producer
+        .partitions_for(TOPIC)
+        .map_err(|error| error.to_string())?;
+    let topic = producer.topic(TOPIC);
+    let send = |records: u64| -> Result<(), String> {
+        let mut outstanding = VecDeque::with_capacity(OUTSTANDING);
+        for number in 0..records {
+            if outstanding.len() == OUTSTANDING {
+                if let Some(delivery) = outstanding.pop_front() {
+                    wait(delivery)?;
+                }
+            }
+            let delivery = producer.send(&record(topic, number));
+            outstanding.push_back(delivery.map_err(|error| error.to_string())?);
+        }
+        producer.flush().map_err(|error| error.to_string())?;
+        outstanding.into_iter().try_for_each(wait)
+    };
+    send(WARM_UP)?;
+    let meter = Meter::start();
+    send(records)?;
+    meter.tell(records);
+    producer
+        .close(Duration::from_secs(10))
+        .map_err(|error| error.to_string())
+}
+
+fn wait(delivery: kafka_producer::blocking::Delivery) -> Result<(), String> {
+    delivery.wait().map(drop).map_err(|error| error.to_string())
+}
