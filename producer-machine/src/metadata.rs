@@ -92,6 +92,8 @@ pub(crate) struct Metadata {
     /// Partitions with data and without a leader.
     leaderless: BTreeSet<PartitionKey>,
     asking: Asking,
+    /// How often everything was asked for and answered.
+    refreshes: u64,
     next: Instant,
     last_sent: Option<Instant>,
     /// Answers in a row that brought nothing new although something is missing.
@@ -113,6 +115,7 @@ impl Metadata {
             unknown: BTreeSet::new(),
             leaderless: BTreeSet::new(),
             asking: Asking::Nothing,
+            refreshes: 0,
             next: now,
             last_sent: None,
             fruitless: 0,
@@ -179,6 +182,19 @@ impl Metadata {
             None => now,
         };
         self.next = self.next.min(soonest);
+    }
+
+    /// How often everything was asked for and answered.
+    pub(crate) const fn refreshes(&self) -> u64 {
+        self.refreshes
+    }
+
+    /// What `refreshes` will be once a request that is yet to be sent is answered.
+    pub(crate) const fn next_refresh(&self) -> u64 {
+        match self.asking {
+            Asking::Everything => self.refreshes + 2,
+            Asking::Newcomers | Asking::Nothing => self.refreshes + 1,
+        }
     }
 
     /// A partition has data and no leader: it is asked for until it has one.
@@ -280,6 +296,7 @@ impl Metadata {
             self.fruitless.saturating_add(1)
         };
         if asked == Asking::Everything {
+            self.refreshes += 1;
             self.next = now + self.max_age;
         }
         if self.unknown.is_empty() && self.leaderless.is_empty() {

@@ -103,43 +103,35 @@ fn edge_e64_when_all_that_was_sent_expires_the_next_epoch_starts_at_zero() {
 #[test]
 fn edge_e65_other_partitions_end_under_the_old_epoch_and_go_on_under_the_new() {
     let mut bench = Bench::established_both(&[]);
-    let healthy = bench.produce(1, "a");
+    let trouble = bench.produce(0, "a");
+    let lost = bench.take_request();
+    let healthy = bench.produce(1, "b");
     let under_way = bench.take_request();
     assert_eq!(under_way.identity(), (100, 0, 1));
-    let trouble = bench.produce(0, "b");
-    let lost = bench.take_request();
-
-    // The healthy one fails retriably, so it is outstanding while the other's epoch ends.
-    bench.answer(&under_way, TIMED_OUT);
     bench.answer(&lost, OUT_OF_ORDER);
-    let waiting = bench.produce(1, "c");
-    let mut requests = Vec::new();
-    while requests.len() < 2 {
-        bench.advance_ms(1);
-        requests.extend(bench.take_requests());
-    }
+    let renewed = bench.await_request();
+    assert_eq!(renewed.identity(), (100, 1, 0), "it waits for nobody");
     assert_eq!(bench.bumps(), [(100, 1)]);
-    let find = |partition| {
-        let batches = requests.iter().flat_map(|seen| &seen.batches);
-        let found: Vec<_> = batches
-            .filter(|batch| batch.partition == partition)
-            .collect();
-        assert_eq!(found.len(), 1);
-        found[0].identity()
-    };
+    let waiting = bench.produce(1, "c");
+    assert!(bench.requests.is_empty(), "one identity at a time");
+    bench.answer(&under_way, TIMED_OUT);
+    bench.acknowledge_at(&renewed, 1);
+    assert!(bench.is_acked(trouble));
+
+    let retried = bench.await_request();
     assert_eq!(
-        find(0),
-        (100, 1, 0),
-        "the partition in trouble starts again"
+        retried.batches, under_way.batches,
+        "in doubt: the old epoch"
     );
-    assert_eq!(find(1), (100, 0, 1), "a retry keeps its identity");
-    for (seen, offset) in requests.iter().zip(1..) {
-        bench.acknowledge_at(seen, offset);
-    }
-    assert!(bench.is_acked(healthy) && bench.is_acked(trouble));
-    let adopted = bench.await_request();
-    assert_eq!(adopted.identity(), (100, 1, 0), "idle at last");
-    bench.acknowledge_at(&adopted, 3);
+    bench.acknowledge_at(&retried, 1);
+    assert!(bench.is_acked(healthy));
+    let adopted = bench.take_request();
+    assert_eq!(
+        adopted.identity(),
+        (100, 1, 0),
+        "the new one once nothing is out"
+    );
+    bench.acknowledge_at(&adopted, 2);
     assert!(bench.is_acked(waiting));
     bench.assert_settled();
 }

@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::brokers::{LeastLoaded, NodeId};
 use crate::connection::Phase;
 use crate::event::{Event, Notice};
-use crate::idempotence::{Bumped, Identity, Session};
+use crate::idempotence::{Bumped, Identity};
 use crate::{ConnectionId, Instant};
 
 impl ProducerMachine {
@@ -229,11 +229,7 @@ impl ProducerMachine {
     /// Sees to what any broker can answer: metadata and the producer id.
     pub(super) fn service_control(&mut self, now: Instant) {
         self.control_at = None;
-        let identity = match self.session {
-            Session::Wanted(at) => Some(at),
-            Session::Asking | Session::Off | Session::Ready(_) => None,
-        };
-        let due = [self.metadata.due_at(), identity]
+        let due = [self.metadata.due_at(), self.session.wanted_at()]
             .into_iter()
             .flatten()
             .min();
@@ -257,12 +253,16 @@ impl ProducerMachine {
     fn bump(&mut self, now: Instant, old: Identity) {
         match self.session.bump(now, old) {
             Bumped::Already => {}
-            Bumped::Epoch(identity) => self.notice(Notice::EpochBumped {
-                producer_id: identity.producer_id,
-                producer_epoch: identity.producer_epoch,
-            }),
+            Bumped::Epoch(identity) => self.tell_bumped(identity),
             Bumped::Exhausted => self.service_control(now),
         }
+    }
+
+    pub(super) fn tell_bumped(&mut self, identity: Identity) {
+        self.notice(Notice::EpochBumped {
+            producer_id: identity.producer_id,
+            producer_epoch: identity.producer_epoch,
+        });
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {

@@ -148,26 +148,35 @@ impl ProducerMachine {
         if let Some(receipt) = self.accumulator.try_append(key, body) {
             return Ok(receipt);
         }
+        let key = self
+            .turn(now, topic, key, body, spent)
+            .ok_or(SendError::UnknownHandle)?;
+        self.append_slowly(now, key, body, claim)
+    }
+
+    /// The partition of a record without a key for which the sticky one has no room ready.
+    fn turn(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        key: PartitionKey,
+        body: &RecordBody<'_>,
+        spent: bool,
+    ) -> Option<PartitionKey> {
         let open = self.accumulator.has_open(key);
         if !self.accumulator.must_end(key, body) && (open || !spent) {
-            return self.append_slowly(now, key, body, claim);
+            return Some(key);
         }
         if let Some(closed) = self.accumulator.close_open(key) {
             self.on_closed(now, closed);
         }
-        let Some(view) = self.metadata.topic_mut(topic) else {
-            return Err(SendError::UnknownHandle);
-        };
+        let view = self.metadata.topic_mut(topic)?;
         view.sticky.forget();
         let Choice::Sticky(index) = partitioner::choose(view, None, None, &mut self.random) else {
-            return Err(SendError::UnknownHandle);
+            return None;
         };
-        let key = view
-            .partitions
-            .get(index as usize)
-            .and_then(|partition| partition.key);
-        let key = key.unwrap_or_else(|| self.first_use(topic, index));
-        self.append_slowly(now, key, body, claim)
+        let key = view.partitions.get(index as usize)?.key;
+        Some(key.unwrap_or_else(|| self.first_use(topic, index)))
     }
 
     fn append_slowly(
@@ -299,7 +308,13 @@ impl ProducerMachine {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.disarm(deadline, Timer::Held(topic));
         }
-        for chunk in self.accumulator.take_held(topic) {
+        let chunks = self.accumulator.take_held(topic);
+        // The room that they leave is the room that their batches need: within this call the
+        // records are in one or the other.
+        for chunk in &chunks {
+            self.accumulator.budget.release(chunk.charge);
+        }
+        for chunk in chunks {
             self.place_chunk(now, topic, chunk);
         }
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
@@ -323,7 +338,7 @@ impl ProducerMachine {
                 value: record.value,
                 headers: &headers,
             };
-            match self.place_where(topic, partition, body.key) {
+            match self.place_where(now, topic, partition, &body) {
                 Some(key) => {
                     let appended = self
                         .accumulator
@@ -334,9 +349,10 @@ impl ProducerMachine {
             }
         }
         if left.partitions.is_empty() {
-            self.accumulator.release_chunk(serial, charge);
+            self.accumulator.release_chunk(serial, 0);
             self.accumulator.budget.recycle(closed.records);
         } else {
+            self.accumulator.budget.charge(charge);
             left.charge = charge;
             self.accumulator.hold_again(topic, left);
         }
@@ -344,22 +360,30 @@ impl ProducerMachine {
 
     fn place_where(
         &mut self,
+        now: Instant,
         topic: TopicHandle,
         partition: Option<u32>,
-        key: Option<&[u8]>,
+        body: &RecordBody<'_>,
     ) -> Option<PartitionKey> {
+        let batch_size = self.config.batch_size;
         let view = self.metadata.topic_mut(topic)?;
         let keyless = if self.config.partitioner_ignore_keys {
             None
         } else {
-            key
+            body.key
         };
         let choice = partitioner::choose(view, partition, keyless, &mut self.random);
         let (Choice::Fixed(index) | Choice::Sticky(index)) = choice else {
             return None;
         };
         let known = view.partitions.get(index as usize)?.key;
-        Some(known.unwrap_or_else(|| self.first_use(topic, index)))
+        if let Choice::Fixed(_) = choice {
+            return Some(known.unwrap_or_else(|| self.first_use(topic, index)));
+        }
+        view.sticky.appended(body.upper_bound() - HEADER_LEN);
+        let spent = view.sticky.is_spent(batch_size);
+        let key = known.unwrap_or_else(|| self.first_use(topic, index));
+        self.turn(now, topic, key, body, spent)
     }
 
     pub(super) fn add_space_waiter(

@@ -13,7 +13,7 @@ use crate::brokers::{Lane, NodeId};
 use crate::connection::{Ask, Phase, Sent, SentBatch, Versions, What};
 use crate::error::ProduceError;
 use crate::frame::Unsealed;
-use crate::idempotence::{Numbering, Session};
+use crate::idempotence::Numbering;
 use crate::produce::{self, BatchPart, RequestHead, TopicPart};
 use crate::{ConnectionId, ErrorCode, Instant};
 
@@ -107,7 +107,7 @@ impl ProducerMachine {
             self.service_control(now);
             return filled;
         }
-        if matches!(self.session, Session::Wanted(at) if at <= now) && !self.is_over() {
+        if self.session.wanted_at().is_some_and(|at| at <= now) && !self.is_over() {
             if let Some(version) = versions.init_producer_id {
                 return self.fill_init_producer_id(now, id, version, frame);
             }
@@ -148,7 +148,7 @@ impl ProducerMachine {
             transaction_timeout_ms: i32::MAX,
             ..InitProducerIdRequest::default()
         };
-        self.session = Session::Asking;
+        self.session.ask();
         let filled = self.fill_request(now, id, version, &request, What::InitProducerId, frame);
         self.service_control(now);
         filled
