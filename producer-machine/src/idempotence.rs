@@ -205,7 +205,6 @@ impl Sequences {
         {
             self.acknowledged_to = Some(to);
         }
-        self.established = true;
     }
 
     /// A numbered batch ended, known not to be written: its number is a gap.
@@ -227,7 +226,12 @@ impl Sequences {
         }
     }
 
-    /// Something failed: one batch in flight until the next acknowledgement (D13).
+    /// The broker takes our sequences, and nothing waits to be sent again.
+    pub(crate) const fn establish(&mut self) {
+        self.established = true;
+    }
+
+    /// Something failed: one batch in flight until all is through that goes again (D13).
     pub(crate) const fn stumble(&mut self) {
         self.established = false;
     }

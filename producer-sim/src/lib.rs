@@ -10,5 +10,7 @@
 //! [`cluster`], and [`world`] is how this producer is tested.
 #![forbid(unsafe_code)]
 
+mod chance;
 pub mod cluster;
 pub mod serve;
+pub mod world;

@@ -27,7 +27,7 @@ pub(crate) use batch::{Batch, BatchKey, Content, Fate, PartitionKey, Stage, Susp
 pub(crate) use budget::{Budget, Class};
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place, Turn};
 
 use crate::action::CompressJob;
 use crate::config::Config;
@@ -192,27 +192,24 @@ impl Accumulator {
         }
         let closed = self.close_open(key);
         match self.open(now, key, record, hurry, claim.reserved()) {
-            Ok(opened) => {
-                let mut appended = self.append(now, key, record, hurry, claim);
-                let oversized = self.partitions[key.0 as usize]
-                    .open
-                    .as_ref()
-                    .is_some_and(|open| open.class.is_none());
-                appended.opened = Some(opened);
-                // A batch of its own takes no second record (E136) and need not wait.
-                appended.closed = closed.or(if oversized {
-                    self.close_open(key)
-                } else {
-                    None
-                });
-                appended
-            }
+            Ok(opened) => Appended {
+                opened: Some(opened),
+                closed,
+                ..self.append(now, key, record, hurry, claim)
+            },
             Err(needed) => Appended {
                 result: Err(needed),
                 closed,
                 opened: None,
             },
         }
+    }
+
+    /// Whether the open batch has a buffer of its own: it takes no second record (E136) and need
+    /// not wait for one.
+    pub(crate) fn is_oversized(&self, key: PartitionKey) -> bool {
+        let open = self.partitions[key.0 as usize].open.as_ref();
+        open.is_some_and(|open| open.class.is_none())
     }
 
     /// What opening a batch for this record takes at least.
@@ -512,7 +509,7 @@ impl Accumulator {
             group: None,
             serial: self.take_serial(),
             created: now,
-            deadline: now + self.max_block,
+            deadline: now + self.max_block.min(self.delivery_timeout),
             charge,
             limit: charge,
         }
@@ -573,11 +570,18 @@ impl Accumulator {
         record: &RecordBody<'_>,
         receipt: Receipt,
         oldest: u64,
+        accepted: Instant,
     ) -> Appended {
         let mut closed = None;
         let mut opened = None;
-        let open = &self.partitions[key.0 as usize].open;
-        if !open.as_ref().is_some_and(|open| open.has_room(record)) {
+        let deadline = accepted + self.delivery_timeout;
+        let joins = self.partitions[key.0 as usize]
+            .open
+            .as_ref()
+            .is_some_and(|open| {
+                open.has_room(record) && self.batches[open.key.0 as usize].deadline <= deadline
+            });
+        if !joins {
             closed = self.close_open(key);
             let bound = record.upper_bound();
             let class = self
@@ -591,7 +595,10 @@ impl Accumulator {
                 |class| self.budget.buffer(class),
             );
             let records = OpenBatch::new(buffer);
-            opened = Some(self.install(now, key, class, charge, records, Hurry::Now));
+            let key = self.install(now, key, class, charge, records, Hurry::Now);
+            // The time that was spent waiting for metadata counts.
+            self.batches[key.0 as usize].deadline = deadline;
+            opened = Some(key);
         }
         if let Some(open) = &mut self.partitions[key.0 as usize].open {
             open.append_held(record, receipt.group, receipt.index);

@@ -150,6 +150,11 @@ impl Config {
         self.setup_timeout_max
     }
 
+    /// How many bytes one record, and one request, may take (`max.request.size`).
+    pub const fn max_request_size(&self) -> usize {
+        self.max_request_size
+    }
+
     /// How many threads compress (`compression.threads`, ours); `None` is one per core.
     pub const fn compression_threads(&self) -> Option<usize> {
         self.compression_threads
@@ -187,31 +192,6 @@ impl Config {
 }
 
 #[cfg(test)]
-mod testing {
-    //! Messages as tests compare them.
-
-    use alloc::string::String;
-
-    /// The text in lines short enough for a source file.
-    pub(super) fn wrapped(text: &str) -> String {
-        let mut lines = String::new();
-        for line in text.split('\n') {
-            if !lines.is_empty() {
-                lines.push('\n');
-            }
-            let mut column = 0;
-            for word in line.split(' ') {
-                if column != 0 && 60 < column + word.len() {
-                    lines.push_str("\n ");
-                    column = 1;
-                }
-                if column != 0 {
-                    lines.push(' ');
-                }
-                lines.push_str(word);
-                column += word.len() + 1;
-            }
-        }
-        lines
-    }
-}
+mod testing;
+#[cfg(test)]
+mod tests;

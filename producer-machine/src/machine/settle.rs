@@ -94,10 +94,10 @@ impl ProducerMachine {
     fn acknowledge(&mut self, now: Instant, key: BatchKey, verdict: Verdict, answer: &Answer) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
-        if let Some(numbering) = batch.numbering {
-            partition.sequences.acknowledged(numbering, batch.count);
-        }
-        let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset;
+        partition.acknowledged(batch);
+        // Offsets that no log can have are as good as none: nobody adds to them and overflows.
+        let end = answer.base_offset.checked_add(i64::from(batch.count));
+        let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset && end.is_some();
         let written = Written {
             topic: partition.topic,
             partition: partition.index,

@@ -3,7 +3,7 @@
 use kafka_producer_proto::{ErrorCode, Uuid};
 
 use super::topic::{Partition, Topic};
-use super::{Broker, BrokerId, BrokerState, Cluster, Injection, Parked, TopicConfig};
+use super::{Broker, BrokerId, BrokerState, Cluster, Injection, Parked, TopicConfig, next_uuid};
 
 impl Cluster {
     /// Adds a broker under this address.
@@ -91,6 +91,11 @@ impl Cluster {
         self.brokers.get(&id.into()).is_some_and(Broker::is_up)
     }
 
+    /// All brokers, lowest id first.
+    pub fn broker_ids(&self) -> impl Iterator<Item = BrokerId> {
+        self.brokers.keys().copied()
+    }
+
     /// The broker at this address.
     pub fn broker_at(&self, host: &str, port: u16) -> Option<BrokerId> {
         let at = |broker: &Broker| broker.host == host && broker.port == port;
@@ -122,7 +127,7 @@ impl Cluster {
         config: TopicConfig,
         partitions: Vec<Partition>,
     ) -> Uuid {
-        let id = self.ids.next_uuid();
+        let id = next_uuid(&mut self.ids);
         let topic = Topic {
             name: name.into(),
             id,

@@ -43,6 +43,8 @@ use std::fmt;
 
 use kafka_producer_proto::{ErrorCode, Uuid};
 
+use crate::chance::Chance;
+
 use self::fetch::ParkedFetch;
 use self::inject::{Injections, Target};
 use self::produce::ParkedProduce;
@@ -80,7 +82,7 @@ pub struct Cluster {
     id: Uuid,
     /// The latest wall clock that any input brought, for the verbs that tests call.
     clock: i64,
-    ids: Ids,
+    ids: Chance,
     brokers: BTreeMap<BrokerId, Broker>,
     topics: BTreeMap<String, Topic>,
     names: BTreeMap<Uuid, String>,
@@ -166,25 +168,6 @@ enum Parked {
     Produce(ParkedProduce),
 }
 
-/// Ids out of a seed: SplitMix64, written here so that no dependency can change them.
-#[derive(Debug)]
-struct Ids(u64);
-
-impl Ids {
-    fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
-    }
-
-    fn next_uuid(&mut self) -> Uuid {
-        let high = u128::from(self.next_u64());
-        Uuid::from_bytes((high << 64 | u128::from(self.next_u64())).to_be_bytes())
-    }
-}
-
 impl Broker {
     fn is_up(&self) -> bool {
         self.state != BrokerState::Down
@@ -210,10 +193,10 @@ impl Default for Knobs {
 impl Cluster {
     /// A cluster without brokers and topics, whose ids follow from `seed`.
     pub fn new(seed: u64) -> Self {
-        let mut ids = Ids(seed);
+        let mut ids = Chance::new(seed);
         Self {
             knobs: Knobs::default(),
-            id: ids.next_uuid(),
+            id: next_uuid(&mut ids),
             clock: 0,
             ids,
             brokers: BTreeMap::new(),
@@ -348,6 +331,12 @@ impl ById {
             Self::Yes => ErrorCode::UNKNOWN_TOPIC_ID,
         }
     }
+}
+
+/// An id for a cluster or a topic.
+fn next_uuid(ids: &mut Chance) -> Uuid {
+    let high = u128::from(ids.next_u64());
+    Uuid::from_bytes((high << 64 | u128::from(ids.next_u64())).to_be_bytes())
 }
 
 /// The number that stands for no broker.

@@ -71,8 +71,8 @@ pub(crate) fn check(path: &str, source: &str) -> Vec<Finding> {
 
 /// Whether the whole file is tests.
 fn is_test(path: &str) -> bool {
-    path.split('/')
-        .any(|part| part == "tests" || part == "tests.rs")
+    let is_test = |part: &str| part == "tests" || part == "tests.rs" || part.ends_with("_tests.rs");
+    path.split('/').any(is_test)
 }
 
 /// How many lines stand before a test module that ends the file.
@@ -237,10 +237,9 @@ type P = fn (u8);";
         assert_eq!(found("a.rs", &format!("//! Header.\n{tests}")), [""; 0]);
         let only_tests = format!("//! Header.\n{}", "use a;\n".repeat(600));
         assert_eq!(found("producer-sim/tests/a.rs", &only_tests), [""; 0]);
-        assert_eq!(
-            found("producer-sim/src/broker/tests.rs", &only_tests),
-            [""; 0]
-        );
+        for path in ["sim/src/broker/tests.rs", "sim/src/broker_tests.rs"] {
+            assert_eq!(found(path, &only_tests), [""; 0]);
+        }
     }
 
     #[test]

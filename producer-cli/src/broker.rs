@@ -1,0 +1,37 @@
+//! `broker`: the simulated cluster on loopback, until a signal comes.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use kafka_producer_sim::serve::{Server, ServerConfig};
+
+use crate::args::BrokerArgs;
+use crate::failure::Failure;
+use crate::interrupt::Interrupts;
+
+/// Serves until Ctrl-C or SIGTERM.
+pub(crate) fn run(args: &BrokerArgs) -> Result<ExitCode, Failure> {
+    let mut config = ServerConfig::default();
+    config.brokers = args.brokers;
+    config.port = args.port;
+    config.topics.clone_from(&args.topics);
+    config.retention_bytes = args.retention_bytes.unwrap_or(config.retention_bytes);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::World(format!("signals cannot be caught: {error}")))?;
+    // Whoever reads the address may send the signal at once.
+    let mut interrupts = runtime.block_on(async { Interrupts::listen() })?;
+
+    let server = Server::start(config).map_err(|error| {
+        Failure::World(format!(
+            "the cluster cannot be served from port {}: {error}; choose another --port",
+            args.port
+        ))
+    })?;
+    writeln!(io::stdout(), "{}", server.bootstrap())
+        .map_err(|error| Failure::World(format!("stdout cannot be written: {error}")))?;
+    runtime.block_on(interrupts.next());
+    drop(server);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,223 @@
+//! Lines to records to the producer, until the input ends or somebody says stop.
+
+use std::io;
+
+use tokio::sync::{mpsc, oneshot};
+
+use kafka_producer::{Header, Outcome, Record};
+
+use super::Lines;
+use super::reader::{BadLine, Fault, Line};
+use super::report::Reporter;
+use crate::args::ProduceArgs;
+use crate::engine::{Engine, Undelivered};
+use crate::interrupt::Interrupts;
+
+/// What every record has in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    topic: String,
+    partition: Option<u32>,
+    headers: Vec<(String, String)>,
+    pace: Pace,
+}
+
+/// When the next line is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// After the outcome of the one before.
+    OneByOne,
+    /// As soon as there is room.
+    Streaming,
+}
+
+/// Why it ended. Everything sent is resolved, except after `Abandoned`.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// A second signal came.
+    Abandoned,
+    /// A line is not in the format.
+    BadLine(BadLine),
+    Finished,
+    InputFailed(io::Error),
+    /// A signal came.
+    Interrupted,
+    /// Nobody reads stdout any more.
+    OutputClosed,
+}
+
+/// Whether to go on with the next line.
+enum Step {
+    Next,
+    Stop(End),
+}
+
+impl Job {
+    pub(crate) fn new(args: &ProduceArgs) -> Self {
+        Self {
+            topic: args.topic.clone(),
+            partition: args.partition,
+            headers: args.headers.clone(),
+            pace: if args.sync {
+                Pace::OneByOne
+            } else {
+                Pace::Streaming
+            },
+        }
+    }
+}
+
+/// Sends every line and waits until all are resolved.
+pub(crate) async fn write(
+    engine: &impl Engine,
+    job: &Job,
+    lines: mpsc::Receiver<Lines>,
+    reporter: &Reporter,
+    mut interrupts: Interrupts,
+) -> End {
+    let end = send_all(engine, job, lines, reporter, &mut interrupts).await;
+    if matches!(end, End::Interrupted) {
+        eprintln!(
+            "interrupted: waiting for {} lines; interrupt again to end at once",
+            reporter.tally().unresolved.len()
+        );
+    }
+    let finish = async {
+        engine.flush().await;
+        // A record is resolved a moment before its callback is called.
+        reporter.settled().await;
+        engine.close(CLOSE_LIMIT).await;
+    };
+    tokio::select! {
+        biased;
+        () = finish => end,
+        () = second(&end, &mut interrupts) => End::Abandoned,
+    }
+}
+
+/// The signal that ends everything: the second one, or the first two while flushing.
+async fn second(end: &End, interrupts: &mut Interrupts) {
+    if !matches!(end, End::Interrupted) {
+        interrupts.next().await;
+        eprintln!("interrupted: waiting for the last lines; interrupt again to end at once");
+    }
+    interrupts.next().await;
+}
+
+async fn send_all(
+    engine: &impl Engine,
+    job: &Job,
+    mut lines: mpsc::Receiver<Lines>,
+    reporter: &Reporter,
+    interrupts: &mut Interrupts,
+) -> End {
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = interrupts.next() => return End::Interrupted,
+            () = reporter.output_closed() => return End::OutputClosed,
+            batch = lines.recv() => batch,
+        };
+        let batch = match batch {
+            None => return End::Finished,
+            Some(Ok(batch)) if batch.is_empty() => return End::Finished,
+            Some(Ok(batch)) => batch,
+            Some(Err(error)) => return End::InputFailed(error),
+        };
+        for line in batch {
+            match take(engine, job, line, reporter, interrupts).await {
+                Step::Next => {}
+                Step::Stop(end) => return end,
+            }
+        }
+    }
+}
+
+async fn take(
+    engine: &impl Engine,
+    job: &Job,
+    line: Result<Line, BadLine>,
+    reporter: &Reporter,
+    interrupts: &mut Interrupts,
+) -> Step {
+    let line = match line {
+        Ok(line) => line,
+        Err(bad) if bad.fault == Fault::Malformed => return Step::Stop(End::BadLine(bad)),
+        Err(bad) => {
+            reporter.open(bad.number).await;
+            reporter.resolve(bad.number, Err(too_long(bad.problem)));
+            return Step::Next;
+        }
+    };
+
+    tokio::select! {
+        biased;
+        () = reporter.open(line.number) => {}
+        () = interrupts.next() => return Step::Stop(End::Interrupted),
+    }
+    let (resolved, outcome) = oneshot::channel();
+    let sent = tokio::select! {
+        biased;
+        sent = send(engine, job, &line, reporter, resolved) => sent,
+        () = interrupts.next() => {
+            reporter.withdraw(line.number);
+            return Step::Stop(End::Interrupted);
+        }
+    };
+    if let Err(error) = sent {
+        reporter.resolve(line.number, Err(error));
+        return Step::Next;
+    }
+    if job.pace == Pace::OneByOne {
+        tokio::select! {
+            biased;
+            _ = outcome => {}
+            () = interrupts.next() => return Step::Stop(End::Interrupted),
+        }
+    }
+    Step::Next
+}
+
+async fn send(
+    engine: &impl Engine,
+    job: &Job,
+    line: &Line,
+    reporter: &Reporter,
+    resolved: oneshot::Sender<()>,
+) -> Result<(), Undelivered> {
+    let own = line.headers().map(|(key, value)| Header { key, value });
+    let common = job.headers.iter().map(|(key, value)| Header {
+        key: key.as_str(),
+        value: Some(value.as_bytes()),
+    });
+    let headers: Vec<Header<'_>> = own.chain(common).collect();
+    let mut record = Record::to(job.topic.as_str()).headers(&headers);
+    record.partition = job.partition;
+    record.key = line.key();
+    record.value = line.value();
+
+    let (number, reporter) = (line.number, reporter.clone());
+    engine
+        .send(&record, move |outcome| {
+            reporter.resolve(number, outcome);
+            // Nobody waits for it unless lines go one by one.
+            let _ = resolved.send(());
+        })
+        .await
+}
+
+fn too_long(message: String) -> Undelivered {
+    Undelivered {
+        partition: None,
+        error: "MESSAGE_TOO_LARGE",
+        message,
+        outcome: Outcome::NotWritten,
+    }
+}
+
+/// How long closing may take once everything is resolved: connections are closed, no more.
+const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -1,0 +1,223 @@
+//! Wrong usage and configuration: exit code 2, and a sentence that says what to do.
+
+use crate::common::run;
+
+#[test]
+fn produce_without_a_cluster_names_both_ways_to_one() {
+    let ended = run(&["produce", "--topic", "t"], b"").expect(2);
+    ended.says("--bootstrap-server").says("--embedded");
+}
+
+#[test]
+fn a_simulated_and_a_real_cluster_exclude_each_other() {
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--bootstrap-server",
+            "a:1",
+        ],
+        b"",
+    )
+    .expect(2);
+    let property = "bootstrap.servers=a:1";
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--command-property",
+            property,
+        ],
+        b"",
+    )
+    .expect(2)
+    .says("exclude each other");
+}
+
+#[test]
+fn an_unknown_setting_is_answered_with_the_nearest() {
+    let property = "lingr.ms=5";
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--command-property",
+            property,
+        ],
+        b"",
+    )
+    .expect(2)
+    .says("unknown setting lingr.ms; did you mean linger.ms?");
+}
+
+#[test]
+fn a_setting_that_promises_security_is_refused() {
+    let property = "security.protocol=SSL";
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--command-property",
+            property,
+        ],
+        b"",
+    )
+    .expect(2)
+    .says("security.protocol is not supported yet");
+}
+
+#[test]
+fn a_setting_for_a_jvm_warns_and_does_not_stop() {
+    let property = "key.serializer=org.apache.kafka.common.serialization.StringSerializer";
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--command-property",
+            property,
+        ],
+        b"",
+    )
+    .expect(0)
+    .says("warning: key.serializer has no effect outside of a JVM");
+}
+
+#[test]
+fn a_value_out_of_range_is_refused() {
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--request-required-acks",
+            "2",
+        ],
+        b"",
+    )
+    .expect(2)
+    .says("acks is \"2\": expected all, -1, 0 or 1");
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--compression-codec",
+            "brotli",
+        ],
+        b"",
+    )
+    .expect(2)
+    .says("compression.type is \"brotli\"");
+}
+
+#[test]
+fn separators_must_differ() {
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--reader-property",
+            "headers.separator=:",
+        ],
+        b"",
+    )
+    .expect(2)
+    .says("headers.separator and headers.key.separator may not be equal");
+}
+
+#[test]
+fn an_unknown_reader_property_is_refused() {
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--reader-property",
+            "parse.kee=true",
+        ],
+        b"",
+    )
+    .expect(2)
+    .says("unknown reader property parse.kee");
+}
+
+#[test]
+fn a_configuration_file_that_is_not_there_is_named() {
+    run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--command-config",
+            "/nowhere",
+        ],
+        b"",
+    )
+    .expect(2)
+    .says("/nowhere");
+}
+
+#[test]
+fn deprecated_names_work_and_warn() {
+    let ended = run(
+        &[
+            "produce",
+            "--topic",
+            "t",
+            "--embedded",
+            "--producer-property",
+            "acks=all",
+            "--property",
+            "parse.key=true",
+        ],
+        b"k\tv\n",
+    )
+    .expect(0);
+    ended
+        .says("warning: --producer-property is deprecated: use --command-property")
+        .says("warning: --property is deprecated: use --reader-property");
+}
+
+#[test]
+fn perf_wants_a_payload_and_fewer_warmup_records_than_records() {
+    let perf = [
+        "perf",
+        "--topic",
+        "t",
+        "--num-records",
+        "5",
+        "--throughput",
+        "-1",
+    ];
+    run(&perf, b"").expect(2);
+    run(&[&perf[..], &["--record-size", "0"]].concat(), b"").expect(2);
+    run(
+        &[&perf[..], &["--record-size", "1", "--warmup-records", "5"]].concat(),
+        b"",
+    )
+    .expect(2)
+    .says("--warmup-records is 5: expected fewer than --num-records, which is 5");
+}
+
+#[test]
+fn no_command_and_an_unknown_one_are_wrong_usage() {
+    run(&[], b"").expect(2);
+    run(&["consume"], b"").expect(2);
+    run(&["--help"], b"").expect(0);
+}

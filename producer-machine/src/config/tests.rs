@@ -1,0 +1,340 @@
+//! From settings to a `Config`: defaults, both ways in, and the text of every refusal.
+
+#![cfg(test)]
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+
+use expect_test::expect;
+use proptest::prelude::*;
+
+use super::testing::{SERVERS, check, config, wrapped};
+use super::*;
+use crate::config::table::settings;
+
+#[test]
+fn nothing_but_servers_is_javas_default() {
+    let config = config(&[]).unwrap();
+    expect![[r#"
+        Config {
+            batch_size: 16384,
+            bootstrap_servers: [
+                (
+                    "a",
+                    9092,
+                ),
+            ],
+            buffer_memory: 33554432,
+            client_id: "producer-1",
+            compression: None,
+            compression_level: 0,
+            connections_max_idle: 540s,
+            delivery_timeout: 120s,
+            guarantee: Idempotent,
+            linger: 5ms,
+            max_block: 60s,
+            max_in_flight: 5,
+            max_request_size: 1048576,
+            metadata_max_age: 300s,
+            metadata_max_idle: 300s,
+            partitioner_ignore_keys: false,
+            reconnect_backoff: 50ms,
+            reconnect_backoff_max: 1s,
+            request_timeout: 30s,
+            retries: 2147483647,
+            retry_backoff: 100ms,
+            retry_backoff_max: 1s,
+            setup_timeout: 10s,
+            setup_timeout_max: 30s,
+            unknown_fate: Report,
+            compression_threads: None,
+            send_buffer_bytes: Some(
+                131072,
+            ),
+            receive_buffer_bytes: Some(
+                32768,
+            ),
+            warnings: [],
+        }
+    "#]]
+    .assert_debug_eq(&config);
+}
+
+#[test]
+fn the_builder_says_the_same_as_properties() {
+    let built = Config::builder()
+        .bootstrap_servers(["a:9092", "[::1]:9093"])
+        .batch_size(1)
+        .buffer_memory(2)
+        .client_id("me")
+        .compression_threads(3)
+        .connections_max_idle(Duration::from_millis(4))
+        .delivery_timeout(Duration::from_millis(50_000))
+        .guarantee(Guarantee::AtLeastOnce(Acks::Leader))
+        .gzip_level(6)
+        .linger(Duration::from_millis(7))
+        .lz4_level(8)
+        .max_block(Duration::from_millis(9))
+        .max_in_flight(10)
+        .max_request_size(11)
+        .metadata_max_age(Duration::from_millis(12))
+        .metadata_max_idle(Duration::from_millis(13_000))
+        .receive_buffer_bytes(None)
+        .reconnect_backoff(Duration::from_millis(14), Duration::from_millis(15))
+        .request_timeout(Duration::from_millis(16))
+        .retries(17)
+        .retry_backoff(Duration::from_millis(18), Duration::from_millis(19))
+        .send_buffer_bytes(Some(20))
+        .setup_timeout(Duration::from_millis(21), Duration::from_millis(22))
+        .unknown_fate(UnknownFate::Rewrite)
+        .zstd_level(-5)
+        .build()
+        .unwrap();
+    let parsed = Config::from_properties([
+        ("bootstrap.servers", " a:9092, [::1]:9093"),
+        ("batch.size", "1"),
+        ("buffer.memory", "2"),
+        ("client.id", "me"),
+        ("compression.threads", "3"),
+        ("connections.max.idle.ms", "4"),
+        ("delivery.timeout.ms", "50000"),
+        ("acks", "1"),
+        ("enable.idempotence", "false"),
+        ("compression.gzip.level", "6"),
+        ("linger.ms", "7"),
+        ("compression.lz4.level", "8"),
+        ("max.block.ms", "9"),
+        ("max.in.flight.requests.per.connection", "10"),
+        ("max.request.size", "11"),
+        ("metadata.max.age.ms", "12"),
+        ("metadata.max.idle.ms", "13000"),
+        ("receive.buffer.bytes", "-1"),
+        ("reconnect.backoff.ms", "14"),
+        ("reconnect.backoff.max.ms", "15"),
+        ("request.timeout.ms", "16"),
+        ("retries", "17"),
+        ("retry.backoff.ms", "18"),
+        ("retry.backoff.max.ms", "19"),
+        ("send.buffer.bytes", "20"),
+        ("socket.connection.setup.timeout.ms", "21"),
+        ("socket.connection.setup.timeout.max.ms", "22"),
+        ("unknown.fate", "rewrite"),
+        ("compression.zstd.level", "-5"),
+    ])
+    .unwrap();
+    assert_eq!(format!("{built:?}"), format!("{parsed:?}"));
+}
+
+#[test]
+fn what_promises_security_is_refused_and_its_value_not_repeated() {
+    check(
+        &[("security.protocol", "SASL_SSL")],
+        expect![[r#"
+            security.protocol is not supported yet: expected its default
+              (PLAINTEXT), another value came (whether connections are
+              encrypted and authenticated); remove the setting"#]],
+    );
+    check(
+        &[("sasl.jaas.config", "secret")],
+        expect![[r#"
+            sasl.jaas.config is not supported yet: expected its default
+              (null), another value came (SASL); remove the setting"#]],
+    );
+    check(
+        &[
+            ("security.protocol", "plaintext"),
+            ("ssl.protocol", "TLSv1.3"),
+        ],
+        expect!["Idempotent"],
+    );
+    check(&[("ssl.keystore.location", "")], expect!["Idempotent"]);
+}
+
+#[test]
+fn what_only_a_jvm_understands_is_accepted_with_a_warning() {
+    check(
+        &[
+            (
+                "key.serializer",
+                "org.apache.kafka.common.serialization.StringSerializer",
+            ),
+            ("interceptor.classes", "a.B"),
+            ("partitioner.class", "a.C"),
+        ],
+        expect![[r#"
+            Idempotent
+            key.serializer has no effect outside of a JVM (a Java class;
+              keys are bytes here)
+            partitioner.class has no effect outside of a JVM (a Java
+              class; the built-in partitioner is used here)
+            interceptor.classes has no effect outside of a JVM (Java
+              classes)"#]],
+    );
+}
+
+#[test]
+fn what_is_harmless_and_not_built_warns_unless_it_is_the_default() {
+    check(
+        &[
+            ("enable.metrics.push", "false"),
+            ("metrics.num.samples", "2"),
+        ],
+        expect![[r#"
+            Idempotent
+            enable.metrics.push has no effect yet (push metrics to the
+              brokers (KIP-714))"#]],
+    );
+}
+
+#[test]
+fn a_value_out_of_range_names_setting_value_range_and_default() {
+    check(
+        &[("batch.size", "many")],
+        expect![[r#"
+            batch.size is "many": expected a whole number from 0 to
+              2147483647; correct it, or leave it out for the default
+              "16384""#]],
+    );
+    check(
+        &[("linger.ms", "-1")],
+        expect![[r#"
+            linger.ms is "-1": expected milliseconds, a whole number not
+              below 0; correct it, or leave it out for the default "5""#]],
+    );
+    check(
+        &[("acks", "two")],
+        expect![[r#"
+            acks is "two": expected all, -1, 0 or 1; correct it, or
+              leave it out for the default "all""#]],
+    );
+    check(
+        &[("compression.gzip.level", "0")],
+        expect![[r#"
+            compression.gzip.level is "0": expected -1, or a whole
+              number from 1 to 9; correct it, or leave it out for the
+              default "-1""#]],
+    );
+    check(
+        &[("compression.threads", "0")],
+        expect![[r#"
+            compression.threads is "0": expected a whole number from 1
+              to 2147483647"#]],
+    );
+}
+
+#[test]
+fn a_builders_value_out_of_range_is_refused_as_well() {
+    let base = || Config::builder().bootstrap_servers(["a:1"]);
+    let message = |builder: ConfigBuilder| wrapped(&builder.build().unwrap_err().to_string());
+    expect![[r#"
+        request.timeout.ms is "9223372036854775807": expected
+          milliseconds, a whole number from 0 to 2147483647; correct
+          it, or leave it out for the default "30000""#]]
+    .assert_eq(&message(
+        base().request_timeout(Duration::from_millis(i64::MAX as u64)),
+    ));
+    expect![[r#"
+        max.in.flight.requests.per.connection is "0": expected a
+          whole number from 1 to 2147483647; correct it, or leave it
+          out for the default "5""#]]
+    .assert_eq(&message(base().max_in_flight(0)));
+    expect![[r#"
+        retries is "4294967295": expected a whole number from 0 to
+          2147483647; correct it, or leave it out for the default
+          "2147483647""#]]
+    .assert_eq(&message(base().retries(u32::MAX)));
+}
+
+#[test]
+fn servers_come_one_by_one_or_between_commas() {
+    let config = Config::builder()
+        .bootstrap_servers(["a:1, b:2", "c:3"])
+        .build()
+        .unwrap();
+    let hosts: Vec<_> = config
+        .bootstrap_servers
+        .iter()
+        .map(|server| &*server.0)
+        .collect();
+    assert_eq!(hosts, ["a", "b", "c"]);
+}
+
+#[test]
+fn servers_must_be_named() {
+    let error = "bootstrap.servers is not set: name at least one broker as host:port";
+    assert_eq!(Config::builder().build().unwrap_err().to_string(), error);
+    let empty = Config::from_properties([("bootstrap.servers", "  ")]);
+    assert_eq!(empty.unwrap_err().to_string(), error);
+}
+
+#[test]
+fn of_a_name_that_stands_twice_the_last_counts() {
+    let config = config(&[("linger.ms", "wrong"), ("linger.ms", "1")]).unwrap();
+    assert_eq!(config.linger, Duration::from_millis(1));
+}
+
+#[test]
+fn a_batch_of_no_bytes_is_a_batch_of_one_record() {
+    assert_eq!(config(&[("batch.size", "0")]).unwrap().batch_size, 1);
+}
+
+#[test]
+fn a_client_id_must_fit_the_protocol() {
+    let long = "x".repeat(32_768);
+    check(
+        &[("client.id", &long)],
+        expect![[r#"
+            client.id is "xxxxxxxxxxxxxxxxxxxx…": expected at most
+              32767 bytes; correct it, or leave it out for the default """#]],
+    );
+}
+
+#[test]
+#[cfg(feature = "gzip")]
+fn the_level_of_the_chosen_codec_counts() {
+    let level = |codec, name, level| {
+        let properties = vec![("compression.type", codec), (name, level)];
+        config(&properties).unwrap().compression_level
+    };
+    assert_eq!(level("gzip", "compression.gzip.level", "7"), 7);
+    assert_eq!(level("gzip", "compression.zstd.level", "7"), -1);
+    assert_eq!(level("none", "compression.gzip.level", "7"), 0);
+}
+
+#[test]
+#[cfg(not(feature = "gzip"))]
+fn a_codec_that_is_not_compiled_in_names_its_feature() {
+    check(
+        &vec![("compression.type", "gzip")],
+        expect![[r#"
+            compression.type is gzip, which was not compiled in: enable
+              the feature gzip"#]],
+    );
+}
+
+fn any_name() -> impl Strategy<Value = String> {
+    let known: Vec<String> = settings()
+        .map(|setting| setting.name().to_string())
+        .collect();
+    prop_oneof![prop::sample::select(known), ".{0,40}"]
+}
+
+fn any_value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        ".{0,30}",
+        "-?[0-9]{0,22}",
+        "(true|false|all|none|zstd|a:1,b:2|)"
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_settings_panic(list in prop::collection::vec((any_name(), any_value()), 0..6)) {
+        let list = list.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        match Config::from_properties([SERVERS].into_iter().chain(list)) {
+            Ok(config) => prop_assert!(config.linger <= config.delivery_timeout),
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! A producer and a cluster in virtual time: every delay, every fault and every choice out of one
+//! seed, and oracles that say at the end whether the producer kept its promises.
+//!
+//! ```text
+//!  application ──send──> ProducerMachine ──frames──> network ──> hosts ──> Cluster
+//!       ▲                      │  ▲                     ▲
+//!    ledger <───completions────┘  └── time ── loop ── faults
+//! ```
+//!
+//! A test reads as a story:
+//!
+//! ```
+//! use kafka_producer_sim::world::World;
+//!
+//! let mut world = World::new(1).brokers(2).topic("orders", 1);
+//! world.produce("orders", 3);
+//! world.run_until_idle();
+//! assert_eq!(world.log("orders", 0).sequences(), [0, 1, 2]);
+//! world.verify();
+//! ```
+//!
+//! **Invariants.** The same seed and the same verbs give the same run, byte for byte
+//! ([`World::trace`]). The world uses nothing of the producer but its public surface.
+
+mod app;
+mod campaign;
+mod faults;
+mod hosts;
+mod ledger;
+mod network;
+mod oracle;
+mod run;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka_producer_machine::{
+    Compressor, Config, ConnectionId, FlushId, Guarantee, Instant, ProducerMachine, Seed, Unsealed,
+};
+
+use self::app::Backlog;
+use self::faults::Troubles;
+use self::ledger::Ledger;
+use self::network::{Agenda, Link, Weather};
+use self::run::Trace;
+use self::watch::Watch;
+use crate::chance::Chance;
+use crate::cluster::{BrokerId, Cluster, StoredRecord};
+
+pub use self::campaign::{Verdict, run_seed};
+pub use self::ledger::{RecordId, Resolution};
+
+/// A producer, a cluster, the network between them, and time.
+#[derive(Debug)]
+pub struct World {
+    seed: u64,
+    settings: BTreeMap<String, String>,
+    delivery_timeout: Duration,
+    keeps_order: bool,
+    now: Instant,
+    machine: ProducerMachine,
+    cluster: Cluster,
+    links: BTreeMap<ConnectionId, Link>,
+    agenda: Agenda,
+    weather: Weather,
+    troubles: Troubles,
+    network: Chance,
+    workload: Chance,
+    ledger: Ledger,
+    watch: Watch,
+    backlog: Backlog,
+    flushes: BTreeMap<FlushId, u64>,
+    topics: Vec<String>,
+    frame: Unsealed,
+    compressor: Compressor,
+    trace: Trace,
+    notes: Vec<String>,
+    idle_ticks: u32,
+    is_fatal: bool,
+    is_closed: bool,
+}
+
+/// A broker of a world, to be spoken to.
+#[derive(Debug)]
+pub struct BrokerVerbs<'a> {
+    world: &'a mut World,
+    broker: BrokerId,
+}
+
+/// What a partition holds, to be asked.
+#[derive(Clone, Debug)]
+pub struct LogView {
+    records: Vec<StoredRecord>,
+}
+
+impl World {
+    /// A world with one broker and a producer with its defaults.
+    pub fn new(seed: u64) -> Self {
+        let mut cluster = Cluster::new(Chance::stream(seed, "cluster").next_u64());
+        cluster.advance(WALL_AT_ORIGIN);
+        cluster.keep_history();
+        let settings = BTreeMap::new();
+        let config = config_of(&settings, 1);
+        let world = Self {
+            seed,
+            settings,
+            delivery_timeout: Duration::ZERO,
+            keeps_order: true,
+            now: Instant::ORIGIN,
+            machine: ProducerMachine::new(Instant::ORIGIN, config, Seed::new(seed)),
+            cluster,
+            links: BTreeMap::new(),
+            agenda: Agenda::default(),
+            weather: Weather::default(),
+            troubles: Troubles::default(),
+            network: Chance::stream(seed, "network"),
+            workload: Chance::stream(seed, "workload"),
+            ledger: Ledger::default(),
+            watch: Watch::default(),
+            backlog: Backlog::default(),
+            flushes: BTreeMap::new(),
+            topics: Vec::new(),
+            frame: Unsealed::new(),
+            compressor: Compressor::new(),
+            trace: Trace::default(),
+            notes: Vec::new(),
+            idle_ticks: 0,
+            is_fatal: false,
+            is_closed: false,
+        };
+        world.brokers(1)
+    }
+
+    /// The same world with so many brokers.
+    #[must_use]
+    pub fn brokers(mut self, brokers: u32) -> Self {
+        for id in (0..brokers).zip(0..).map(|(_, id)| id) {
+            self.cluster.add_broker(id, &format!("b{id}"), 9092);
+        }
+        self.with_new_producer()
+    }
+
+    /// The same world with a topic.
+    #[must_use]
+    pub fn topic(mut self, name: &str, partitions: u32) -> Self {
+        self.cluster.create_topic(name, partitions);
+        self.topics.push(name.into());
+        self
+    }
+
+    /// The same world with another setting of the producer, by Kafka's name.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(name.into(), value.into());
+        self.with_new_producer()
+    }
+
+    /// Nothing has happened yet, so a producer more or less makes no difference.
+    fn with_new_producer(mut self) -> Self {
+        let brokers = self.broker_ids().len();
+        let config = config_of(&self.settings, brokers);
+        let setting = |name: &str, default: u64| {
+            self.settings
+                .get(name)
+                .and_then(|value| value.parse().ok())
+                .unwrap_or(default)
+        };
+        self.delivery_timeout = Duration::from_millis(setting("delivery.timeout.ms", 120_000));
+        let one_in_flight = setting("max.in.flight.requests.per.connection", 5) == 1;
+        self.keeps_order = config.guarantee() == Guarantee::Idempotent || one_in_flight;
+        let seed = Seed::new(Chance::stream(self.seed, "machine").next_u64());
+        self.machine = ProducerMachine::new(self.now, config, seed);
+        self
+    }
+
+    /// Speaks to a broker.
+    pub fn broker(&mut self, broker: impl Into<BrokerId>) -> BrokerVerbs<'_> {
+        let broker = broker.into();
+        BrokerVerbs {
+            world: self,
+            broker,
+        }
+    }
+
+    /// Lets another broker lead a partition.
+    pub fn move_leader(&mut self, topic: &str, partition: u32, to: impl Into<BrokerId>) {
+        self.cluster.advance(self.wall());
+        self.cluster.move_leader(topic, partition, to);
+        self.wake_waiting();
+        self.drain();
+    }
+
+    /// Resets every connection; what is on its way is lost.
+    pub fn cut_connections(&mut self) {
+        let ids: Vec<ConnectionId> = self.links.keys().copied().collect();
+        for id in ids {
+            self.break_link(id, "connection reset");
+        }
+    }
+
+    /// Looks at the cluster or changes it.
+    pub fn with_cluster<T>(&mut self, act: impl FnOnce(&mut Cluster) -> T) -> T {
+        self.cluster.advance(self.wall());
+        let result = act(&mut self.cluster);
+        self.wake_waiting();
+        result
+    }
+
+    /// The records of a partition.
+    pub fn log(&self, topic: &str, partition: u32) -> LogView {
+        LogView {
+            records: self.cluster.records(topic, partition),
+        }
+    }
+
+    /// What became of a record; `None` while it is pending, or if it was refused.
+    pub fn resolution(&self, id: RecordId) -> Option<&Resolution> {
+        self.ledger
+            .entry(id)
+            .resolution
+            .as_ref()
+            .map(|(_, resolution)| resolution)
+    }
+
+    /// When a record was resolved, counted from when it was accepted.
+    pub fn time_taken(&self, id: RecordId) -> Option<Duration> {
+        let entry = self.ledger.entry(id);
+        Some(entry.resolution.as_ref()?.0.since(entry.accepted?.0))
+    }
+
+    /// How many accepted records are not resolved.
+    pub fn pending(&self) -> usize {
+        self.ledger.pending()
+    }
+
+    /// How many records were acknowledged.
+    pub fn acked(&self) -> usize {
+        self.ledger.acked.len()
+    }
+
+    /// Whether the producer has said that it is closed.
+    pub const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// The virtual time.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// A number that stands for the whole run: the same seed and verbs give the same one (Z1).
+    pub const fn trace(&self) -> u64 {
+        self.trace.hash()
+    }
+
+    /// What went wrong, and when.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn note(&mut self, what: String) {
+        self.notes.push(format!("{:?} {what}", self.now));
+    }
+
+    fn broker_ids(&self) -> Vec<BrokerId> {
+        self.cluster.broker_ids().collect()
+    }
+
+    /// The wall clock in milliseconds.
+    fn wall(&self) -> i64 {
+        let millis = i64::try_from(self.now.as_micros() / 1000).unwrap_or(i64::MAX);
+        WALL_AT_ORIGIN.saturating_add(millis)
+    }
+
+    /// When the wall clock shows this.
+    fn instant_of(&self, wall: i64) -> Instant {
+        let millis = u64::try_from(wall.saturating_sub(WALL_AT_ORIGIN)).unwrap_or(0);
+        Instant::from_millis(millis)
+    }
+
+    /// Longer than anything may take.
+    fn patience(&self) -> Duration {
+        self.delivery_timeout + self.machine.config().max_block() + Duration::from_secs(60)
+    }
+}
+
+impl BrokerVerbs<'_> {
+    /// Stops looking at requests, as a stopped process does: they stay unread.
+    pub fn stop_answering(self) {
+        self.world
+            .troubles
+            .paused
+            .insert(self.broker, Instant::NEVER);
+    }
+
+    /// Goes on with what has come meanwhile.
+    pub fn go_on(self) {
+        self.world.unpause(self.broker);
+        self.world.drain();
+    }
+
+    /// Executes requests, and loses every answer.
+    pub fn lose_answers(self) {
+        let troubles = &mut self.world.troubles;
+        troubles
+            .deaf
+            .insert(self.broker, (faults::Way::Answers, Instant::NEVER));
+    }
+
+    /// Answers again, on new connections.
+    pub fn find_answers(self) {
+        self.world.troubles.deaf.remove(&self.broker);
+    }
+
+    /// Dies, as by SIGKILL.
+    pub fn kill(self) {
+        self.world.crash(self.broker);
+    }
+
+    /// Comes back.
+    pub fn restart(self) {
+        self.world.cluster.start_broker(self.broker);
+    }
+}
+
+impl LogView {
+    /// The records.
+    pub fn records(&self) -> &[StoredRecord] {
+        &self.records
+    }
+
+    /// Their sequences.
+    pub fn sequences(&self) -> Vec<i32> {
+        self.records.iter().map(|record| record.sequence).collect()
+    }
+
+    /// Their epochs.
+    pub fn epochs(&self) -> Vec<i16> {
+        self.records
+            .iter()
+            .map(|record| record.producer_epoch)
+            .collect()
+    }
+
+    /// Their values, as text.
+    pub fn values(&self) -> Vec<String> {
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        self.records
+            .iter()
+            .map(|record| record.value.as_ref().map_or_else(String::new, text))
+            .collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+#[expect(
+    clippy::panic,
+    reason = "a test that sets what no producer takes is wrong"
+)]
+fn config_of(settings: &BTreeMap<String, String>, brokers: usize) -> Config {
+    let servers: Vec<String> = (0..brokers.max(1))
+        .map(|id| format!("b{id}:9092"))
+        .collect();
+    let servers = servers.join(",");
+    let given = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let all = given.chain([("bootstrap.servers", servers.as_str())]);
+    Config::from_properties(all).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What the wall clock shows when virtual time begins.
+const WALL_AT_ORIGIN: i64 = 1_700_000_000_000;

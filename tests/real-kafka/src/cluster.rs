@@ -1,0 +1,110 @@
+//! The three brokers: where they are, how they are broken, and names that nobody used before.
+
+use std::env;
+use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use kafka_producer::Config;
+
+/// The bootstrap servers.
+pub fn bootstrap() -> String {
+    variable("KAFKA_BOOTSTRAP")
+}
+
+/// A variable that `cargo xtask test real-kafka` sets.
+///
+/// # Panics
+///
+/// If it is not set.
+pub fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| {
+        unreachable!("expected {name} in the environment, run cargo xtask test real-kafka")
+    })
+}
+
+/// The settings of a case: this cluster, and `more`.
+///
+/// # Panics
+///
+/// If they contradict each other.
+pub fn config(more: &[(&str, &str)]) -> Config {
+    config_at(&bootstrap(), more)
+}
+
+/// The same with other bootstrap servers.
+///
+/// # Panics
+///
+/// If they contradict each other.
+pub fn config_at(bootstrap: &str, more: &[(&str, &str)]) -> Config {
+    let servers = [("bootstrap.servers", bootstrap)];
+    let properties = servers.iter().chain(more).copied();
+    Config::from_properties(properties).expect("the settings of a case are right")
+}
+
+/// A topic's name that no test of this or any other run has.
+pub fn topic(about: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    format!("{about}-{}-{}-{count}", process::id(), now.as_millis())
+}
+
+/// The right to break brokers. One test of a program has it at a time.
+pub struct Breaker {
+    down: Option<i32>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Breaker {
+    /// Waits for its turn.
+    pub fn take() -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        Self {
+            down: None,
+            // A test that failed has left its broker up again.
+            _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Ends a broker as a crash would.
+    ///
+    /// # Panics
+    ///
+    /// If that is not possible.
+    pub fn kill(&mut self, broker: i32) {
+        self.down = Some(broker);
+        assert!(control("kill", broker), "broker {broker} cannot be killed");
+    }
+
+    /// Starts it again and waits until it is in every ISR.
+    ///
+    /// # Panics
+    ///
+    /// If it does not get there.
+    pub fn restart(&mut self, broker: i32) {
+        assert!(
+            control("restart", broker),
+            "broker {broker} does not start again"
+        );
+        self.down = None;
+    }
+}
+
+impl Drop for Breaker {
+    fn drop(&mut self) {
+        // A test that fails half way must not fail all that come after it.
+        if let Some(broker) = self.down {
+            control("restart", broker);
+        }
+    }
+}
+
+fn control(what: &str, broker: i32) -> bool {
+    let mut command = Command::new(variable("KAFKA_CONTROL"));
+    command.args(["kafka", what, "--node", &broker.to_string()]);
+    let status = command.stdin(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
