@@ -27,7 +27,7 @@ pub(crate) use batch::{Batch, BatchKey, Content, Fate, PartitionKey, Stage, Susp
 pub(crate) use budget::{Budget, Class};
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place, Turn};
 
 use crate::action::CompressJob;
 use crate::config::Config;
@@ -197,27 +197,24 @@ impl Accumulator {
         }
         let closed = self.close_open(key);
         match self.open(now, key, record, hurry, claim.reserved()) {
-            Ok(opened) => {
-                let mut appended = self.append(now, key, record, hurry, claim);
-                let oversized = self.partitions[key.0 as usize]
-                    .open
-                    .as_ref()
-                    .is_some_and(|open| open.class.is_none());
-                appended.opened = Some(opened);
-                // A batch of its own takes no second record (E136) and need not wait.
-                appended.closed = closed.or(if oversized {
-                    self.close_open(key)
-                } else {
-                    None
-                });
-                appended
-            }
+            Ok(opened) => Appended {
+                opened: Some(opened),
+                closed,
+                ..self.append(now, key, record, hurry, claim)
+            },
             Err(needed) => Appended {
                 result: Err(needed),
                 closed,
                 opened: None,
             },
         }
+    }
+
+    /// Whether the open batch has a buffer of its own: it takes no second record (E136) and need
+    /// not wait for one.
+    pub(crate) fn is_oversized(&self, key: PartitionKey) -> bool {
+        let open = self.partitions[key.0 as usize].open.as_ref();
+        open.is_some_and(|open| open.class.is_none())
     }
 
     /// What opening a batch for this record takes at least.
@@ -280,10 +277,7 @@ impl Accumulator {
             return Err(charge);
         }
         self.budget.charge(charge);
-        let buffer = class.map_or_else(
-            || Vec::with_capacity(bound),
-            |class| self.budget.buffer(class),
-        );
+        let buffer = self.buffer_for(class, bound);
         Ok(self.install(now, key, class, charge, OpenBatch::new(buffer), hurry))
     }
 
@@ -370,27 +364,25 @@ impl Accumulator {
         if self.codec == Codec::None {
             return None;
         }
-        let batch = self.batches.get_mut(key.0 as usize)?;
-        let Content::Finished { body, .. } = &batch.content else {
+        let content = &self.batches.get(key.0 as usize)?.content;
+        let Content::Finished { body, .. } = content else {
             return None;
         };
         let records = body.clone();
-        let job = JobId(self.next_job);
-        self.next_job += 1;
         let copy = compression::max_compressed_len(self.codec, records.len());
         let class = self.budget.class_for(copy);
         let charge = class.map_or(copy, |class| self.budget.size_of(class));
-        let out = class.map_or_else(
-            || Vec::with_capacity(copy),
-            |class| self.budget.buffer(class),
-        );
+        let out = self.buffer_for(class, copy);
         self.budget.charge(charge);
+        let job = JobId(self.next_job);
+        self.next_job += 1;
+        self.jobs.insert(job, key);
+        let batch = self.batches.get_mut(key.0 as usize)?;
         batch.charge += charge;
         batch.content = Content::Compressing {
             job,
             records: records.clone(),
         };
-        self.jobs.insert(job, key);
         Some(CompressJob {
             id: job,
             codec: self.codec,
@@ -490,10 +482,7 @@ impl Accumulator {
             return Err(charge);
         }
         self.budget.charge(charge);
-        let buffer = class.map_or_else(
-            || Vec::with_capacity(bound),
-            |class| self.budget.buffer(class),
-        );
+        let buffer = self.buffer_for(class, bound);
         let group = self.groups.open();
         let mut chunk = self.chunk(now, buffer, charge);
         chunk.group = Some(group);
@@ -517,7 +506,7 @@ impl Accumulator {
             group: None,
             serial: self.take_serial(),
             created: now,
-            deadline: now + self.max_block,
+            deadline: now + self.max_block.min(self.delivery_timeout),
             charge,
             limit: charge,
         }
@@ -569,6 +558,37 @@ impl Accumulator {
         chunk
     }
 
+    /// Whether there is an open batch that ends by this deadline.
+    fn is_due_by(&self, key: PartitionKey, deadline: Instant) -> bool {
+        let open = self.partitions[key.0 as usize].open.as_ref();
+        open.is_some_and(|open| self.batches[open.key.0 as usize].deadline <= deadline)
+    }
+
+    /// Opens a batch for this record even if the budget does not allow it.
+    fn open_overdrawn(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        record: &RecordBody<'_>,
+    ) -> BatchKey {
+        self.open(now, key, record, Hurry::Now, 0)
+            .unwrap_or_else(|charge| {
+                self.budget.charge(charge);
+                let class = self.budget.class_for(record.upper_bound());
+                let buffer = self.buffer_for(class, charge);
+                let records = OpenBatch::new(buffer);
+                self.install(now, key, class, charge, records, Hurry::Now)
+            })
+    }
+
+    /// A buffer of a class, or one of its own for what no class holds.
+    fn buffer_for(&mut self, class: Option<Class>, bytes: usize) -> Vec<u8> {
+        match class {
+            Some(class) => self.budget.buffer(class),
+            None => Vec::with_capacity(bytes),
+        }
+    }
+
     /// Places a record that has a receipt already. It must go on: what it needs is charged even
     /// if the budget is used up, but a batch grows only while there is room.
     pub(crate) fn place(
@@ -578,25 +598,19 @@ impl Accumulator {
         record: &RecordBody<'_>,
         receipt: Receipt,
         oldest: u64,
+        accepted: Instant,
     ) -> Appended {
         let mut closed = None;
         let mut opened = None;
-        if !self.has_room(key, record) && !self.grow(key, record, 0) {
+        // The time that was spent waiting for metadata counts.
+        let deadline = accepted + self.delivery_timeout;
+        let joins = self.is_due_by(key, deadline)
+            && (self.has_room(key, record) || self.grow(key, record, 0));
+        if !joins {
             closed = self.close_open(key);
-            let bound = record.upper_bound();
-            opened = match self.open(now, key, record, Hurry::Now, 0) {
-                Ok(opened) => Some(opened),
-                Err(charge) => {
-                    self.budget.charge(charge);
-                    let class = self.budget.class_for(bound);
-                    let buffer = class.map_or_else(
-                        || Vec::with_capacity(bound),
-                        |class| self.budget.buffer(class),
-                    );
-                    let records = OpenBatch::new(buffer);
-                    Some(self.install(now, key, class, charge, records, Hurry::Now))
-                }
-            };
+            let batch = self.open_overdrawn(now, key, record);
+            self.batches[batch.0 as usize].deadline = deadline;
+            opened = Some(batch);
         }
         if let Some(open) = &mut self.partitions[key.0 as usize].open {
             open.append_held(record, receipt.group, receipt.index);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 use slab::Slab;
 
-use super::batch::{Batch, BatchKey, Stage};
+use super::batch::{Batch, BatchKey, PartitionKey, Stage};
 use super::budget::Class;
 use super::groups::{Run, Runs};
 use crate::brokers::NodeId;
@@ -65,9 +65,19 @@ pub(crate) struct Partition {
     pub(crate) place: Place,
     /// The lane in whose queue it stands, though it may have nothing to send any more.
     pub(crate) queued_in: Option<NodeId>,
+    /// The number of that turn. Those of earlier turns, left behind in the queues of former
+    /// leaders, count no more: else a leader that comes back would find two.
+    pub(crate) turn: u32,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
     pub(crate) backoff_at: Option<Instant>,
+}
+
+/// A partition's turn in the queue of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) partition: PartitionKey,
+    pub(crate) number: u32,
 }
 
 /// How many batches of a partition may be in flight.
@@ -185,8 +195,19 @@ impl Partition {
             sequences: Sequences::default(),
             place: Place::Nowhere,
             queued_in: None,
+            turn: 0,
             class: Class::default(),
             backoff_at: None,
+        }
+    }
+
+    /// A turn in the queue of this node; those taken before are void.
+    pub(crate) const fn take_turn(&mut self, partition: PartitionKey, node: NodeId) -> Turn {
+        self.turn = self.turn.wrapping_add(1);
+        self.queued_in = Some(node);
+        Turn {
+            partition,
+            number: self.turn,
         }
     }
 
@@ -309,6 +330,20 @@ impl Partition {
         batch.stage = Stage::InFlight(on);
         self.in_flight += 1;
         self.connection = Some(on);
+    }
+
+    /// A batch was acknowledged; its request has ended already.
+    ///
+    /// An acknowledgement of something sent before a failure says nothing about what goes again:
+    /// while a numbered batch waits for that, the partition stays at one in flight.
+    pub(crate) fn acknowledged(&mut self, batch: &Batch) {
+        let Some(numbering) = batch.numbering else {
+            return;
+        };
+        self.sequences.acknowledged(numbering, batch.count);
+        if self.sequences.outstanding() <= self.in_flight {
+            self.sequences.establish();
+        }
     }
 
     /// A batch's request ended, one way or another.

@@ -119,7 +119,10 @@ impl ProducerMachine {
             brokers: Brokers::new(&config),
             metadata: Metadata::new(now, &config),
             session: if idempotent {
-                Session::Wanted(now)
+                Session::Wanted {
+                    at: now,
+                    replaces: None,
+                }
             } else {
                 Session::Off
             },

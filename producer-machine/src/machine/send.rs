@@ -1,14 +1,18 @@
 //! The road of a record into its batch, and of those who wait for room.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use kafka_producer_proto::ErrorCode;
 use kafka_producer_proto::batch::{HEADER_LEN, Header, HeaderRef, RecordBody, RecordIter};
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
 use crate::accumulator::{Appended, BatchKey, Chunk, Claim, PartitionKey};
+use crate::brokers::NodeId;
 use crate::error::{SendError, Shortage};
 use crate::event::Event;
+use crate::metadata::TopicView;
 use crate::partitioner::{self, Choice};
 use crate::record::Topic;
 use crate::waiters::Wish;
@@ -32,17 +36,16 @@ impl ProducerMachine {
         record: &Record<'_>,
     ) -> Result<Receipt, SendError> {
         let now = self.tick(now);
-        let Some(reserved) = self.waiters.granted(waiter) else {
+        let Some(own) = self.waiters.granted(waiter) else {
             return self.accept(now, record, Claim::Newcomer);
         };
+        // Who came first is served first: what is set aside for those behind counts too, or an
+        // application that awaits its sends one after the other would wait for itself.
+        let reserved = own + self.waiters.granted_behind(waiter);
         let before = self.accumulator.budget.used();
         let result = self.accept(now, record, Claim::Waiter(reserved));
-        let taken = self
-            .accumulator
-            .budget
-            .used()
-            .saturating_sub(before)
-            .min(reserved);
+        let taken = self.accumulator.budget.used().saturating_sub(before);
+        let taken = taken.min(reserved);
         self.accumulator.budget.unreserve(taken);
         self.waiters.used(waiter, taken);
         if let Err(SendError::Full(shortage)) = &result {
@@ -55,9 +58,7 @@ impl ProducerMachine {
     /// The room was not enough: what was reserved is free again, the place is kept.
     fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
         if let Some(before) = self.waiters.wait_again(waiter, shortage.bytes) {
-            self.accumulator
-                .budget
-                .unreserve(before.granted.unwrap_or(0));
+            self.accumulator.budget.unreserve(before.granted);
             self.timers.arm(before.deadline, Timer::Waiter(waiter));
         }
     }
@@ -94,6 +95,9 @@ impl ProducerMachine {
             return Err(SendError::UnknownHandle);
         };
         if view.partitions.is_empty() {
+            if !view.can_be_asked_for() {
+                return Err(never_a_topic(view));
+            }
             return self.hold(now, topic, record.partition, &body, claim);
         }
         view.used = now;
@@ -187,25 +191,27 @@ impl ProducerMachine {
             let leader = self.accumulator.partitions[key.0 as usize].leader;
             SendError::Full(Shortage {
                 bytes,
-                broker: leader.and_then(|node| node.broker()),
+                broker: leader.and_then(NodeId::broker),
             })
         })
     }
 
-    /// Arms the timers of a batch that was opened, and lets one that was closed leave.
+    /// Arms the timers of a batch that was opened, and lets those that are full leave.
     pub(super) fn on_appended(&mut self, now: Instant, key: PartitionKey, appended: &Appended) {
-        if let Some(opened) = appended.opened {
-            let batch = &self.accumulator.batches[opened.0 as usize];
-            let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
-            self.timers.arm(deadline, Timer::Delivery(serial, opened));
-            if appended.closed != Some(opened) {
-                self.timers.arm(linger_at, Timer::Linger(serial, opened));
-            }
-        }
         if let Some(closed) = appended.closed {
             self.on_closed(now, closed);
-        } else if appended.opened.is_some() {
+        }
+        let Some(opened) = appended.opened else {
+            return;
+        };
+        let batch = &self.accumulator.batches[opened.0 as usize];
+        let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
+        self.timers.arm(deadline, Timer::Delivery(serial, opened));
+        if !self.accumulator.is_oversized(key) {
+            self.timers.arm(linger_at, Timer::Linger(serial, opened));
             self.reconsider(now, key);
+        } else if let Some(closed) = self.accumulator.close_open(key) {
+            self.on_closed(now, closed);
         }
     }
 
@@ -316,7 +322,7 @@ impl ProducerMachine {
 
     fn place_chunk(&mut self, now: Instant, topic: TopicHandle, chunk: Chunk) {
         let mut left = self.accumulator.chunk_like(&chunk);
-        let (serial, charge) = (chunk.serial, chunk.charge);
+        let (serial, charge, created) = (chunk.serial, chunk.charge, chunk.created);
         let (closed, partitions, runs) = chunk.into_parts();
         let receipts = Chunk::receipts(runs.as_slice());
         let records = RecordIter::new(&closed.records, closed.base_timestamp);
@@ -332,7 +338,9 @@ impl ProducerMachine {
             };
             match self.place_where(now, topic, partition, &body) {
                 Some(key) => {
-                    let appended = self.accumulator.place(now, key, &body, receipt, serial);
+                    let appended = self
+                        .accumulator
+                        .place(now, key, &body, receipt, serial, created);
                     self.on_appended(now, key, &appended);
                 }
                 None => left.append_again(&body, partition, receipt),
@@ -384,8 +392,8 @@ impl ProducerMachine {
     ) -> WaiterId {
         let now = self.tick(now);
         let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
-        self.timers.arm(deadline, Timer::Waiter(id));
         if self.is_open() {
+            self.timers.arm(deadline, Timer::Waiter(id));
             // While somebody waits for memory nothing lingers (E8).
             self.stop_lingering(now);
         } else {
@@ -418,9 +426,7 @@ impl ProducerMachine {
         let now = self.tick(now);
         if let Some(ended) = self.waiters.remove(waiter) {
             self.timers.disarm(ended.deadline, Timer::Waiter(waiter));
-            self.accumulator
-                .budget
-                .unreserve(ended.granted.unwrap_or(0));
+            self.accumulator.budget.unreserve(ended.granted);
         }
         self.conclude(now);
     }
@@ -434,9 +440,18 @@ impl ProducerMachine {
 
     /// Tells a waiter that its wait is over, so that it finds out why.
     pub(super) fn wake_waiter(&mut self, id: WaiterId) {
-        if self.waiters.granted(id).is_none() {
-            self.waiters.grant(id, 0);
-            self.events.push_back(Event::SpaceReady(id));
+        match self.waiters.wish(id) {
+            Some(Wish::Space(_)) if self.waiters.granted(id).is_none() => {
+                self.waiters.grant(id, 0);
+                self.events.push_back(Event::SpaceReady(id));
+            }
+            Some(Wish::Topic(_)) => {
+                if let Some(waiter) = self.waiters.remove(id) {
+                    self.timers.disarm(waiter.deadline, Timer::Waiter(id));
+                    self.events.push_back(Event::MetadataReady(id));
+                }
+            }
+            Some(Wish::Space(_)) | None => {}
         }
     }
 
@@ -473,6 +488,14 @@ fn header_of(header: HeaderRef<'_>) -> Header<'_> {
     Header {
         key: core::str::from_utf8(header.key).unwrap_or_default(),
         value: header.value,
+    }
+}
+
+#[cold]
+fn never_a_topic(view: &TopicView) -> SendError {
+    SendError::Topic {
+        topic: Arc::clone(&view.name),
+        code: view.refusal.unwrap_or(ErrorCode::INVALID_TOPIC_EXCEPTION),
     }
 }
 
