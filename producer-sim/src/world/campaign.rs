@@ -87,6 +87,7 @@ fn check_alive(world: &mut World) {
         let is_delivered = (0..5).any(|_| {
             let id = world.send(&Record::to(&topic).value(b"after all").partition(0));
             world.run_until_idle();
+            world.run_for(Duration::from_secs(1));
             last = world.resolution(id).cloned();
             matches!(last, Some(Resolution::Acked { .. }))
         });
