@@ -75,6 +75,9 @@ enum Asking {
     Nothing,
 }
 
+/// Kafka's limit on the length of a topic's name.
+const MAX_TOPIC_NAME: usize = 249;
+
 /// The cluster as far as it is known.
 #[derive(Debug)]
 pub(crate) struct Metadata {
@@ -89,6 +92,8 @@ pub(crate) struct Metadata {
     /// Partitions with data and without a leader.
     leaderless: BTreeSet<PartitionKey>,
     asking: Asking,
+    /// How often everything was asked for and answered.
+    refreshes: u64,
     next: Instant,
     last_sent: Option<Instant>,
     /// Answers in a row that brought nothing new although something is missing.
@@ -110,6 +115,7 @@ impl Metadata {
             unknown: BTreeSet::new(),
             leaderless: BTreeSet::new(),
             asking: Asking::Nothing,
+            refreshes: 0,
             next: now,
             last_sent: None,
             fruitless: 0,
@@ -128,12 +134,13 @@ impl Metadata {
         let handle = TopicHandle(self.topics.len() as u32);
         let name: Arc<str> = Arc::from(name);
         self.by_name.insert(Arc::clone(&name), handle);
+        let refusal = (MAX_TOPIC_NAME < name.len()).then_some(ErrorCode::INVALID_TOPIC_EXCEPTION);
         self.topics.push(TopicView {
             name,
             id: Uuid::ZERO,
             partitions: Vec::new(),
             available: Vec::new(),
-            refusal: None,
+            refusal,
             sticky: Sticky::default(),
             used: now,
             wanted_until: now,
@@ -156,6 +163,9 @@ impl Metadata {
         let Some(topic) = self.topics.get_mut(handle.0 as usize) else {
             return;
         };
+        if !topic.can_be_asked_for() {
+            return;
+        }
         topic.used = now;
         topic.wanted_until = until;
         topic.refusal = None;
@@ -172,6 +182,19 @@ impl Metadata {
             None => now,
         };
         self.next = self.next.min(soonest);
+    }
+
+    /// How often everything was asked for and answered.
+    pub(crate) const fn refreshes(&self) -> u64 {
+        self.refreshes
+    }
+
+    /// What `refreshes` will be once a request that is yet to be sent is answered.
+    pub(crate) const fn next_refresh(&self) -> u64 {
+        match self.asking {
+            Asking::Everything => self.refreshes + 2,
+            Asking::Newcomers | Asking::Nothing => self.refreshes + 1,
+        }
     }
 
     /// A partition has data and no leader: it is asked for until it has one.
@@ -272,6 +295,7 @@ impl Metadata {
             self.fruitless.saturating_add(1)
         };
         if asked == Asking::Everything {
+            self.refreshes += 1;
             self.next = now + self.max_age;
         }
         if self.unknown.is_empty() && self.leaderless.is_empty() {
@@ -332,6 +356,7 @@ impl Metadata {
         let idle_since = now - self.max_idle;
         self.topics
             .iter()
+            .filter(|topic| topic.can_be_asked_for())
             .filter(|topic| idle_since <= topic.used || now < topic.wanted_until)
             .map(|topic| String::from(&*topic.name))
             .collect()
@@ -347,6 +372,12 @@ impl Metadata {
 }
 
 impl TopicView {
+    /// Whether a request may carry the name. A longer one belongs to no topic, and one above
+    /// 32,767 bytes fits no request.
+    pub(crate) fn can_be_asked_for(&self) -> bool {
+        self.name.len() <= MAX_TOPIC_NAME
+    }
+
     fn apply_partitions(
         &mut self,
         version: i16,

@@ -65,8 +65,9 @@ pub(crate) enum Fate {
 pub(crate) enum Suspicion {
     /// Never: the retry will tell.
     None,
-    /// Once: asked again after a metadata refresh.
-    Once,
+    /// It has: its word is final once metadata were refreshed so often in all, for until then
+    /// it may be the wrong broker to ask.
+    Until(u64),
 }
 
 /// A batch.

@@ -19,7 +19,7 @@ use crate::brokers::MAX_FRAME;
 use crate::connection::{Ask, Negotiated, Phase, SentBatch, ThrottleRule, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Notice};
-use crate::idempotence::{Identity, Session};
+use crate::idempotence::Identity;
 use crate::{ConnectionId, Instant, TopicHandle};
 
 /// What a broker says of one batch.
@@ -280,15 +280,20 @@ impl ProducerMachine {
         match code {
             ErrorCode::NONE if 0 <= response.producer_id && 0 <= response.producer_epoch => {
                 self.session_failures = 0;
-                self.session = Session::Ready(Identity {
+                let identity = Identity {
                     producer_id: response.producer_id,
                     producer_epoch: response.producer_epoch,
-                });
+                };
+                if self.session.begin(identity).is_some() {
+                    self.tell_bumped(identity);
+                }
                 for key in core::mem::take(&mut self.without_identity) {
                     self.reconsider(now, key);
                 }
             }
             ErrorCode::NONE => {
+                // The request is no longer in flight: its end brings no second try.
+                self.ask_identity_later(now);
                 return Err(alloc::format!(
                     "a producer id and epoch of 0 or more were expected, {} and {} came",
                     response.producer_id,
@@ -311,7 +316,7 @@ impl ProducerMachine {
     pub(super) fn ask_identity_later(&mut self, now: Instant) {
         let delay = self.retry.delay(self.session_failures, &mut self.jitter);
         self.session_failures = self.session_failures.saturating_add(1);
-        self.session = Session::Wanted(now + delay);
+        self.session.ask_again(now + delay);
     }
 
     fn on_produce(

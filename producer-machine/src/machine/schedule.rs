@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::brokers::{LeastLoaded, NodeId};
 use crate::connection::Phase;
 use crate::event::{Event, Notice};
-use crate::idempotence::{Bumped, Identity, Session};
+use crate::idempotence::{Bumped, Identity};
 use crate::{ConnectionId, Instant};
 
 impl ProducerMachine {
@@ -62,9 +62,11 @@ impl ProducerMachine {
     }
 
     pub(super) fn on_lingered(&mut self, now: Instant, batch: BatchKey) {
-        let key = self.accumulator.batches[batch.0 as usize].partition;
-        self.set_due(key);
-        self.reconsider(now, key);
+        if let Some(batch) = self.accumulator.batches.get(batch.0 as usize) {
+            let key = batch.partition;
+            self.set_due(key);
+            self.reconsider(now, key);
+        }
     }
 
     fn set_due(&mut self, key: PartitionKey) {
@@ -117,8 +119,7 @@ impl ProducerMachine {
             Place::Ready(node) if partition.queued_in == Some(node) => {}
             Place::Ready(node) => {
                 if let Some(lane) = self.brokers.lanes.get_mut(&node) {
-                    lane.ready.push_back(key);
-                    partition.queued_in = Some(node);
+                    lane.ready.push_back(partition.take_turn(key, node));
                 }
             }
         }
@@ -176,7 +177,7 @@ impl ProducerMachine {
 
     /// Opens a connection, or waits for the end of the backoff.
     pub(super) fn connect(&mut self, now: Instant, node: NodeId) {
-        let Some(lane) = self.brokers.lanes.get(&node) else {
+        let Some(lane) = self.brokers.lanes.get(&node).filter(|_| !self.is_over()) else {
             return;
         };
         if now < lane.not_before {
@@ -216,11 +217,7 @@ impl ProducerMachine {
     /// Sees to what any broker can answer: metadata and the producer id.
     pub(super) fn service_control(&mut self, now: Instant) {
         self.control_at = None;
-        let identity = match self.session {
-            Session::Wanted(at) => Some(at),
-            Session::Asking | Session::Off | Session::Ready(_) => None,
-        };
-        let due = [self.metadata.due_at(), identity]
+        let due = [self.metadata.due_at(), self.session.wanted_at()]
             .into_iter()
             .flatten()
             .min();
@@ -244,12 +241,16 @@ impl ProducerMachine {
     fn bump(&mut self, now: Instant, old: Identity) {
         match self.session.bump(now, old) {
             Bumped::Already => {}
-            Bumped::Epoch(identity) => self.notice(Notice::EpochBumped {
-                producer_id: identity.producer_id,
-                producer_epoch: identity.producer_epoch,
-            }),
+            Bumped::Epoch(identity) => self.tell_bumped(identity),
             Bumped::Exhausted => self.service_control(now),
         }
+    }
+
+    pub(super) fn tell_bumped(&mut self, identity: Identity) {
+        self.notice(Notice::EpochBumped {
+            producer_id: identity.producer_id,
+            producer_epoch: identity.producer_epoch,
+        });
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {

@@ -95,7 +95,9 @@ impl ProducerMachine {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
         partition.acknowledged(batch);
-        let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset;
+        // Offsets that no log can have are as good as none: nobody adds to them and overflows.
+        let end = answer.base_offset.checked_add(i64::from(batch.count));
+        let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset && end.is_some();
         let written = Written {
             topic: partition.topic,
             partition: partition.index,
@@ -200,13 +202,13 @@ impl ProducerMachine {
             Fate::NotWritten => self.renumber(now, key, code),
             Fate::InDoubt(_) if rewrite => self.renumber(now, key, code),
             Fate::InDoubt(Suspicion::None) => {
-                // Metadata may be old, and this broker the wrong one to ask.
-                batch.fate = Fate::InDoubt(Suspicion::Once);
-                self.metadata.refresh(now, &mut self.jitter);
-                self.service_control(now);
-                self.retry_or_fail(now, key, code);
+                batch.fate = Fate::InDoubt(Suspicion::Until(self.metadata.next_refresh()));
+                self.ask_elsewhere(now, key, code);
             }
-            Fate::InDoubt(Suspicion::Once) => {
+            Fate::InDoubt(Suspicion::Until(refresh)) if self.metadata.refreshes() < refresh => {
+                self.ask_elsewhere(now, key, code);
+            }
+            Fate::InDoubt(Suspicion::Until(_)) => {
                 let partition = batch.partition;
                 let message = answer.message.clone();
                 self.fail(now, key, ProduceError::Broker { code, message });
@@ -216,6 +218,13 @@ impl ProducerMachine {
                 self.suspect_loss(partition);
             }
         }
+    }
+
+    /// Metadata may be old, and this broker the wrong one to ask: once more after a refresh.
+    fn ask_elsewhere(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+        self.metadata.refresh(now, &mut self.jitter);
+        self.service_control(now);
+        self.retry_or_fail(now, key, code);
     }
 
     fn suspect_loss(&mut self, key: PartitionKey) {
