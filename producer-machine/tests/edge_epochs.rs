@@ -35,11 +35,11 @@ fn edge_e67_an_unknown_sequence_at_the_head_bumps_once_and_the_batch_goes_from_z
         (first.identity(), first.batch().values[0].as_str()),
         ((100, 1, 0), "a")
     );
-    bench.acknowledge(&first, 0);
+    bench.acknowledge_at(&first, 0);
     bench.advance_ms(1_000);
     for (seen, value) in bench.take_requests().iter().zip(["b", "c"]) {
         assert_eq!(seen.batch().values, [value], "in order");
-        bench.acknowledge(seen, i64::from(seen.batch().sequence));
+        bench.acknowledge_at(seen, i64::from(seen.batch().sequence));
     }
     assert_eq!(bench.bumps(), [(100, 1)], "exactly one bump");
     assert_eq!(receipts.map(|r| bench.offset_of(r)), [0, 1, 2].map(Some));
@@ -69,7 +69,7 @@ fn edge_e70_an_unknown_producer_id_bumps_unless_the_log_start_is_unknown() {
     });
     let third = bench.await_request();
     assert_eq!(third.identity(), (100, 1, 0));
-    bench.acknowledge(&third, 500);
+    bench.acknowledge_at(&third, 500);
     assert_eq!(bench.offset_of(receipt), Some(500));
     assert_eq!(bench.bumps(), [(100, 1)]);
     bench.assert_settled();
@@ -91,11 +91,11 @@ fn edge_e71_batches_behind_an_unknown_producer_id_cause_no_second_bump() {
     bench.answer(&sent[2], UNKNOWN_ID);
     let first = bench.await_request();
     assert_eq!(first.identity(), (100, 1, 0));
-    bench.acknowledge(&first, 0);
+    bench.acknowledge_at(&first, 0);
     bench.advance_ms(1_000);
     for (seen, sequence) in bench.take_requests().iter().zip(1..) {
         assert_eq!(seen.identity(), (100, 1, sequence));
-        bench.acknowledge(seen, i64::from(sequence));
+        bench.acknowledge_at(seen, i64::from(sequence));
     }
     assert_eq!(bench.bumps(), [(100, 1)]);
     assert_eq!(receipts.map(|r| bench.offset_of(r)), [0, 1, 2].map(Some));
@@ -117,17 +117,17 @@ fn edge_e72_what_was_sent_under_the_old_id_ends_under_it_and_the_rest_takes_the_
     );
     let queued = bench.produce(1, "c");
     bench.answer(&old, TIMED_OUT);
-    bench.acknowledge(&renewed, 1);
+    bench.acknowledge_at(&renewed, 1);
 
     let retried = bench.await_request();
     assert_eq!(
         retried.batches, old.batches,
         "sent under the old id, it ends under it"
     );
-    bench.acknowledge(&retried, 1);
+    bench.acknowledge_at(&retried, 1);
     let last = bench.take_request();
     assert_eq!((last.identity(), last.batch().partition), ((101, 0, 0), 1));
-    bench.acknowledge(&last, 2);
+    bench.acknowledge_at(&last, 2);
     assert!([reset, sent, queued].iter().all(|&r| bench.is_acked(r)));
     bench.assert_settled();
 }
@@ -153,7 +153,7 @@ fn edge_e75_after_the_last_epoch_comes_a_new_producer_id() {
         bench.advance_ms(1);
         for seen in bench.take_requests() {
             identities.extend(seen.batches.iter().map(|batch| batch.identity()));
-            bench.acknowledge(&seen, 5);
+            bench.acknowledge_at(&seen, 5);
         }
     }
     assert_eq!(identities, [(101, 0, 0), (101, 0, 0)], "both restart");
@@ -218,7 +218,7 @@ fn edge_e143_after_a_broker_restart_no_batch_in_doubt_is_numbered_anew() {
         newest = bench.await_request();
     }
     assert_eq!(newest.batches, sent[4].batches);
-    bench.acknowledge(&newest, 5);
+    bench.acknowledge_at(&newest, 5);
 
     for receipt in &receipts[..4] {
         assert_eq!(bench.failure_of(*receipt).outcome, Outcome::MaybeWritten);
@@ -230,7 +230,7 @@ fn edge_e143_after_a_broker_restart_no_batch_in_doubt_is_numbered_anew() {
         (next.identity(), next.batch().values[0].as_str()),
         ((100, 1, 0), "f")
     );
-    bench.acknowledge(&next, 6);
+    bench.acknowledge_at(&next, 6);
     assert_eq!(bench.offset_of(fresh), Some(6));
     bench.assert_settled();
 }

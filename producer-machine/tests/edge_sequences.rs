@@ -18,7 +18,7 @@ fn edge_e59_up_to_five_batches_are_in_flight_once_the_partition_is_established()
     let alone = bench.take_request();
     assert_eq!(alone.identity(), (100, 0, 0));
     assert!(bench.requests.is_empty(), "before the first ack one goes");
-    bench.acknowledge(&alone, 0);
+    bench.acknowledge_at(&alone, 0);
     assert_eq!(bench.offset_of(first), Some(0));
 
     bench.send_to("t", 0, "c, in one batch with d");
@@ -30,12 +30,12 @@ fn edge_e59_up_to_five_batches_are_in_flight_once_the_partition_is_established()
         [1, 2, 4, 5, 6],
         "at most five; records are counted"
     );
-    bench.acknowledge(&five[0], 1);
+    bench.acknowledge_at(&five[0], 1);
     assert_eq!(bench.offset_of(second), Some(1));
     let sixth = bench.take_request();
     assert_eq!(sixth.identity(), (100, 0, 7), "one ack makes room for one");
     for seen in five[1..].iter().chain([&sixth]) {
-        bench.acknowledge(seen, i64::from(seen.batch().sequence));
+        bench.acknowledge_at(seen, i64::from(seen.batch().sequence));
     }
     let offsets = receipts.map(|receipt| bench.offset_of(receipt));
     assert_eq!(offsets, [3, 4, 5, 6, 7].map(Some));
@@ -56,7 +56,7 @@ fn edge_e60_after_a_retriable_failure_batches_go_again_in_order_one_at_a_time() 
         assert_eq!(again.batches, before.batches, "the same to the byte");
         bench.advance_ms(3_000);
         assert!(bench.requests.is_empty(), "one at a time");
-        bench.acknowledge(&again, number as i64 + 1);
+        bench.acknowledge_at(&again, number as i64 + 1);
         assert_eq!(bench.offset_of(receipts[number]), Some(number as i64 + 1));
     }
     assert_eq!(bench.bumps(), [], "nothing was lost");
@@ -81,7 +81,7 @@ fn edge_e61_a_batch_behind_a_refused_one_goes_again_from_zero_under_the_next_epo
     let again = bench.await_request();
     assert_eq!(again.identity(), (100, 1, 0));
     assert_eq!(again.batch().values, ["b"]);
-    bench.acknowledge(&again, 1);
+    bench.acknowledge_at(&again, 1);
     assert_eq!(bench.offset_of(follower), Some(1));
     assert_eq!(bench.bumps(), [(100, 1)]);
     bench.assert_settled();
@@ -95,14 +95,14 @@ fn edge_e62_an_acknowledgement_ahead_of_the_first_counts_and_the_first_goes_alon
     let sent = bench.take_requests();
     // The first was written, and leadership moved before it was replicated.
     bench.answer(&sent[0], NOT_LEADER);
-    bench.acknowledge(&sent[1], 2);
+    bench.acknowledge_at(&sent[1], 2);
     assert_eq!(bench.offset_of(second), Some(2));
     bench.move_leader("t", 0, 1);
     bench.produce(0, "c");
     let again = bench.await_request();
     assert_eq!((again.broker, again.identity()), (1, (100, 0, 1)));
     assert!(bench.requests.is_empty(), "the first goes alone");
-    bench.acknowledge(&again, 1);
+    bench.acknowledge_at(&again, 1);
     assert_eq!(bench.offset_of(first), Some(1));
     let third = bench.take_request();
     assert_eq!(third.identity(), (100, 0, 3), "no bump, no gap");
@@ -160,10 +160,10 @@ fn edge_e76_a_second_batch_never_overtakes_the_first_of_a_fresh_partition() {
     assert_eq!((again.broker, again.batch().values[0].as_str()), (1, "a"));
     bench.advance_ms(1_000);
     assert!(bench.requests.is_empty(), "b waits for the ack of a");
-    bench.acknowledge(&again, 0);
+    bench.acknowledge_at(&again, 0);
     let then = bench.take_request();
     assert_eq!((then.broker, then.identity()), (1, (100, 0, 1)));
-    bench.acknowledge(&then, 1);
+    bench.acknowledge_at(&then, 1);
     assert_eq!(bench.offset_of(first), Some(0));
     assert_eq!(bench.offset_of(second), Some(1));
     bench.assert_settled();
@@ -190,7 +190,7 @@ fn edge_e80_a_large_batch_is_the_same_to_the_byte_on_each_retry() {
         bench.cut(0);
         let third = bench.await_request();
         assert_eq!(third.batches, first.batches, "{codec}");
-        bench.acknowledge(&third, 0);
+        bench.acknowledge_at(&third, 0);
         assert_eq!(bench.offset_of(receipts[499]), Some(499));
     }
 }

@@ -59,11 +59,11 @@ fn edge_e63_an_expiry_after_sending_is_resolved_by_the_ack_of_the_next_batch() {
     assert_eq!(resent.identity(), (100, 0, 2), "the second, not the third");
     bench.advance_ms(10);
     assert!(bench.requests.is_empty(), "fresh batches wait in doubt");
-    bench.acknowledge(&resent, 2);
+    bench.acknowledge_at(&resent, 2);
     assert_eq!(bench.offset_of(second), Some(2));
     let fresh = bench.take_request();
     assert_eq!(fresh.identity(), (100, 0, 3), "the first was written");
-    bench.acknowledge(&fresh, 3);
+    bench.acknowledge_at(&fresh, 3);
     assert_eq!(bench.offset_of(third), Some(3));
     assert_eq!(bench.bumps(), []);
     bench.assert_settled();
@@ -94,7 +94,7 @@ fn edge_e64_when_all_that_was_sent_expires_the_next_epoch_starts_at_zero() {
     assert_eq!(bench.bumps(), [(100, 1)]);
     assert_eq!(fresh.identity(), (100, 1, 0));
     assert_eq!(fresh.batch().values, ["c", "d"], "they gathered meanwhile");
-    bench.acknowledge(&fresh, 1);
+    bench.acknowledge_at(&fresh, 1);
     assert_eq!(bench.offset_of(held), Some(1));
     assert_eq!(bench.offset_of(also_held), Some(2));
     bench.assert_settled();
@@ -115,7 +115,7 @@ fn edge_e65_other_partitions_end_under_the_old_epoch_and_go_on_under_the_new() {
     let waiting = bench.produce(1, "c");
     assert!(bench.requests.is_empty(), "one identity at a time");
     bench.answer(&under_way, TIMED_OUT);
-    bench.acknowledge(&renewed, 1);
+    bench.acknowledge_at(&renewed, 1);
     assert!(bench.is_acked(trouble));
 
     let retried = bench.await_request();
@@ -123,7 +123,7 @@ fn edge_e65_other_partitions_end_under_the_old_epoch_and_go_on_under_the_new() {
         retried.batches, under_way.batches,
         "in doubt: the old epoch"
     );
-    bench.acknowledge(&retried, 1);
+    bench.acknowledge_at(&retried, 1);
     assert!(bench.is_acked(healthy));
     let adopted = bench.take_request();
     assert_eq!(
@@ -131,7 +131,7 @@ fn edge_e65_other_partitions_end_under_the_old_epoch_and_go_on_under_the_new() {
         (100, 1, 0),
         "the new one once nothing is out"
     );
-    bench.acknowledge(&adopted, 2);
+    bench.acknowledge_at(&adopted, 2);
     assert!(bench.is_acked(waiting));
     bench.assert_settled();
 }
@@ -144,7 +144,7 @@ fn edge_e66_an_idle_partition_restarts_at_zero_after_a_bump_elsewhere() {
     bench.answer(&refused, OUT_OF_ORDER);
     let again = bench.await_request();
     assert_eq!(again.identity(), (100, 1, 0));
-    bench.acknowledge(&again, 1);
+    bench.acknowledge_at(&again, 1);
 
     let receipt = bench.produce(1, "b");
     let idle = bench.take_request();
@@ -153,7 +153,7 @@ fn edge_e66_an_idle_partition_restarts_at_zero_after_a_bump_elsewhere() {
         (100, 1, 0),
         "never the old sequence under a new epoch"
     );
-    bench.acknowledge(&idle, 1);
+    bench.acknowledge_at(&idle, 1);
     assert_eq!(bench.offset_of(receipt), Some(1));
     assert_eq!(bench.bumps(), [(100, 1)]);
     bench.assert_settled();
@@ -184,7 +184,7 @@ fn edge_e73_a_late_answer_under_the_old_epoch_disturbs_nothing_under_the_new() {
     bench.answer(&fresh, ErrorCode::NOT_ENOUGH_REPLICAS);
     let again = bench.await_request();
     assert_eq!(again.batches, fresh.batches);
-    bench.acknowledge(&again, 7);
+    bench.acknowledge_at(&again, 7);
     assert_eq!(bench.offset_of(receipt), Some(7));
     bench.produce(0, "c");
     assert_eq!(bench.take_request().identity(), (100, 1, 1));
@@ -199,7 +199,7 @@ fn edge_e78_the_ack_of_a_later_batch_closes_the_hole_of_one_that_expired() {
     let second = bench.produce(0, "b");
     let sent = bench.take_requests();
     bench.answer(&sent[0], TIMED_OUT);
-    bench.acknowledge(&sent[1], 2);
+    bench.acknowledge_at(&sent[1], 2);
     assert_eq!(bench.offset_of(second), Some(2));
     // The first is answered with the same doubt until its time is over.
     for _ in 0..200 {
@@ -257,7 +257,7 @@ fn edge_e79_a_first_batch_that_expires_after_being_sent_stops_nothing() {
         (fresh.identity(), fresh.batch().values[0].as_str()),
         ((100, 1, 0), "c")
     );
-    bench.acknowledge(&fresh, 1);
+    bench.acknowledge_at(&fresh, 1);
     assert_eq!(bench.offset_of(third), Some(1), "not fatal, no gap");
     bench.assert_settled();
 }

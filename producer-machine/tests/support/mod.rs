@@ -754,7 +754,7 @@ impl Bench {
     }
 
     /// Answers a request: written, from this offset on.
-    pub fn acknowledge(&mut self, seen: &Seen, offset: i64) {
+    pub fn acknowledge_at(&mut self, seen: &Seen, offset: i64) {
         self.answer_with(seen, |_| written(offset));
     }
 
