@@ -174,8 +174,12 @@ impl ProducerMachine {
         }
     }
 
-    /// Opens a connection, or waits for the end of the backoff.
+    /// Opens a connection, or waits for the end of the backoff. At the end nobody is called any
+    /// more, though partitions may still stand in a queue.
     pub(super) fn connect(&mut self, now: Instant, node: NodeId) {
+        if self.is_over() {
+            return;
+        }
         let Some(lane) = self.brokers.lanes.get(&node) else {
             return;
         };
