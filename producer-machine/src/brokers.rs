@@ -13,7 +13,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::accumulator::PartitionKey;
+use crate::accumulator::{PartitionKey, Turn};
 use crate::config::Config;
 use crate::connection::{Connection, Phase};
 use crate::retry::Backoff;
@@ -42,7 +42,7 @@ pub(crate) struct Lane {
     pub(crate) port: u16,
     pub(crate) connection: Option<ConnectionId>,
     /// Partitions that may send, in turn.
-    pub(crate) ready: VecDeque<PartitionKey>,
+    pub(crate) ready: VecDeque<Turn>,
     /// Partitions whose open batch lingers: they go along with a request that leaves anyway.
     pub(crate) lingering: BTreeSet<PartitionKey>,
     pub(crate) not_before: Instant,
@@ -156,8 +156,9 @@ impl Brokers {
             });
             misled.extend(connecting);
         }
+        let named: BTreeSet<NodeId> = brokers.iter().map(|(node, ..)| *node).collect();
         for (node, lane) in &mut self.lanes {
-            lane.is_named = node.broker().is_none() || brokers.iter().any(|(id, ..)| id == node);
+            lane.is_named = node.broker().is_none() || named.contains(node);
         }
         misled
     }

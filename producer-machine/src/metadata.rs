@@ -75,6 +75,9 @@ enum Asking {
     Nothing,
 }
 
+/// Kafka's limit on the length of a topic's name.
+const MAX_TOPIC_NAME: usize = 249;
+
 /// The cluster as far as it is known.
 #[derive(Debug)]
 pub(crate) struct Metadata {
@@ -131,12 +134,13 @@ impl Metadata {
         let handle = TopicHandle(self.topics.len() as u32);
         let name: Arc<str> = Arc::from(name);
         self.by_name.insert(Arc::clone(&name), handle);
+        let refusal = (MAX_TOPIC_NAME < name.len()).then_some(ErrorCode::INVALID_TOPIC_EXCEPTION);
         self.topics.push(TopicView {
             name,
             id: Uuid::ZERO,
             partitions: Vec::new(),
             available: Vec::new(),
-            refusal: None,
+            refusal,
             sticky: Sticky::default(),
             used: now,
             wanted_until: now,
@@ -159,6 +163,9 @@ impl Metadata {
         let Some(topic) = self.topics.get_mut(handle.0 as usize) else {
             return;
         };
+        if !topic.can_be_asked_for() {
+            return;
+        }
         topic.used = now;
         topic.wanted_until = until;
         topic.refusal = None;
@@ -349,6 +356,7 @@ impl Metadata {
         let idle_since = now - self.max_idle;
         self.topics
             .iter()
+            .filter(|topic| topic.can_be_asked_for())
             .filter(|topic| idle_since <= topic.used || now < topic.wanted_until)
             .map(|topic| String::from(&*topic.name))
             .collect()
@@ -364,6 +372,12 @@ impl Metadata {
 }
 
 impl TopicView {
+    /// Whether a request may carry the name. A longer one belongs to no topic, and one above
+    /// 32,767 bytes fits no request.
+    pub(crate) fn can_be_asked_for(&self) -> bool {
+        self.name.len() <= MAX_TOPIC_NAME
+    }
+
     fn apply_partitions(
         &mut self,
         version: i16,

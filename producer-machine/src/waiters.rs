@@ -84,6 +84,11 @@ impl Waiters {
         self.grants.insert(id, reserved);
     }
 
+    /// What somebody waits for.
+    pub(crate) fn wish(&self, id: WaiterId) -> Option<Wish> {
+        self.all.get(&id).map(|waiter| waiter.wish)
+    }
+
     /// What is set aside for a waiter.
     pub(crate) fn granted(&self, id: WaiterId) -> Option<usize> {
         self.grants.get(&id).copied()

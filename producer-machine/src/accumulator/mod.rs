@@ -27,7 +27,7 @@ pub(crate) use batch::{Batch, BatchKey, Content, Fate, PartitionKey, Stage, Susp
 pub(crate) use budget::{Budget, Class};
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place, Turn};
 
 use crate::action::CompressJob;
 use crate::config::Config;
@@ -134,6 +134,11 @@ impl Accumulator {
 
     pub(crate) fn has_open(&self, key: PartitionKey) -> bool {
         self.partitions[key.0 as usize].open.is_some()
+    }
+
+    fn has_room(&self, key: PartitionKey, record: &RecordBody<'_>) -> bool {
+        let open = &self.partitions[key.0 as usize].open;
+        open.as_ref().is_some_and(|open| open.has_room(record))
     }
 
     /// Whether the open batch is so full that no larger buffer could take this record too.
@@ -272,10 +277,7 @@ impl Accumulator {
             return Err(charge);
         }
         self.budget.charge(charge);
-        let buffer = class.map_or_else(
-            || Vec::with_capacity(bound),
-            |class| self.budget.buffer(class),
-        );
+        let buffer = self.buffer_for(class, bound);
         Ok(self.install(now, key, class, charge, OpenBatch::new(buffer), hurry))
     }
 
@@ -362,27 +364,25 @@ impl Accumulator {
         if self.codec == Codec::None {
             return None;
         }
-        let batch = self.batches.get_mut(key.0 as usize)?;
-        let Content::Finished { body, .. } = &batch.content else {
+        let content = &self.batches.get(key.0 as usize)?.content;
+        let Content::Finished { body, .. } = content else {
             return None;
         };
         let records = body.clone();
-        let job = JobId(self.next_job);
-        self.next_job += 1;
         let copy = compression::max_compressed_len(self.codec, records.len());
         let class = self.budget.class_for(copy);
         let charge = class.map_or(copy, |class| self.budget.size_of(class));
-        let out = class.map_or_else(
-            || Vec::with_capacity(copy),
-            |class| self.budget.buffer(class),
-        );
+        let out = self.buffer_for(class, copy);
         self.budget.charge(charge);
+        let job = JobId(self.next_job);
+        self.next_job += 1;
+        self.jobs.insert(job, key);
+        let batch = self.batches.get_mut(key.0 as usize)?;
         batch.charge += charge;
         batch.content = Content::Compressing {
             job,
             records: records.clone(),
         };
-        self.jobs.insert(job, key);
         Some(CompressJob {
             id: job,
             codec: self.codec,
@@ -482,10 +482,7 @@ impl Accumulator {
             return Err(charge);
         }
         self.budget.charge(charge);
-        let buffer = class.map_or_else(
-            || Vec::with_capacity(bound),
-            |class| self.budget.buffer(class),
-        );
+        let buffer = self.buffer_for(class, bound);
         let group = self.groups.open();
         let mut chunk = self.chunk(now, buffer, charge);
         chunk.group = Some(group);
@@ -561,8 +558,39 @@ impl Accumulator {
         chunk
     }
 
-    /// Places a record that has a receipt already. It must go on: the budget may be overdrawn
-    /// until the chunk it comes from is released.
+    /// Whether there is an open batch that ends by this deadline.
+    fn is_due_by(&self, key: PartitionKey, deadline: Instant) -> bool {
+        let open = self.partitions[key.0 as usize].open.as_ref();
+        open.is_some_and(|open| self.batches[open.key.0 as usize].deadline <= deadline)
+    }
+
+    /// Opens a batch for this record even if the budget does not allow it.
+    fn open_overdrawn(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        record: &RecordBody<'_>,
+    ) -> BatchKey {
+        self.open(now, key, record, Hurry::Now, 0)
+            .unwrap_or_else(|charge| {
+                self.budget.charge(charge);
+                let class = self.budget.class_for(record.upper_bound());
+                let buffer = self.buffer_for(class, charge);
+                let records = OpenBatch::new(buffer);
+                self.install(now, key, class, charge, records, Hurry::Now)
+            })
+    }
+
+    /// A buffer of a class, or one of its own for what no class holds.
+    fn buffer_for(&mut self, class: Option<Class>, bytes: usize) -> Vec<u8> {
+        match class {
+            Some(class) => self.budget.buffer(class),
+            None => Vec::with_capacity(bytes),
+        }
+    }
+
+    /// Places a record that has a receipt already. It must go on: what it needs is charged even
+    /// if the budget is used up, but a batch grows only while there is room.
     pub(crate) fn place(
         &mut self,
         now: Instant,
@@ -574,31 +602,15 @@ impl Accumulator {
     ) -> Appended {
         let mut closed = None;
         let mut opened = None;
+        // The time that was spent waiting for metadata counts.
         let deadline = accepted + self.delivery_timeout;
-        let joins = self.partitions[key.0 as usize]
-            .open
-            .as_ref()
-            .is_some_and(|open| {
-                open.has_room(record) && self.batches[open.key.0 as usize].deadline <= deadline
-            });
+        let joins = self.is_due_by(key, deadline)
+            && (self.has_room(key, record) || self.grow(key, record, 0));
         if !joins {
             closed = self.close_open(key);
-            let bound = record.upper_bound();
-            let class = self
-                .budget
-                .class_for(bound)
-                .map(|class| class.max(self.partitions[key.0 as usize].class));
-            let charge = class.map_or(bound, |class| self.budget.size_of(class));
-            self.budget.charge(charge);
-            let buffer = class.map_or_else(
-                || Vec::with_capacity(bound),
-                |class| self.budget.buffer(class),
-            );
-            let records = OpenBatch::new(buffer);
-            let key = self.install(now, key, class, charge, records, Hurry::Now);
-            // The time that was spent waiting for metadata counts.
-            self.batches[key.0 as usize].deadline = deadline;
-            opened = Some(key);
+            let batch = self.open_overdrawn(now, key, record);
+            self.batches[batch.0 as usize].deadline = deadline;
+            opened = Some(batch);
         }
         if let Some(open) = &mut self.partitions[key.0 as usize].open {
             open.append_held(record, receipt.group, receipt.index);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 use slab::Slab;
 
-use super::batch::{Batch, BatchKey, Stage};
+use super::batch::{Batch, BatchKey, PartitionKey, Stage};
 use super::budget::Class;
 use super::groups::{Run, Runs};
 use crate::brokers::NodeId;
@@ -65,11 +65,19 @@ pub(crate) struct Partition {
     pub(crate) place: Place,
     /// The lane in whose queue it stands, though it may have nothing to send any more.
     pub(crate) queued_in: Option<NodeId>,
-    /// The last request that took a batch of it: a request takes one at most.
-    pub(crate) last_request: u64,
+    /// The number of that turn. Those of earlier turns, left behind in the queues of former
+    /// leaders, count no more: else a leader that comes back would find two.
+    pub(crate) turn: u32,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
     pub(crate) backoff_at: Option<Instant>,
+}
+
+/// A partition's turn in the queue of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) partition: PartitionKey,
+    pub(crate) number: u32,
 }
 
 /// How many batches of a partition may be in flight.
@@ -187,9 +195,19 @@ impl Partition {
             sequences: Sequences::default(),
             place: Place::Nowhere,
             queued_in: None,
-            last_request: 0,
+            turn: 0,
             class: Class::default(),
             backoff_at: None,
+        }
+    }
+
+    /// A turn in the queue of this node; those taken before are void.
+    pub(crate) const fn take_turn(&mut self, partition: PartitionKey, node: NodeId) -> Turn {
+        self.turn = self.turn.wrapping_add(1);
+        self.queued_in = Some(node);
+        Turn {
+            partition,
+            number: self.turn,
         }
     }
 

@@ -85,8 +85,6 @@ pub struct ProducerMachine {
     /// Flushes that have not ended, with the serial that each waits for.
     flushes: VecDeque<(FlushId, u64)>,
     next_flush: u64,
-    /// Produce requests so far.
-    requests: u64,
     /// Partitions that wait for a producer id.
     without_identity: BTreeSet<PartitionKey>,
     timers: Deadlines<Timer>,
@@ -132,7 +130,6 @@ impl ProducerMachine {
             waiters: Waiters::default(),
             flushes: VecDeque::new(),
             next_flush: 0,
-            requests: 0,
             without_identity: BTreeSet::new(),
             timers: Deadlines::new(),
             control_at: None,

@@ -292,6 +292,8 @@ impl ProducerMachine {
                 }
             }
             ErrorCode::NONE => {
+                // The request is no longer in flight: its end brings no second try.
+                self.ask_identity_later(now);
                 return Err(alloc::format!(
                     "a producer id and epoch of 0 or more were expected, {} and {} came",
                     response.producer_id,

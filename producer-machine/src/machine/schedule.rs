@@ -62,9 +62,11 @@ impl ProducerMachine {
     }
 
     pub(super) fn on_lingered(&mut self, now: Instant, batch: BatchKey) {
-        let key = self.accumulator.batches[batch.0 as usize].partition;
-        self.set_due(key);
-        self.reconsider(now, key);
+        if let Some(batch) = self.accumulator.batches.get(batch.0 as usize) {
+            let key = batch.partition;
+            self.set_due(key);
+            self.reconsider(now, key);
+        }
     }
 
     fn set_due(&mut self, key: PartitionKey) {
@@ -117,8 +119,7 @@ impl ProducerMachine {
             Place::Ready(node) if partition.queued_in == Some(node) => {}
             Place::Ready(node) => {
                 if let Some(lane) = self.brokers.lanes.get_mut(&node) {
-                    lane.ready.push_back(key);
-                    partition.queued_in = Some(node);
+                    lane.ready.push_back(partition.take_turn(key, node));
                 }
             }
         }
@@ -174,13 +175,9 @@ impl ProducerMachine {
         }
     }
 
-    /// Opens a connection, or waits for the end of the backoff. At the end nobody is called any
-    /// more, though partitions may still stand in a queue.
+    /// Opens a connection, or waits for the end of the backoff.
     pub(super) fn connect(&mut self, now: Instant, node: NodeId) {
-        if self.is_over() {
-            return;
-        }
-        let Some(lane) = self.brokers.lanes.get(&node) else {
+        let Some(lane) = self.brokers.lanes.get(&node).filter(|_| !self.is_over()) else {
             return;
         };
         if now < lane.not_before {

@@ -1,14 +1,18 @@
 //! The road of a record into its batch, and of those who wait for room.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use kafka_producer_proto::ErrorCode;
 use kafka_producer_proto::batch::{HEADER_LEN, Header, HeaderRef, RecordBody, RecordIter};
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
 use crate::accumulator::{Appended, BatchKey, Chunk, Claim, PartitionKey};
+use crate::brokers::NodeId;
 use crate::error::{SendError, Shortage};
 use crate::event::Event;
+use crate::metadata::TopicView;
 use crate::partitioner::{self, Choice};
 use crate::record::Topic;
 use crate::waiters::Wish;
@@ -91,6 +95,9 @@ impl ProducerMachine {
             return Err(SendError::UnknownHandle);
         };
         if view.partitions.is_empty() {
+            if !view.can_be_asked_for() {
+                return Err(never_a_topic(view));
+            }
             return self.hold(now, topic, record.partition, &body, claim);
         }
         view.used = now;
@@ -139,26 +146,35 @@ impl ProducerMachine {
         if let Some(receipt) = self.accumulator.try_append(key, body) {
             return Ok(receipt);
         }
+        let key = self
+            .turn(now, topic, key, body, spent)
+            .ok_or(SendError::UnknownHandle)?;
+        self.append_slowly(now, key, body, claim)
+    }
+
+    /// The partition of a record without a key for which the sticky one has no room ready.
+    fn turn(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        key: PartitionKey,
+        body: &RecordBody<'_>,
+        spent: bool,
+    ) -> Option<PartitionKey> {
         let open = self.accumulator.has_open(key);
         if !self.accumulator.must_end(key, body) && (open || !spent) {
-            return self.append_slowly(now, key, body, claim);
+            return Some(key);
         }
         if let Some(closed) = self.accumulator.close_open(key) {
             self.on_closed(now, closed);
         }
-        let Some(view) = self.metadata.topic_mut(topic) else {
-            return Err(SendError::UnknownHandle);
-        };
+        let view = self.metadata.topic_mut(topic)?;
         view.sticky.forget();
         let Choice::Sticky(index) = partitioner::choose(view, None, None, &mut self.random) else {
-            return Err(SendError::UnknownHandle);
+            return None;
         };
-        let key = view
-            .partitions
-            .get(index as usize)
-            .and_then(|partition| partition.key);
-        let key = key.unwrap_or_else(|| self.first_use(topic, index));
-        self.append_slowly(now, key, body, claim)
+        let key = view.partitions.get(index as usize)?.key;
+        Some(key.unwrap_or_else(|| self.first_use(topic, index)))
     }
 
     fn append_slowly(
@@ -175,7 +191,7 @@ impl ProducerMachine {
             let leader = self.accumulator.partitions[key.0 as usize].leader;
             SendError::Full(Shortage {
                 bytes,
-                broker: leader.and_then(|node| node.broker()),
+                broker: leader.and_then(NodeId::broker),
             })
         })
     }
@@ -290,7 +306,13 @@ impl ProducerMachine {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.disarm(deadline, Timer::Held(topic));
         }
-        for chunk in self.accumulator.take_held(topic) {
+        let chunks = self.accumulator.take_held(topic);
+        // The room that they leave is the room that their batches need: within this call the
+        // records are in one or the other.
+        for chunk in &chunks {
+            self.accumulator.budget.release(chunk.charge);
+        }
+        for chunk in chunks {
             self.place_chunk(now, topic, chunk);
         }
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
@@ -314,7 +336,7 @@ impl ProducerMachine {
                 value: record.value,
                 headers: &headers,
             };
-            match self.place_where(topic, partition, body.key) {
+            match self.place_where(now, topic, partition, &body) {
                 Some(key) => {
                     let appended = self
                         .accumulator
@@ -325,9 +347,10 @@ impl ProducerMachine {
             }
         }
         if left.partitions.is_empty() {
-            self.accumulator.release_chunk(serial, charge);
+            self.accumulator.release_chunk(serial, 0);
             self.accumulator.budget.recycle(closed.records);
         } else {
+            self.accumulator.budget.charge(charge);
             left.charge = charge;
             self.accumulator.hold_again(topic, left);
         }
@@ -335,22 +358,30 @@ impl ProducerMachine {
 
     fn place_where(
         &mut self,
+        now: Instant,
         topic: TopicHandle,
         partition: Option<u32>,
-        key: Option<&[u8]>,
+        body: &RecordBody<'_>,
     ) -> Option<PartitionKey> {
+        let batch_size = self.config.batch_size;
         let view = self.metadata.topic_mut(topic)?;
         let keyless = if self.config.partitioner_ignore_keys {
             None
         } else {
-            key
+            body.key
         };
         let choice = partitioner::choose(view, partition, keyless, &mut self.random);
         let (Choice::Fixed(index) | Choice::Sticky(index)) = choice else {
             return None;
         };
         let known = view.partitions.get(index as usize)?.key;
-        Some(known.unwrap_or_else(|| self.first_use(topic, index)))
+        if let Choice::Fixed(_) = choice {
+            return Some(known.unwrap_or_else(|| self.first_use(topic, index)));
+        }
+        view.sticky.appended(body.upper_bound() - HEADER_LEN);
+        let spent = view.sticky.is_spent(batch_size);
+        let key = known.unwrap_or_else(|| self.first_use(topic, index));
+        self.turn(now, topic, key, body, spent)
     }
 
     pub(super) fn add_space_waiter(
@@ -361,8 +392,8 @@ impl ProducerMachine {
     ) -> WaiterId {
         let now = self.tick(now);
         let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
-        self.timers.arm(deadline, Timer::Waiter(id));
         if self.is_open() {
+            self.timers.arm(deadline, Timer::Waiter(id));
             // While somebody waits for memory nothing lingers (E8).
             self.stop_lingering(now);
         } else {
@@ -409,9 +440,18 @@ impl ProducerMachine {
 
     /// Tells a waiter that its wait is over, so that it finds out why.
     pub(super) fn wake_waiter(&mut self, id: WaiterId) {
-        if self.waiters.granted(id).is_none() {
-            self.waiters.grant(id, 0);
-            self.events.push_back(Event::SpaceReady(id));
+        match self.waiters.wish(id) {
+            Some(Wish::Space(_)) if self.waiters.granted(id).is_none() => {
+                self.waiters.grant(id, 0);
+                self.events.push_back(Event::SpaceReady(id));
+            }
+            Some(Wish::Topic(_)) => {
+                if let Some(waiter) = self.waiters.remove(id) {
+                    self.timers.disarm(waiter.deadline, Timer::Waiter(id));
+                    self.events.push_back(Event::MetadataReady(id));
+                }
+            }
+            Some(Wish::Space(_)) | None => {}
         }
     }
 
@@ -448,6 +488,14 @@ fn header_of(header: HeaderRef<'_>) -> Header<'_> {
     Header {
         key: core::str::from_utf8(header.key).unwrap_or_default(),
         value: header.value,
+    }
+}
+
+#[cold]
+fn never_a_topic(view: &TopicView) -> SendError {
+    SendError::Topic {
+        topic: Arc::clone(&view.name),
+        code: view.refusal.unwrap_or(ErrorCode::INVALID_TOPIC_EXCEPTION),
     }
 }
 

@@ -95,7 +95,9 @@ impl ProducerMachine {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
         partition.acknowledged(batch);
-        let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset;
+        // Offsets that no log can have are as good as none: nobody adds to them and overflows.
+        let end = answer.base_offset.checked_add(i64::from(batch.count));
+        let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset && end.is_some();
         let written = Written {
             topic: partition.topic,
             partition: partition.index,

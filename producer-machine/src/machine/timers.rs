@@ -85,6 +85,10 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
+        if let Phase::Connecting = connection.phase {
+            // The setup timeout is armed, and bytes that came too early do not end it.
+            return;
+        }
         let at = match connection.in_flight.front() {
             Some(oldest) => oldest.deadline,
             None => connection.idle_at,

@@ -41,8 +41,23 @@ impl ProducerMachine {
         }
         if filled {
             self.arm_connection(id);
+        } else {
+            self.announce_rest(now, id);
         }
         filled
+    }
+
+    /// What became ready while a frame was looked for in vain was not announced, since the
+    /// driver was asking: it is now.
+    fn announce_rest(&mut self, now: Instant, id: ConnectionId) {
+        if self
+            .brokers
+            .lane_of(id)
+            .is_some_and(|lane| !lane.ready.is_empty())
+        {
+            self.announce_connection(id);
+        }
+        self.service_control(now);
     }
 
     fn fill_ready(
@@ -272,7 +287,6 @@ impl ProducerMachine {
         batches: &mut Vec<SentBatch>,
     ) {
         let mut room = self.config.max_request_size;
-        self.requests += 1;
         let Some(lane) = self.brokers.lanes.get(&node) else {
             return;
         };
@@ -280,63 +294,73 @@ impl ProducerMachine {
         // one, and a request carries one batch of a partition at most.
         let mut lingering = core::mem::take(&mut self.spare_keys);
         lingering.extend(lane.lingering.iter().copied());
-        let ready = lane.ready.len();
-        let has_room = self.drain_ready(now, node, ready, id, version, &mut room, batches);
-        if has_room && !batches.is_empty() {
-            for &key in &lingering {
-                if !self.drain_one(now, key, id, version, &mut room, batches) {
-                    break;
-                }
+        let mut full = false;
+        for _ in 0..lane.ready.len() {
+            let Some(key) = self.next_ready(node) else {
+                continue;
+            };
+            if !self.drain_one(now, key, id, version, &mut room, batches) {
+                self.put_first(key, node);
+                full = true;
+                break;
             }
+        }
+        if !full && !batches.is_empty() {
+            self.drain_lingering(now, node, &lingering, id, version, &mut room, batches);
         }
         lingering.clear();
         self.spare_keys = lingering;
     }
 
-    /// Takes from the first so many of the queue; `false` if the request is full.
+    /// The request leaves anyway: what lingers goes along, as far as there is room.
     #[allow(
         clippy::too_many_arguments,
         reason = "the state of one drain, passed on"
     )]
-    fn drain_ready(
+    fn drain_lingering(
         &mut self,
         now: Instant,
         node: NodeId,
-        count: usize,
+        lingering: &[PartitionKey],
         id: ConnectionId,
         version: i16,
         room: &mut usize,
         batches: &mut Vec<SentBatch>,
-    ) -> bool {
-        for _ in 0..count {
-            let lane = self.brokers.lanes.get_mut(&node);
-            let Some(key) = lane.and_then(|lane| lane.ready.pop_front()) else {
-                break;
-            };
-            let partition = &mut self.accumulator.partitions[key.0 as usize];
-            if partition.queued_in == Some(node) {
-                partition.queued_in = None;
-            }
-            if partition.place != Place::Ready(node) || partition.last_request == self.requests {
-                // Stale, or a second entry of one that came back from another leader.
+    ) {
+        for &key in lingering {
+            if self.accumulator.partitions[key.0 as usize].place != Place::Lingering(node) {
                 continue;
             }
-            partition.place = Place::Nowhere;
             if !self.drain_one(now, key, id, version, room, batches) {
-                self.put_first(key, node);
-                return false;
+                // Its batch is closed now and lingers no more.
+                self.reconsider(now, key);
+                return;
             }
         }
-        true
+    }
+
+    /// The partition at the head of the queue, unless it has left that place since.
+    fn next_ready(&mut self, node: NodeId) -> Option<PartitionKey> {
+        let turn = self.brokers.lanes.get_mut(&node)?.ready.pop_front()?;
+        let partition = &mut self.accumulator.partitions[turn.partition.0 as usize];
+        if partition.turn != turn.number {
+            return None;
+        }
+        partition.queued_in = None;
+        if partition.place != Place::Ready(node) {
+            return None;
+        }
+        partition.place = Place::Nowhere;
+        Some(turn.partition)
     }
 
     /// The request is full: this partition is the first of the next one.
     fn put_first(&mut self, key: PartitionKey, node: NodeId) {
         let partition = &mut self.accumulator.partitions[key.0 as usize];
         partition.place = Place::Ready(node);
-        partition.queued_in = Some(node);
+        let turn = partition.take_turn(key, node);
         if let Some(lane) = self.brokers.lanes.get_mut(&node) {
-            lane.ready.push_front(key);
+            lane.ready.push_front(turn);
         }
     }
 
@@ -395,6 +419,7 @@ impl ProducerMachine {
                     message: None,
                 },
             );
+            self.reconsider(now, key);
             return true;
         }
         *room = room.saturating_sub(size);
@@ -419,7 +444,6 @@ impl ProducerMachine {
         }
         state.attempts += 1;
         state.leader_epoch = partition.leader_epoch;
-        partition.last_request = self.requests;
         partition.depart(batch, state, id);
         SentBatch {
             topic: partition.topic,

@@ -37,9 +37,10 @@ impl World {
     pub fn send(&mut self, record: &Record<'_>) -> RecordId {
         let topic = match record.topic {
             Topic::Name(name) => name.to_owned(),
-            Topic::Handle(handle) => {
-                self.machine.topic_name(handle).map_or_else(String::new, |name| name.to_string())
-            }
+            Topic::Handle(handle) => self
+                .machine
+                .topic_name(handle)
+                .map_or_else(String::new, |name| name.to_string()),
             _ => String::new(),
         };
         let content = Content::of(&topic, self.wall(), record);
@@ -70,7 +71,8 @@ impl World {
     /// L3: a flush ends when all that was accepted before it is resolved.
     pub(crate) fn on_flushed(&mut self, flush: FlushId) {
         let Some(accepted) = self.flushes.remove(&flush) else {
-            self.ledger.violate(format!("L3: {flush:?} ended twice, or was never asked for"));
+            self.ledger
+                .violate(format!("L3: {flush:?} ended twice, or was never asked for"));
             return;
         };
         let covered = |serial: u64| serial <= accepted;
@@ -78,7 +80,8 @@ impl World {
             entry.resolution.is_none() && entry.accepted.is_some_and(|(_, serial)| covered(serial))
         });
         if open {
-            self.ledger.violate(format!("L3: {flush:?} ended before its records"));
+            self.ledger
+                .violate(format!("L3: {flush:?} ended before its records"));
         }
     }
 
@@ -111,7 +114,8 @@ impl World {
 
     pub(crate) fn on_space(&mut self, waiter: WaiterId) {
         if self.backlog.waiter != Some(waiter) {
-            self.ledger.violate(format!("{waiter:?} has room, and does not wait"));
+            self.ledger
+                .violate(format!("{waiter:?} has room, and does not wait"));
             return;
         }
         // Everything that waits goes with this wait while there is room.
@@ -128,7 +132,8 @@ impl World {
 
     pub(crate) fn on_wait_expired(&mut self, waiter: WaiterId) {
         if self.backlog.waiter != Some(waiter) {
-            self.ledger.violate(format!("{waiter:?} expired, and does not wait"));
+            self.ledger
+                .violate(format!("{waiter:?} expired, and does not wait"));
             return;
         }
         self.backlog.waiter = None;

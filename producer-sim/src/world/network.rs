@@ -120,7 +120,11 @@ pub(crate) struct Weather {
 
 impl Default for Weather {
     fn default() -> Self {
-        Self { least_micros: 200, most_micros: 1500, pieces_one_in: 3 }
+        Self {
+            least_micros: 200,
+            most_micros: 1500,
+            pieces_one_in: 3,
+        }
     }
 }
 
