@@ -1,4 +1,5 @@
-//! Edge cases of trying again: how often, when, in which order, and where (E34–E36, E39, E42, E43, E45).
+//! Edge cases of trying again: how often, when, in which order, where
+//! (E34–E36, E39, E42, E43, E45).
 
 mod support;
 
