@@ -5,7 +5,8 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file uses a part of it"
+    clippy::panic,
+    reason = "each test file uses a part of it, and a bench that is misused says so"
 )]
 
 use std::collections::{BTreeMap, VecDeque};
