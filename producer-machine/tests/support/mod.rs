@@ -7,6 +7,7 @@
     unreachable_pub,
     reason = "each test file uses a part of it"
 )]
+#![allow(clippy::panic, reason = "a bench fails the test that misuses it")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
