@@ -1,5 +1,9 @@
 //! What becomes of records when something goes wrong, one story a test.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 use std::time::Duration;
 

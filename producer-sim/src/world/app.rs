@@ -64,7 +64,9 @@ impl World {
 
     /// Closes the producer, which has so long for what is left.
     pub fn close(&mut self, limit: std::time::Duration) {
-        self.machine.close(self.now, self.now + limit);
+        let deadline = self.now + limit;
+        self.closes_at = Some(self.closes_at.map_or(deadline, |at| at.min(deadline)));
+        self.machine.close(self.now, deadline);
         self.drain();
     }
 

@@ -87,10 +87,11 @@ fn check_alive(world: &mut World) {
         let is_delivered = (0..5).any(|_| {
             let id = world.send(&Record::to(&topic).value(b"after all").partition(0));
             world.run_until_idle();
+            world.run_for(Duration::from_secs(1));
             last = world.resolution(id).cloned();
             matches!(last, Some(Resolution::Acked { .. }))
         });
-        if !is_delivered && !world.is_fatal {
+        if !is_delivered && !world.is_fatal && world.closes_at.is_none() {
             world
                 .ledger
                 .violate(format!("L1: after all was healed, a record got {last:?}"));
@@ -181,11 +182,26 @@ fn plan_workload(world: &mut World, horizon: Duration) {
     let span = u64::try_from(horizon.as_micros()).unwrap_or(u64::MAX);
     let topics = u64::try_from(world.topics.len()).unwrap_or(1);
     for _ in 0..chance.between(5, 60) {
-        let at = world.now + Duration::from_micros(chance.below(span));
+        let at = world.now + moment(&mut chance, span);
         let topic = usize::try_from(chance.below(topics)).unwrap_or(0);
         let count = u32::try_from(chance.between(1, 15)).unwrap_or(1);
         world.agenda.add(at, Happening::Send { topic, count });
     }
+    if chance.one_in(6) {
+        let at = world.now + Duration::from_micros(chance.below(span));
+        let limit = Duration::from_millis(chance.pick(0, &[1, 300, 60_000]));
+        world.agenda.add(at, Happening::Close(limit));
+    }
+}
+
+/// Some time within the span, a quarter of the times early: beginnings are fragile.
+fn moment(chance: &mut Chance, span: u64) -> Duration {
+    let span = if chance.one_in(4) {
+        span.min(100_000)
+    } else {
+        span
+    };
+    Duration::from_micros(chance.below(span))
 }
 
 /// Each kind of fault is armed in half of the runs, a quarter of the runs know at most three, and
@@ -199,7 +215,7 @@ fn plan_faults(world: &mut World, chance: &mut Chance, horizon: Duration) {
     for kind in kinds {
         for _ in 0..chance.between(1, 4) {
             let fault = fault_of(world, chance, kind);
-            let at = world.now + Duration::from_micros(chance.below(span));
+            let at = world.now + moment(chance, span);
             world.agenda.add(at, Happening::Fault(fault));
         }
     }

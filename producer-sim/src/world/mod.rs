@@ -78,6 +78,7 @@ pub struct World {
     notes: Vec<String>,
     idle_ticks: u32,
     is_fatal: bool,
+    closes_at: Option<Instant>,
     is_closed: bool,
 }
 
@@ -127,6 +128,7 @@ impl World {
             notes: Vec::new(),
             idle_ticks: 0,
             is_fatal: false,
+            closes_at: None,
             is_closed: false,
         };
         world.brokers(1)

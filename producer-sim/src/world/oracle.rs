@@ -34,7 +34,7 @@ impl World {
         for (id, copies) in &history {
             self.check_content(*id, copies, &mut found);
         }
-        self.check_order(&mut found);
+        self.check_order(&logs, &mut found);
         self.check_rest(&mut found);
         found
     }
@@ -195,7 +195,7 @@ impl World {
     /// D11: acknowledged records of a partition stand in the order of acceptance.
     /// D12: they are acknowledged in that order, but for those whose fate was ever in doubt: a
     /// later batch may be acknowledged while an earlier one asks again (Java does so, too).
-    fn check_order(&self, found: &mut Vec<String>) {
+    fn check_order(&self, logs: &Copies, found: &mut Vec<String>) {
         if !self.keeps_order {
             return;
         }
@@ -224,7 +224,11 @@ impl World {
         }
         for mut acked in placed.into_values() {
             acked.sort_unstable_by_key(|acked| acked.serial);
-            acked.retain(|acked| acked.offset.is_some());
+            // What was lost with a leader (acks=1) has left its offset to another record.
+            acked.retain(|acked| {
+                let mut copies = logs.get(&acked.id).into_iter().flatten();
+                copies.any(|(_, _, stored)| Some(stored.offset) == acked.offset)
+            });
             for pair in acked.windows(2) {
                 if let [first, second] = pair
                     && second.offset <= first.offset
@@ -235,8 +239,11 @@ impl World {
         }
     }
 
-    /// M1: an idle producer holds nothing; L3: no flush is left.
+    /// L4: a producer that was closed is closed in time. M1: an idle producer holds nothing; L3: no flush is left.
     fn check_rest(&self, found: &mut Vec<String>) {
+        if self.closes_at.is_some_and(|at| at < self.now) && !self.is_closed {
+            found.push("L4: the producer was closed and did not end".into());
+        }
         if !self.ledger.is_settled() || !self.backlog.is_empty() {
             return;
         }

@@ -107,6 +107,7 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         let now = self.now;
         match happening {
+            Happening::Close(limit) => self.close(limit),
             Happening::Compressed(compressed) => self.machine.handle_compressed(now, compressed),
             Happening::Connected(id) => self.on_connected(id),
             Happening::Fault(fault) => self.befall(fault),
