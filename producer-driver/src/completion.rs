@@ -37,25 +37,25 @@ pub(crate) struct Place {
 
 impl Resolution {
     /// What became of one record of the range; `timestamp` is the record's own.
-    pub(crate) fn outcome(
-        self,
-        index: u32,
-        timestamp: i64,
-    ) -> Result<RecordMetadata, DeliveryError> {
+    pub(crate) fn outcome(&self, index: u32, timestamp: i64) -> Outcome {
         let position = index.saturating_sub(self.records.start);
-        match self.result {
+        let topic = Arc::clone(&self.topic);
+        match &self.result {
             Ok(place) => Ok(RecordMetadata {
-                topic: self.topic,
+                topic,
                 partition: place.partition,
                 offset: place
                     .base_offset
                     .map(|base| base.saturating_add(i64::from(position))),
                 timestamp: Some(place.log_append_time.unwrap_or(timestamp)),
             }),
-            Err(failed) => Err(DeliveryError::new(failed, self.topic, position)),
+            Err(failed) => Err(DeliveryError::new(Arc::clone(failed), topic, position)),
         }
     }
 }
+
+/// What an application learns of one record.
+type Outcome = Result<RecordMetadata, DeliveryError>;
 
 /// The shared state of one group.
 #[derive(Debug, Default)]
@@ -73,20 +73,26 @@ struct Rest {
 }
 
 impl Completion {
-    /// What became of a record, if that is known.
-    pub(crate) fn resolution(&self, index: u32) -> Option<Resolution> {
+    /// What became of a record, if that is known; `timestamp` is the record's own.
+    #[inline]
+    pub(crate) fn outcome(&self, index: u32, timestamp: i64) -> Option<Outcome> {
         let first = self.first.get()?;
         if first.records.contains(&index) {
-            return Some(first.clone());
+            return Some(first.outcome(index, timestamp));
         }
-        self.rest().find(index)
+        self.rest().find(index, timestamp)
     }
 
-    /// As `resolution`; remembers whom to wake if it is not known yet.
-    pub(crate) fn poll(&self, index: u32, waker: &Waker) -> Poll<Resolution> {
-        if let Some(known) = self.resolution(index) {
-            return Poll::Ready(known);
+    /// As `outcome`; remembers whom to wake if it is not known yet.
+    #[inline]
+    pub(crate) fn poll(&self, index: u32, timestamp: i64, waker: &Waker) -> Poll<Outcome> {
+        match self.outcome(index, timestamp) {
+            Some(known) => Poll::Ready(known),
+            None => self.poll_again(index, timestamp, waker),
         }
+    }
+
+    fn poll_again(&self, index: u32, timestamp: i64, waker: &Waker) -> Poll<Outcome> {
         let mut rest = self.rest();
         // It may have been resolved between the first look and the lock.
         if let Some(first) = self
@@ -94,9 +100,9 @@ impl Completion {
             .get()
             .filter(|first| first.records.contains(&index))
         {
-            return Poll::Ready(first.clone());
+            return Poll::Ready(first.outcome(index, timestamp));
         }
-        if let Some(known) = rest.find(index) {
+        if let Some(known) = rest.find(index, timestamp) {
             return Poll::Ready(known);
         }
         match rest.wakers.get_mut(&index) {
@@ -142,11 +148,12 @@ impl Completion {
 }
 
 impl Rest {
-    fn find(&self, index: u32) -> Option<Resolution> {
-        self.more
+    fn find(&self, index: u32, timestamp: i64) -> Option<Outcome> {
+        let known = self
+            .more
             .iter()
-            .find(|known| known.records.contains(&index))
-            .cloned()
+            .find(|known| known.records.contains(&index))?;
+        Some(known.outcome(index, timestamp))
     }
 }
 
@@ -191,7 +198,7 @@ pub(crate) struct Callback {
 }
 
 /// The application's half of a callback.
-pub(crate) type Call = Box<dyn FnOnce(Result<RecordMetadata, DeliveryError>) + Send>;
+pub(crate) type Call = Box<dyn FnOnce(Outcome) + Send>;
 
 impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -204,6 +211,7 @@ pub(crate) type Due = VecDeque<(Callback, Resolution)>;
 
 impl Completions {
     /// The completion of a group that just took a record somebody awaits.
+    #[inline]
     pub(crate) fn join(&mut self, group: Key) -> &Arc<Completion> {
         let slot = slot_of(&mut self.slots, group);
         let retired = &mut self.retired;
@@ -271,21 +279,31 @@ impl Completions {
 }
 
 /// The slot of a group, made or cleared for its generation.
+#[inline]
 fn slot_of(slots: &mut Vec<Slot>, group: Key) -> &mut Slot {
+    let index = group.slot as usize;
+    if slots
+        .get(index)
+        .is_none_or(|slot| slot.generation != group.generation)
+    {
+        renew(slots, group);
+    }
+    &mut slots[index]
+}
+
+#[cold]
+fn renew(slots: &mut Vec<Slot>, group: Key) {
     let index = group.slot as usize;
     if slots.len() <= index {
         slots.resize_with(index + 1, Slot::default);
     }
     let slot = &mut slots[index];
-    if slot.generation != group.generation {
-        debug_assert!(
-            slot.callbacks.is_empty(),
-            "a slot is used again once all is resolved"
-        );
-        slot.generation = group.generation;
-        slot.completion = None;
-    }
-    slot
+    debug_assert!(
+        slot.callbacks.is_empty(),
+        "a slot is used again once all is resolved"
+    );
+    slot.generation = group.generation;
+    slot.completion = None;
 }
 
 /// A used completion that nobody holds any more, or a new one.
@@ -336,13 +354,8 @@ mod tests {
         }
     }
 
-    fn offset(resolution: &Resolution, index: u32) -> i64 {
-        resolution
-            .clone()
-            .outcome(index, 0)
-            .unwrap()
-            .offset
-            .unwrap()
+    fn offset(completion: &Completion, index: u32) -> Option<i64> {
+        completion.outcome(index, 0)?.unwrap().offset
     }
 
     const GROUP: Key = Key {
@@ -354,10 +367,10 @@ mod tests {
     fn one_range_resolves_a_whole_group() {
         let mut completions = Completions::default();
         let completion = Arc::clone(completions.join(GROUP));
-        assert!(completion.resolution(1).is_none());
+        assert_eq!(offset(&completion, 1), None);
         completions.resolve(GROUP, written(0..3, 40), &mut Vec::new(), &mut Due::new());
-        assert_eq!(offset(&completion.resolution(1).unwrap(), 1), 41);
-        assert!(completion.resolution(3).is_none());
+        assert_eq!(offset(&completion, 1), Some(41));
+        assert_eq!(offset(&completion, 3), None);
     }
 
     #[test]
@@ -367,7 +380,7 @@ mod tests {
         let counters: Vec<Arc<Counter>> = (0..4).map(|_| Arc::default()).collect();
         for (index, counter) in (0..).zip(&counters) {
             let waker = Waker::from(Arc::clone(counter));
-            assert!(completion.poll(index, &waker).is_pending());
+            assert!(completion.poll(index, 0, &waker).is_pending());
         }
         let woken = || {
             counters
@@ -380,13 +393,13 @@ mod tests {
         completions.resolve(GROUP, written(2..4, 90), &mut wakes, &mut Due::new());
         wakes.drain(..).for_each(Waker::wake);
         assert_eq!(woken(), [0, 0, 1, 1]);
-        assert!(completion.resolution(0).is_none());
+        assert_eq!(offset(&completion, 0), None);
 
         completions.resolve(GROUP, written(0..2, 10), &mut wakes, &mut Due::new());
         wakes.drain(..).for_each(Waker::wake);
         assert_eq!(woken(), [1, 1, 1, 1]);
-        assert_eq!(offset(&completion.resolution(3).unwrap(), 3), 91);
-        assert_eq!(offset(&completion.resolution(1).unwrap(), 1), 11);
+        assert_eq!(offset(&completion, 3), Some(91));
+        assert_eq!(offset(&completion, 1), Some(11));
     }
 
     #[test]
@@ -396,12 +409,12 @@ mod tests {
         let (old, new) = (Arc::<Counter>::default(), Arc::<Counter>::default());
         assert!(
             completion
-                .poll(0, &Waker::from(Arc::clone(&old)))
+                .poll(0, 0, &Waker::from(Arc::clone(&old)))
                 .is_pending()
         );
         assert!(
             completion
-                .poll(0, &Waker::from(Arc::clone(&new)))
+                .poll(0, 0, &Waker::from(Arc::clone(&new)))
                 .is_pending()
         );
         let mut wakes = Vec::new();
@@ -452,7 +465,7 @@ mod tests {
             generation: 0,
         });
         assert_eq!(Arc::as_ptr(again), first);
-        assert!(again.resolution(0).is_none());
+        assert_eq!(offset(again, 0), None);
     }
 
     #[test]

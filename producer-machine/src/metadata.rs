@@ -204,7 +204,8 @@ impl Metadata {
         }
     }
 
-    pub(crate) fn leader_found(&mut self, key: PartitionKey) {
+    /// A partition has a leader, or nothing to send.
+    pub(crate) fn unwant_leader(&mut self, key: PartitionKey) {
         self.leaderless.remove(&key);
     }
 

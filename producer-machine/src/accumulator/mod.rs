@@ -27,7 +27,7 @@ pub(crate) use batch::{Batch, BatchKey, Content, Fate, PartitionKey, Stage, Susp
 pub(crate) use budget::{Budget, Class};
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place, Turn};
+pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
 
 use crate::action::CompressJob;
 use crate::config::Config;

@@ -224,7 +224,7 @@ impl ProducerMachine {
         partition.leader = view.leader;
         partition.leader_epoch = view.leader_epoch;
         if partition.leader.is_some() {
-            self.metadata.leader_found(key);
+            self.metadata.unwant_leader(key);
         } else if let Some(topic) = self.metadata.topic_mut(topic) {
             // Records without a key go elsewhere.
             topic.sticky.forget();

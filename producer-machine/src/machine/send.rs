@@ -49,17 +49,19 @@ impl ProducerMachine {
         self.accumulator.budget.unreserve(taken);
         self.waiters.used(waiter, taken);
         if let Err(SendError::Full(shortage)) = &result {
-            self.put_back(waiter, *shortage);
+            self.put_back(now, waiter, *shortage);
         }
         self.conclude(now);
         result
     }
 
-    /// The room was not enough: what was reserved is free again, the place is kept.
-    fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
+    /// The room was not enough: what was reserved is free again, the place is kept, and what
+    /// came to linger meanwhile leaves.
+    fn put_back(&mut self, now: Instant, waiter: WaiterId, shortage: Shortage) {
         if let Some(before) = self.waiters.wait_again(waiter, shortage.bytes) {
             self.accumulator.budget.unreserve(before.granted);
             self.timers.arm(before.deadline, Timer::Waiter(waiter));
+            self.stop_lingering(now);
         }
     }
 
