@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::connection::{Connection, Phase};
 use crate::retry::Backoff;
 use crate::seed::Stream;
+use crate::time::TICK;
 use crate::{ConnectionId, Instant};
 
 /// A broker's id, or a negative number for an address of `bootstrap.servers`.
@@ -214,7 +215,8 @@ impl Brokers {
         lane.connection = Some(connection);
         lane.last_attempt = Some(now);
         lane.attempts = lane.attempts.wrapping_add(1);
-        let setup_deadline = now + self.setup.delay(lane.setup_failures, jitter);
+        // Expired means more than the limit, so the deadline is one tick behind it.
+        let setup_deadline = now + self.setup.delay(lane.setup_failures, jitter) + TICK;
         self.connections
             .insert(connection, Connection::new(node, lane.address()));
         let host = Arc::clone(&lane.host);

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! **Invariants.** A lower leader epoch of the same topic id never replaces a higher one.
-//! A partition or a topic that an answer leaves out is not forgotten.
+//! A topic that an answer leaves out is not forgotten; a partition that it leaves out has no
+//! leader until it comes again.
 //! One request is in flight at a time; requests forced by trouble are a backoff apart.
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -395,8 +396,12 @@ impl TopicView {
             key: None,
         };
         self.partitions.resize(count, new);
+        let mut left_out = alloc::vec![true; count];
         for partition in &answer.partitions {
             let index = usize::try_from(partition.partition_index).unwrap_or(usize::MAX);
+            if let Some(left_out) = left_out.get_mut(index) {
+                *left_out = false;
+            }
             let Some(view) = self.partitions.get_mut(index) else {
                 continue;
             };
@@ -413,6 +418,17 @@ impl TopicView {
             if (leader, epoch) != (view.leader, view.leader_epoch) {
                 view.leader = leader;
                 view.leader_epoch = epoch;
+                moved.extend(view.key);
+            }
+        }
+        // A partition that the answer leaves out is still there: its leader is unknown.
+        for (view, _) in self
+            .partitions
+            .iter_mut()
+            .zip(left_out)
+            .filter(|(_, out)| *out)
+        {
+            if view.leader.take().is_some() {
                 moved.extend(view.key);
             }
         }

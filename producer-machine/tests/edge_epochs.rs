@@ -152,7 +152,7 @@ fn edge_e75_after_the_last_epoch_comes_a_new_producer_id() {
     while identities.len() < 2 {
         bench.advance_ms(1);
         for seen in bench.take_requests() {
-            identities.extend(seen.batches.iter().map(|batch| batch.identity()));
+            identities.extend(seen.batches.iter().map(support::SeenBatch::identity));
             bench.acknowledge_at(&seen, 5);
         }
     }

@@ -279,8 +279,20 @@ fn edge_e86_the_answer_to_a_batch_that_was_given_up_changes_nothing() {
         let seen = bench.take_request();
         bench.advance_ms(1_000);
         assert_eq!(bench.failure_of(receipt).outcome, Outcome::MaybeWritten);
+        let held = bench.produce(0, "b");
+        assert!(bench.requests.is_empty(), "the first's request goes on");
         bench.answer(&seen, code);
         assert_eq!(bench.failure_of(receipt).outcome, Outcome::MaybeWritten);
+        let next = bench.take_request();
+        let continued = if code.is_none() { (0, 2) } else { (1, 0) };
+        let (_, epoch, sequence) = next.identity();
+        assert_eq!(
+            (epoch, sequence),
+            continued,
+            "{code}: a success closes the hole"
+        );
+        bench.acknowledge_at(&next, 2);
+        assert!(bench.is_acked(held));
         // Twice is once too often: the stream is broken, but nobody is told twice.
         bench.answer(&seen, code);
         bench.advance_ms(5_000);

@@ -210,7 +210,9 @@ impl ProducerMachine {
         let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
         self.timers.arm(deadline, Timer::Delivery(serial, opened));
         if !self.accumulator.is_oversized(key) {
-            self.timers.arm(linger_at, Timer::Linger(serial, opened));
+            if now < linger_at {
+                self.timers.arm(linger_at, Timer::Linger(serial, opened));
+            }
             self.reconsider(now, key);
         } else if let Some(closed) = self.accumulator.close_open(key) {
             self.on_closed(now, closed);

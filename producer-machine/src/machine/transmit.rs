@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use kafka_producer_proto::messages::{ApiVersionsRequest, InitProducerIdRequest};
 use kafka_producer_proto::{Request, Uuid, encode_request};
@@ -163,10 +162,10 @@ impl ProducerMachine {
         what: What,
         frame: &mut Unsealed,
     ) -> bool {
-        let deadline = self.request_deadline(now);
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return false;
         };
+        let deadline = connection.request_deadline(now, self.config.request_timeout);
         let correlation_id = connection.correlate();
         let client_id = Some(self.config.client_id());
         let encoded = encode_request(
@@ -186,11 +185,6 @@ impl ProducerMachine {
         });
         connection.idle_at = now + self.config.connections_max_idle;
         encoded.is_ok()
-    }
-
-    /// Expired means more than the limit, so the deadline is one tick behind it.
-    fn request_deadline(&self, now: Instant) -> Instant {
-        now + self.config.request_timeout + Duration::from_micros(1)
     }
 
     fn fill_produce(
@@ -220,12 +214,12 @@ impl ProducerMachine {
         let (version, ids) = self.topic_ids(version, &batches);
         let written = self.write_produce(id, version, &batches, frame);
         debug_assert_eq!(written, Some(()), "a request of ours can be encoded");
-        let deadline = self.request_deadline(now);
         let idle_at = now + self.config.connections_max_idle;
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return false;
         };
         connection.idle_at = idle_at;
+        let deadline = connection.request_deadline(now, self.config.request_timeout);
         let correlation_id = connection.correlate();
         if self.config.guarantee.acks() == 0 {
             // No answer comes: the next question for a frame says that this one was written.
