@@ -31,6 +31,7 @@ fn full(properties: &[(&str, &str)]) -> Bench {
     bench
 }
 
+#[allow(clippy::panic, reason = "a check of the tests below")]
 fn shortage(bench: &mut Bench, partition: u32, value: &str) -> Shortage {
     let record = Record::to("wide").partition(partition).value(value);
     match bench.try_send(&record) {

@@ -8,7 +8,6 @@
     clippy::panic,
     reason = "each test file uses a part of it, and a bench that is misused says so"
 )]
-#![allow(clippy::panic, reason = "a bench fails the test that misuses it")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
