@@ -1,4 +1,4 @@
-//! Edge cases of one batch: when it is full, too large, or has lingered (E1–E5, E12, E19).
+//! Edge cases of one batch: when it is full, too large, or has lingered (E1–E3, E5, E12, E19).
 
 mod support;
 

@@ -43,6 +43,29 @@ fn a_batch_keeps_its_sequence_when_the_leader_moves() {
 }
 
 #[test]
+fn a_fresh_partition_sends_one_batch_alone_until_its_first_acknowledgement() {
+    // A broker takes any sequence from a producer that it does not know: if the first batch is
+    // refused while the second is on its way, the second gets in before it (KAFKA-14359).
+    let mut world = World::new(17)
+        .topic("orders", 1)
+        .setting("batch.size", "1")
+        .setting("linger.ms", "0");
+    world.with_cluster(|cluster| {
+        cluster.inject(Injection::new(
+            ApiKey::Produce,
+            ErrorCode::NOT_ENOUGH_REPLICAS,
+        ));
+    });
+    for value in ["a", "b", "c"] {
+        world.send(&Record::to("orders").value(value));
+    }
+    world.run_until_idle();
+    assert_eq!(world.log("orders", 0).values(), ["a", "b", "c"]);
+    assert_eq!(world.log("orders", 0).sequences(), [0, 1, 2]);
+    world.verify();
+}
+
+#[test]
 fn a_lost_answer_is_a_duplicate_that_the_broker_recognises() {
     let mut world = World::new(3).topic("orders", 1);
     world.produce("orders", 3);

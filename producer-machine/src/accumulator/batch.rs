@@ -106,6 +106,16 @@ impl Batch {
         }
     }
 
+    /// The end of its backoff. A leader newer than the one that failed is asked at once, and
+    /// that once: the next attempt takes the newer epoch down (KAFKA-15415).
+    pub(crate) fn not_before(&self, leader_epoch: i32) -> Instant {
+        if self.leader_epoch < leader_epoch {
+            Instant::ORIGIN
+        } else {
+            self.retry_at
+        }
+    }
+
     pub(crate) const fn is_finished(&self) -> bool {
         matches!(self.content, Content::Finished { .. })
     }

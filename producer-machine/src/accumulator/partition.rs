@@ -214,8 +214,9 @@ impl Partition {
         if !batch.is_finished() {
             return Next::Nothing;
         }
-        if now < batch.retry_at {
-            return Next::NotBefore(batch.retry_at);
+        let not_before = batch.not_before(self.leader_epoch);
+        if now < not_before {
+            return Next::NotBefore(not_before);
         }
         let Order::Idempotent { .. } = order else {
             return Next::Take(key, None);

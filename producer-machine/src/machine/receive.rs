@@ -220,7 +220,6 @@ impl ProducerMachine {
         else {
             return;
         };
-        let newer = partition.leader_epoch < view.leader_epoch;
         partition.leader = view.leader;
         partition.leader_epoch = view.leader_epoch;
         if partition.leader.is_some() {
@@ -228,15 +227,6 @@ impl ProducerMachine {
         } else if let Some(topic) = self.metadata.topic_mut(topic) {
             // Records without a key go elsewhere.
             topic.sticky.forget();
-        }
-        if newer {
-            // A new leader ends the backoff, once (KAFKA-15415).
-            if let Some(&first) = partition.queue.front() {
-                let batch = &mut self.accumulator.batches[first.0 as usize];
-                if batch.leader_epoch < partition.leader_epoch {
-                    batch.retry_at = batch.retry_at.min(now);
-                }
-            }
         }
         self.reconsider(now, key);
     }

@@ -167,9 +167,7 @@ impl ProducerMachine {
         let delay = self
             .retry
             .delay(batch.attempts.saturating_sub(1), &mut self.jitter);
-        // A leader that is newer than the one that failed is asked at once.
-        let moved = batch.leader_epoch < partition.leader_epoch;
-        batch.retry_at = if moved { now } else { now + delay };
+        batch.retry_at = now + delay;
         batch.stage = Stage::Queued;
         let (topic, index, attempts) = (partition.topic, partition.index, batch.attempts);
         partition.sequences.stumble();

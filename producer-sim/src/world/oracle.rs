@@ -239,7 +239,8 @@ impl World {
         }
     }
 
-    /// L4: a producer that was closed is closed in time. M1: an idle producer holds nothing; L3: no flush is left.
+    /// L4: a producer that was closed is closed in time. M1: an idle producer holds nothing.
+    /// L3: no flush is left.
     fn check_rest(&self, found: &mut Vec<String>) {
         if self.closes_at.is_some_and(|at| at < self.now) && !self.is_closed {
             found.push("L4: the producer was closed and did not end".into());
