@@ -13,6 +13,7 @@ mod lifecycle;
 mod receive;
 mod schedule;
 mod send;
+mod sequence;
 mod settle;
 mod timers;
 mod transmit;
