@@ -17,6 +17,7 @@ mod sequence;
 mod settle;
 mod timers;
 mod transmit;
+mod wait;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
