@@ -7,7 +7,7 @@ use core::time::Duration;
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 
 use super::groups::Groups;
-use super::{Accumulator, Appended, BatchKey, Chunk, Claim, Class, Hurry, PartitionKey};
+use super::{Accumulator, Appended, BatchKey, Chunk, Claim, Hurry, PartitionKey};
 use crate::{Instant, Receipt, TopicHandle};
 
 impl Accumulator {
