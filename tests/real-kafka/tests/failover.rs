@@ -80,8 +80,8 @@ fn what_fails_while_a_broker_is_dead_fails_truthfully() {
         ("delivery.timeout.ms", "1000"),
     ];
     let tasks = Tasks::default();
-    let account = run(&mut breaker, &tasks, &flood, cluster::config(&more), 2);
-    account.print("tokio, delivery.timeout.ms=1000, 2 kills, 2 restarts");
+    let account = run(&mut breaker, &tasks, &flood, cluster::config(&more), 1);
+    account.print("tokio, delivery.timeout.ms=1000, 1 kill, 1 restart");
 
     assert!(account.holds(), "{account}");
     // A failover takes three seconds.
