@@ -10,7 +10,6 @@
 //! and only when somebody polled while pending, or asked to be called.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
@@ -18,6 +17,7 @@ use std::task::{Poll, Waker};
 use kafka_producer_machine::{Failed, GroupId};
 
 use crate::delivery::{DeliveryError, RecordMetadata};
+use crate::due::{Callback, Due, DueQueue};
 
 /// What became of a range of a group's records.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Resolution {
 }
 
 /// What an application learns of one record.
-type Outcome = Result<RecordMetadata, DeliveryError>;
+pub(crate) type Outcome = Result<RecordMetadata, DeliveryError>;
 
 /// The shared state of one group.
 #[derive(Debug, Default)]
@@ -190,25 +190,6 @@ struct Slot {
     callbacks: VecDeque<Callback>,
 }
 
-/// Somebody who wants to be called once a record is resolved.
-pub(crate) struct Callback {
-    pub(crate) index: u32,
-    pub(crate) timestamp: i64,
-    pub(crate) call: Call,
-}
-
-/// The application's half of a callback.
-pub(crate) type Call = Box<dyn FnOnce(Outcome) + Send>;
-
-impl fmt::Debug for Callback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Callback({})", self.index)
-    }
-}
-
-/// Callbacks that are due, in the order in which their records were resolved.
-pub(crate) type Due = VecDeque<(Callback, Resolution)>;
-
 impl Completions {
     /// The completion of a group that just took a record somebody awaits.
     #[inline]
@@ -240,7 +221,7 @@ impl Completions {
         group: Key,
         resolution: Resolution,
         wakes: &mut Vec<Waker>,
-        due: &mut Due,
+        due: &mut DueQueue,
     ) {
         let slot = slot_of(&mut self.slots, group);
         // Ranges of one group may be resolved out of order.
@@ -251,11 +232,9 @@ impl Completions {
         let end = slot
             .callbacks
             .partition_point(|callback| callback.index < records.end);
-        due.extend(
-            slot.callbacks
-                .drain(start..end)
-                .map(|callback| (callback, resolution.clone())),
-        );
+        for callback in slot.callbacks.drain(start..end) {
+            due.push(Due::Call(callback, resolution.clone()));
+        }
 
         if let Some(completion) = &slot.completion {
             completion.resolve(resolution, wakes);
@@ -331,6 +310,7 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
+    use crate::due::Call;
 
     #[derive(Default)]
     struct Counter(AtomicU32);
@@ -368,7 +348,12 @@ mod tests {
         let mut completions = Completions::default();
         let completion = Arc::clone(completions.join(GROUP));
         assert_eq!(offset(&completion, 1), None);
-        completions.resolve(GROUP, written(0..3, 40), &mut Vec::new(), &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(0..3, 40),
+            &mut Vec::new(),
+            &mut DueQueue::default(),
+        );
         assert_eq!(offset(&completion, 1), Some(41));
         assert_eq!(offset(&completion, 3), None);
     }
@@ -390,12 +375,22 @@ mod tests {
         };
 
         let mut wakes = Vec::new();
-        completions.resolve(GROUP, written(2..4, 90), &mut wakes, &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(2..4, 90),
+            &mut wakes,
+            &mut DueQueue::default(),
+        );
         wakes.drain(..).for_each(Waker::wake);
         assert_eq!(woken(), [0, 0, 1, 1]);
         assert_eq!(offset(&completion, 0), None);
 
-        completions.resolve(GROUP, written(0..2, 10), &mut wakes, &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(0..2, 10),
+            &mut wakes,
+            &mut DueQueue::default(),
+        );
         wakes.drain(..).for_each(Waker::wake);
         assert_eq!(woken(), [1, 1, 1, 1]);
         assert_eq!(offset(&completion, 3), Some(91));
@@ -418,7 +413,12 @@ mod tests {
                 .is_pending()
         );
         let mut wakes = Vec::new();
-        completions.resolve(GROUP, written(0..1, 0), &mut wakes, &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(0..1, 0),
+            &mut wakes,
+            &mut DueQueue::default(),
+        );
         wakes.drain(..).for_each(Waker::wake);
         assert_eq!(
             (old.0.load(Ordering::Relaxed), new.0.load(Ordering::Relaxed)),
@@ -440,11 +440,17 @@ mod tests {
                 },
             );
         }
-        let mut due = Due::new();
+        let mut due = DueQueue::default();
         completions.resolve(GROUP, written(2..6, 0), &mut Vec::new(), &mut due);
         completions.resolve(GROUP, written(0..2, 0), &mut Vec::new(), &mut due);
-        let order: Vec<u32> = due.iter().map(|(callback, _)| callback.index).collect();
-        assert_eq!(order, [2, 5, 0]);
+        let mut taken = VecDeque::new();
+        due.start(&mut taken);
+        let index = |due: &Due| match due {
+            Due::Call(callback, _) => Some(callback.index),
+            Due::Closed | Due::Flushed(_) => None,
+        };
+        let order: Vec<Option<u32>> = taken.iter().map(index).collect();
+        assert_eq!(order, [Some(2), Some(5), Some(0)]);
     }
 
     #[test]
@@ -452,7 +458,12 @@ mod tests {
         let mut completions = Completions::default();
         let held = Arc::clone(completions.join(GROUP));
         let first = Arc::as_ptr(&held);
-        completions.resolve(GROUP, written(0..1, 0), &mut Vec::new(), &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(0..1, 0),
+            &mut Vec::new(),
+            &mut DueQueue::default(),
+        );
         completions.retire(GROUP);
         let next = Key {
             slot: 3,
@@ -478,7 +489,12 @@ mod tests {
             generation: 2,
             ..GROUP
         }));
-        completions.resolve(GROUP, written(0..1, 0), &mut Vec::new(), &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(0..1, 0),
+            &mut Vec::new(),
+            &mut DueQueue::default(),
+        );
         completions.retire(GROUP);
         assert!(!completions.knows(GROUP));
     }
