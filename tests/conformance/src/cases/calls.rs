@@ -183,9 +183,9 @@ fn send_again(producer: &Producer, left: u32, done: mpsc::Sender<i64>) {
 pub fn a_flush_is_over_after_the_callbacks_before_it(transport: &impl Transport) {
     let cluster = Cluster::start(&[("orders", 1)]);
     let producer = transport.start(config(&cluster.bootstrap(), &[("linger.ms", "60000")]));
-    ends_after_the_callback(&producer, |producer| producer.flush());
+    ends_after_the_callback(&producer, Producer::flush);
     // The queue of callbacks has outlived a flush that was polled inside one of them.
-    ends_after_the_callback(&producer, |producer| producer.flush());
+    ends_after_the_callback(&producer, Producer::flush);
 }
 
 pub fn a_close_is_over_after_all_callbacks(transport: &impl Transport) {
