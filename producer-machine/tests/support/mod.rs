@@ -3,6 +3,7 @@
 //! Handshakes, metadata and producer ids are answered by themselves unless the test holds them;
 //! Produce requests wait until the test answers them, or lets them be lost.
 #![allow(
+    clippy::panic,
     dead_code,
     unreachable_pub,
     reason = "each test file uses a part of it"
