@@ -98,29 +98,18 @@ fn correlation_id(frame: &[u8]) -> i32 {
 
 fn answer_bytes(frame: &[u8], port: u16, answer: &mut Vec<u8>) {
     let (header, _) = RequestHeader::decode(frame).expect("a request of ours");
-    let mut send = |api, response: &dyn Fn(&mut Vec<u8>)| {
-        let _: ApiKey = api;
-        response(answer);
-    };
     let id = header.correlation_id;
     let version = header.version;
     match ApiKey::from_value(header.api) {
-        Some(ApiKey::Produce) => {
-            let partitions = walk_produce(frame);
-            produce_answer(id, &partitions, answer);
-        }
-        Some(api @ ApiKey::ApiVersions) => {
-            send(api, &|out| encode(api, version, id, &versions(), out))
-        }
-        Some(api @ ApiKey::Metadata) => {
-            send(api, &|out| encode(api, version, id, &metadata(port), out))
-        }
+        Some(ApiKey::Produce) => produce_answer(id, &walk_produce(frame), answer),
+        Some(api @ ApiKey::ApiVersions) => encode(api, version, id, &versions(), answer),
+        Some(api @ ApiKey::Metadata) => encode(api, version, id, &metadata(port), answer),
         Some(api @ ApiKey::InitProducerId) => {
             let response = InitProducerIdResponse {
                 producer_id: 1,
                 ..Default::default()
             };
-            send(api, &|out| encode(api, version, id, &response, out));
+            encode(api, version, id, &response, answer);
         }
         _ => {}
     }

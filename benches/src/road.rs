@@ -131,10 +131,10 @@ fn on_threads(records: u64, address: &str) -> Result<(), String> {
     let send = |records: u64| -> Result<(), String> {
         let mut outstanding = VecDeque::with_capacity(OUTSTANDING);
         for number in 0..records {
-            if outstanding.len() == OUTSTANDING {
-                if let Some(delivery) = outstanding.pop_front() {
-                    wait(delivery)?;
-                }
+            if outstanding.len() == OUTSTANDING
+                && let Some(delivery) = outstanding.pop_front()
+            {
+                wait(delivery)?;
             }
             let delivery = producer.send(&record(topic, number));
             outstanding.push_back(delivery.map_err(|error| error.to_string())?);

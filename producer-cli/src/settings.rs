@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use kafka_producer::Config;
-use kafka_producer_machine::properties;
+use kafka_producer::{Config, properties};
 
 use crate::failure::Failure;
 

@@ -36,7 +36,7 @@ enum State {
 
 impl<'p, 'r> SendingAll<'p, 'r> {
     pub(crate) fn new(producer: &'p Producer, records: &'r [Record<'r>]) -> Self {
-        let (taken, state) = (Deliveries::new(), State::More);
+        let (taken, state) = (Deliveries::for_records(records.len()), State::More);
         let mut sending = Self {
             producer,
             records,

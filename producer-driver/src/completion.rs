@@ -10,7 +10,6 @@
 //! and only when somebody polled while pending, or asked to be called.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
@@ -18,6 +17,7 @@ use std::task::{Poll, Waker};
 use kafka_producer_machine::{Failed, GroupId};
 
 use crate::delivery::{DeliveryError, RecordMetadata};
+use crate::due::{Callback, Due, DueQueue};
 
 /// What became of a range of a group's records.
 #[derive(Clone, Debug)]
@@ -37,25 +37,25 @@ pub(crate) struct Place {
 
 impl Resolution {
     /// What became of one record of the range; `timestamp` is the record's own.
-    pub(crate) fn outcome(
-        self,
-        index: u32,
-        timestamp: i64,
-    ) -> Result<RecordMetadata, DeliveryError> {
+    pub(crate) fn outcome(&self, index: u32, timestamp: i64) -> Outcome {
         let position = index.saturating_sub(self.records.start);
-        match self.result {
+        let topic = Arc::clone(&self.topic);
+        match &self.result {
             Ok(place) => Ok(RecordMetadata {
-                topic: self.topic,
+                topic,
                 partition: place.partition,
                 offset: place
                     .base_offset
                     .map(|base| base.saturating_add(i64::from(position))),
                 timestamp: Some(place.log_append_time.unwrap_or(timestamp)),
             }),
-            Err(failed) => Err(DeliveryError::new(failed, self.topic, position)),
+            Err(failed) => Err(DeliveryError::new(Arc::clone(failed), topic, position)),
         }
     }
 }
+
+/// What an application learns of one record.
+pub(crate) type Outcome = Result<RecordMetadata, DeliveryError>;
 
 /// The shared state of one group.
 #[derive(Debug, Default)]
@@ -73,20 +73,26 @@ struct Rest {
 }
 
 impl Completion {
-    /// What became of a record, if that is known.
-    pub(crate) fn resolution(&self, index: u32) -> Option<Resolution> {
+    /// What became of a record, if that is known; `timestamp` is the record's own.
+    #[inline]
+    pub(crate) fn outcome(&self, index: u32, timestamp: i64) -> Option<Outcome> {
         let first = self.first.get()?;
         if first.records.contains(&index) {
-            return Some(first.clone());
+            return Some(first.outcome(index, timestamp));
         }
-        self.rest().find(index)
+        self.rest().find(index, timestamp)
     }
 
-    /// As `resolution`; remembers whom to wake if it is not known yet.
-    pub(crate) fn poll(&self, index: u32, waker: &Waker) -> Poll<Resolution> {
-        if let Some(known) = self.resolution(index) {
-            return Poll::Ready(known);
+    /// As `outcome`; remembers whom to wake if it is not known yet.
+    #[inline]
+    pub(crate) fn poll(&self, index: u32, timestamp: i64, waker: &Waker) -> Poll<Outcome> {
+        match self.outcome(index, timestamp) {
+            Some(known) => Poll::Ready(known),
+            None => self.poll_again(index, timestamp, waker),
         }
+    }
+
+    fn poll_again(&self, index: u32, timestamp: i64, waker: &Waker) -> Poll<Outcome> {
         let mut rest = self.rest();
         // It may have been resolved between the first look and the lock.
         if let Some(first) = self
@@ -94,9 +100,9 @@ impl Completion {
             .get()
             .filter(|first| first.records.contains(&index))
         {
-            return Poll::Ready(first.clone());
+            return Poll::Ready(first.outcome(index, timestamp));
         }
-        if let Some(known) = rest.find(index) {
+        if let Some(known) = rest.find(index, timestamp) {
             return Poll::Ready(known);
         }
         match rest.wakers.get_mut(&index) {
@@ -142,11 +148,12 @@ impl Completion {
 }
 
 impl Rest {
-    fn find(&self, index: u32) -> Option<Resolution> {
-        self.more
+    fn find(&self, index: u32, timestamp: i64) -> Option<Outcome> {
+        let known = self
+            .more
             .iter()
-            .find(|known| known.records.contains(&index))
-            .cloned()
+            .find(|known| known.records.contains(&index))?;
+        Some(known.outcome(index, timestamp))
     }
 }
 
@@ -183,27 +190,9 @@ struct Slot {
     callbacks: VecDeque<Callback>,
 }
 
-/// Somebody who wants to be called once a record is resolved.
-pub(crate) struct Callback {
-    pub(crate) index: u32,
-    pub(crate) timestamp: i64,
-    pub(crate) call: Call,
-}
-
-/// The application's half of a callback.
-pub(crate) type Call = Box<dyn FnOnce(Result<RecordMetadata, DeliveryError>) + Send>;
-
-impl fmt::Debug for Callback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Callback({})", self.index)
-    }
-}
-
-/// Callbacks that are due, in the order in which their records were resolved.
-pub(crate) type Due = VecDeque<(Callback, Resolution)>;
-
 impl Completions {
     /// The completion of a group that just took a record somebody awaits.
+    #[inline]
     pub(crate) fn join(&mut self, group: Key) -> &Arc<Completion> {
         let slot = slot_of(&mut self.slots, group);
         let retired = &mut self.retired;
@@ -232,7 +221,7 @@ impl Completions {
         group: Key,
         resolution: Resolution,
         wakes: &mut Vec<Waker>,
-        due: &mut Due,
+        due: &mut DueQueue,
     ) {
         let slot = slot_of(&mut self.slots, group);
         // Ranges of one group may be resolved out of order.
@@ -243,11 +232,9 @@ impl Completions {
         let end = slot
             .callbacks
             .partition_point(|callback| callback.index < records.end);
-        due.extend(
-            slot.callbacks
-                .drain(start..end)
-                .map(|callback| (callback, resolution.clone())),
-        );
+        for callback in slot.callbacks.drain(start..end) {
+            due.push(Due::Call(callback, resolution.clone()));
+        }
 
         if let Some(completion) = &slot.completion {
             completion.resolve(resolution, wakes);
@@ -271,21 +258,31 @@ impl Completions {
 }
 
 /// The slot of a group, made or cleared for its generation.
+#[inline]
 fn slot_of(slots: &mut Vec<Slot>, group: Key) -> &mut Slot {
+    let index = group.slot as usize;
+    if slots
+        .get(index)
+        .is_none_or(|slot| slot.generation != group.generation)
+    {
+        renew(slots, group);
+    }
+    &mut slots[index]
+}
+
+#[cold]
+fn renew(slots: &mut Vec<Slot>, group: Key) {
     let index = group.slot as usize;
     if slots.len() <= index {
         slots.resize_with(index + 1, Slot::default);
     }
     let slot = &mut slots[index];
-    if slot.generation != group.generation {
-        debug_assert!(
-            slot.callbacks.is_empty(),
-            "a slot is used again once all is resolved"
-        );
-        slot.generation = group.generation;
-        slot.completion = None;
-    }
-    slot
+    debug_assert!(
+        slot.callbacks.is_empty(),
+        "a slot is used again once all is resolved"
+    );
+    slot.generation = group.generation;
+    slot.completion = None;
 }
 
 /// A used completion that nobody holds any more, or a new one.
@@ -313,6 +310,7 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
+    use crate::due::Call;
 
     #[derive(Default)]
     struct Counter(AtomicU32);
@@ -336,13 +334,8 @@ mod tests {
         }
     }
 
-    fn offset(resolution: &Resolution, index: u32) -> i64 {
-        resolution
-            .clone()
-            .outcome(index, 0)
-            .unwrap()
-            .offset
-            .unwrap()
+    fn offset(completion: &Completion, index: u32) -> Option<i64> {
+        completion.outcome(index, 0)?.unwrap().offset
     }
 
     const GROUP: Key = Key {
@@ -354,10 +347,15 @@ mod tests {
     fn one_range_resolves_a_whole_group() {
         let mut completions = Completions::default();
         let completion = Arc::clone(completions.join(GROUP));
-        assert!(completion.resolution(1).is_none());
-        completions.resolve(GROUP, written(0..3, 40), &mut Vec::new(), &mut Due::new());
-        assert_eq!(offset(&completion.resolution(1).unwrap(), 1), 41);
-        assert!(completion.resolution(3).is_none());
+        assert_eq!(offset(&completion, 1), None);
+        completions.resolve(
+            GROUP,
+            written(0..3, 40),
+            &mut Vec::new(),
+            &mut DueQueue::default(),
+        );
+        assert_eq!(offset(&completion, 1), Some(41));
+        assert_eq!(offset(&completion, 3), None);
     }
 
     #[test]
@@ -367,7 +365,7 @@ mod tests {
         let counters: Vec<Arc<Counter>> = (0..4).map(|_| Arc::default()).collect();
         for (index, counter) in (0..).zip(&counters) {
             let waker = Waker::from(Arc::clone(counter));
-            assert!(completion.poll(index, &waker).is_pending());
+            assert!(completion.poll(index, 0, &waker).is_pending());
         }
         let woken = || {
             counters
@@ -377,16 +375,26 @@ mod tests {
         };
 
         let mut wakes = Vec::new();
-        completions.resolve(GROUP, written(2..4, 90), &mut wakes, &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(2..4, 90),
+            &mut wakes,
+            &mut DueQueue::default(),
+        );
         wakes.drain(..).for_each(Waker::wake);
         assert_eq!(woken(), [0, 0, 1, 1]);
-        assert!(completion.resolution(0).is_none());
+        assert_eq!(offset(&completion, 0), None);
 
-        completions.resolve(GROUP, written(0..2, 10), &mut wakes, &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(0..2, 10),
+            &mut wakes,
+            &mut DueQueue::default(),
+        );
         wakes.drain(..).for_each(Waker::wake);
         assert_eq!(woken(), [1, 1, 1, 1]);
-        assert_eq!(offset(&completion.resolution(3).unwrap(), 3), 91);
-        assert_eq!(offset(&completion.resolution(1).unwrap(), 1), 11);
+        assert_eq!(offset(&completion, 3), Some(91));
+        assert_eq!(offset(&completion, 1), Some(11));
     }
 
     #[test]
@@ -396,16 +404,21 @@ mod tests {
         let (old, new) = (Arc::<Counter>::default(), Arc::<Counter>::default());
         assert!(
             completion
-                .poll(0, &Waker::from(Arc::clone(&old)))
+                .poll(0, 0, &Waker::from(Arc::clone(&old)))
                 .is_pending()
         );
         assert!(
             completion
-                .poll(0, &Waker::from(Arc::clone(&new)))
+                .poll(0, 0, &Waker::from(Arc::clone(&new)))
                 .is_pending()
         );
         let mut wakes = Vec::new();
-        completions.resolve(GROUP, written(0..1, 0), &mut wakes, &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(0..1, 0),
+            &mut wakes,
+            &mut DueQueue::default(),
+        );
         wakes.drain(..).for_each(Waker::wake);
         assert_eq!(
             (old.0.load(Ordering::Relaxed), new.0.load(Ordering::Relaxed)),
@@ -427,11 +440,17 @@ mod tests {
                 },
             );
         }
-        let mut due = Due::new();
+        let mut due = DueQueue::default();
         completions.resolve(GROUP, written(2..6, 0), &mut Vec::new(), &mut due);
         completions.resolve(GROUP, written(0..2, 0), &mut Vec::new(), &mut due);
-        let order: Vec<u32> = due.iter().map(|(callback, _)| callback.index).collect();
-        assert_eq!(order, [2, 5, 0]);
+        let mut taken = VecDeque::new();
+        due.start(&mut taken);
+        let index = |due: &Due| match due {
+            Due::Call(callback, _) => Some(callback.index),
+            Due::Closed | Due::Flushed(_) => None,
+        };
+        let order: Vec<Option<u32>> = taken.iter().map(index).collect();
+        assert_eq!(order, [Some(2), Some(5), Some(0)]);
     }
 
     #[test]
@@ -439,7 +458,12 @@ mod tests {
         let mut completions = Completions::default();
         let held = Arc::clone(completions.join(GROUP));
         let first = Arc::as_ptr(&held);
-        completions.resolve(GROUP, written(0..1, 0), &mut Vec::new(), &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(0..1, 0),
+            &mut Vec::new(),
+            &mut DueQueue::default(),
+        );
         completions.retire(GROUP);
         let next = Key {
             slot: 3,
@@ -452,7 +476,7 @@ mod tests {
             generation: 0,
         });
         assert_eq!(Arc::as_ptr(again), first);
-        assert!(again.resolution(0).is_none());
+        assert_eq!(offset(again, 0), None);
     }
 
     #[test]
@@ -465,7 +489,12 @@ mod tests {
             generation: 2,
             ..GROUP
         }));
-        completions.resolve(GROUP, written(0..1, 0), &mut Vec::new(), &mut Due::new());
+        completions.resolve(
+            GROUP,
+            written(0..1, 0),
+            &mut Vec::new(),
+            &mut DueQueue::default(),
+        );
         completions.retire(GROUP);
         assert!(!completions.knows(GROUP));
     }

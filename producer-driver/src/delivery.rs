@@ -122,8 +122,7 @@ impl Delivery {
 
     /// What became of the record, if that is known; never waits.
     pub fn try_result(&self) -> Option<Result<RecordMetadata, DeliveryError>> {
-        let resolution = self.completion.resolution(self.index)?;
-        Some(resolution.outcome(self.index, self.timestamp))
+        self.completion.outcome(self.index, self.timestamp)
     }
 }
 
@@ -132,8 +131,7 @@ impl Future for Delivery {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.completion
-            .poll(self.index, context.waker())
-            .map(|resolution| resolution.outcome(self.index, self.timestamp))
+            .poll(self.index, self.timestamp, context.waker())
     }
 }
 
@@ -158,15 +156,15 @@ struct Run {
 }
 
 impl Deliveries {
-    pub(crate) const fn new() -> Self {
+    /// Room for that many records of as many groups, up to a bound: neighbors mostly share.
+    pub(crate) fn for_records(count: usize) -> Self {
         Self {
-            runs: Vec::new(),
+            runs: Vec::with_capacity(count.min(RUNS)),
             len: 0,
         }
     }
 
-    /// Adds the record of one receipt. `join` is asked for the completion of a group only when
-    /// the last run is of another one.
+    /// Adds the record of one receipt.
     pub(crate) fn push(&mut self, completion: &Arc<Completion>, index: u32, timestamp: i64) {
         self.len += 1;
         if let Some(run) = self.runs.last_mut()
@@ -252,6 +250,9 @@ impl Iterator for DeliveriesIntoIter {
 
 impl ExactSizeIterator for DeliveriesIntoIter {}
 
+/// Runs to have room for at once.
+const RUNS: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,7 +260,7 @@ mod tests {
     #[test]
     fn neighbours_share_a_run_and_come_back_in_order() {
         let (a, b) = (Arc::<Completion>::default(), Arc::<Completion>::default());
-        let mut deliveries = Deliveries::new();
+        let mut deliveries = Deliveries::for_records(8);
         for (completion, index) in [(&a, 0), (&a, 1), (&b, 0), (&a, 2), (&a, 4)] {
             deliveries.push(completion, index, 7);
         }
@@ -277,7 +278,7 @@ mod tests {
     #[test]
     fn another_timestamp_starts_another_run() {
         let completion = Arc::<Completion>::default();
-        let mut deliveries = Deliveries::new();
+        let mut deliveries = Deliveries::for_records(8);
         deliveries.push(&completion, 0, 7);
         deliveries.push(&completion, 1, 8);
         let times: Vec<i64> = deliveries.into_iter().map(|one| one.timestamp()).collect();

@@ -23,7 +23,7 @@ impl Flush {
     pub(crate) fn new(producer: &Producer) -> Self {
         let id = producer.hub().apply(Caller::Role, |core, now| {
             let id = core.machine.flush(now);
-            if !core.closed {
+            if !core.over {
                 core.flushes.park(id);
             }
             id
@@ -40,7 +40,7 @@ impl Future for Flush {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut core = self.producer.hub().lock();
-        if core.closed {
+        if core.over {
             return Poll::Ready(());
         }
         core.flushes.poll(self.id, context.waker()).map(drop)
@@ -78,7 +78,7 @@ impl Future for Close {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut core = self.producer.hub().lock();
-        if core.closed {
+        if core.over {
             return Poll::Ready(());
         }
         core.closes.poll(self.id, context.waker()).map(drop)

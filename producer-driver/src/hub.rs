@@ -6,11 +6,12 @@
 //! ```
 //!
 //! - Nobody blocks, compresses, seals, wakes or calls back under the lock.
-//! - Callbacks run one at a time, in the order in which their records were resolved.
+//! - Callbacks run one at a time, in the order in which their records were resolved, and a flush
+//!   or a close ends in that order too.
 //! - The clock role is told only when the first deadline moves earlier.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -22,7 +23,8 @@ use kafka_producer_machine::{
 };
 
 use crate::clock::Clock;
-use crate::completion::{Completions, Due, Place, Resolution};
+use crate::completion::{Completions, Place, Resolution};
+use crate::due::{Due, DueQueue};
 use crate::link::{Debt, Link, Target};
 use crate::park::in_callback;
 use crate::waits::{Answer, Waits};
@@ -57,13 +59,14 @@ pub(crate) struct Core {
     pub(crate) closing: bool,
     /// Whether the machine is closed, or nobody drives it any more.
     pub(crate) closed: bool,
+    /// Whether, besides, every callback has run.
+    pub(crate) over: bool,
     links: BTreeMap<u64, Arc<Link>>,
     /// Until when the clock role sleeps.
     armed: Instant,
     /// Bytes appended since a sender last let others run.
     unyielded: usize,
-    due: Due,
-    calling: bool,
+    due: DueQueue,
 }
 
 /// Who acts.
@@ -82,7 +85,7 @@ struct Output {
     errands: Vec<Errand>,
     notices: Vec<Notice>,
     wakes: Vec<Waker>,
-    due: Option<Due>,
+    due: VecDeque<Due>,
     ended: bool,
 }
 
@@ -113,11 +116,11 @@ impl Hub {
             closed_waits: 0,
             closing: false,
             closed: false,
+            over: false,
             links: BTreeMap::new(),
             armed: Instant::NEVER,
             unyielded: 0,
-            due: Due::new(),
-            calling: false,
+            due: DueQueue::default(),
         });
         Arc::new(Self {
             core,
@@ -189,8 +192,7 @@ impl Hub {
         });
         let mut wakes = Vec::new();
         let mut core = self.lock();
-        core.closed = true;
-        core.answer_all(&mut wakes);
+        core.close_now(&mut wakes);
         drop(core);
         wakes.into_iter().for_each(Waker::wake);
         self.workers.stop();
@@ -236,30 +238,37 @@ impl Hub {
             output.ended = false;
             self.workers.stop();
         }
-        if let Some(due) = output.due.take() {
-            self.call_back(due);
+        if !output.due.is_empty() {
+            self.call_back(&mut output.due);
         }
     }
 
-    /// Runs callbacks until none is due. Only one thread at a time gets here: the order of
+    /// Does what is due until nothing is. Only one thread at a time gets here: the order of
     /// completions is the order of callbacks.
-    fn call_back(self: &Arc<Self>, mut due: Due) {
+    fn call_back(self: &Arc<Self>, due: &mut VecDeque<Due>) {
+        let mut wakes = Vec::new();
         loop {
-            for (callback, resolution) in due.drain(..) {
-                let outcome = resolution.outcome(callback.index, callback.timestamp);
-                let called = in_callback(|| {
-                    catch_unwind(AssertUnwindSafe(move || (callback.call)(outcome)))
-                });
-                if called.is_err() {
-                    notice::callback_panicked();
+            for due in due.drain(..) {
+                match due {
+                    Due::Call(callback, resolution) => {
+                        let called = in_callback(|| {
+                            catch_unwind(AssertUnwindSafe(|| callback.call(&resolution)))
+                        });
+                        if called.is_err() {
+                            notice::callback_panicked();
+                        }
+                    }
+                    Due::Closed => self.lock().end(&mut wakes),
+                    Due::Flushed(flush) => {
+                        let flushes = &mut self.lock().flushes;
+                        flushes.answer(flush, Answer::Ready, &mut wakes);
+                    }
                 }
+                wakes.drain(..).for_each(Waker::wake);
             }
-            let mut core = self.lock();
-            if core.due.is_empty() {
-                core.calling = false;
+            if !self.lock().due.go_on(due) {
                 return;
             }
-            std::mem::swap(&mut core.due, &mut due);
         }
     }
 }
@@ -294,18 +303,14 @@ impl Core {
         while let Some(action) = self.machine.poll_action() {
             self.on_action(action, output);
         }
-        if !self.calling && !self.due.is_empty() {
-            self.calling = true;
-            output.due = Some(std::mem::take(&mut self.due));
-        }
+        self.due.start(&mut output.due);
     }
 
     fn on_event(&mut self, event: Event, output: &mut Output) {
         match event {
             Event::Closed => {
-                self.closed = true;
                 output.ended = true;
-                self.answer_all(&mut output.wakes);
+                self.close_now(&mut output.wakes);
             }
             Event::Completed {
                 group,
@@ -337,7 +342,13 @@ impl Core {
                     self.completions.retire(key);
                 }
             }
-            Event::Flushed(flush) => self.flushes.answer(flush, Answer::Ready, &mut output.wakes),
+            Event::Flushed(flush) => {
+                if self.due.is_idle() {
+                    self.flushes.answer(flush, Answer::Ready, &mut output.wakes);
+                } else {
+                    self.due.push(Due::Flushed(flush));
+                }
+            }
             Event::MetadataReady(waiter) | Event::SpaceReady(waiter) => {
                 self.waiters
                     .answer(waiter, Answer::Ready, &mut output.wakes);
@@ -392,9 +403,21 @@ impl Core {
         output.errands.extend(errand);
     }
 
-    /// Nothing will come any more: whoever waits looks again and finds it closed.
-    fn answer_all(&mut self, wakes: &mut Vec<Waker>) {
+    /// Nothing will come any more: whoever waits looks again and finds it closed. Those who wait
+    /// for the end wait for the callbacks too.
+    fn close_now(&mut self, wakes: &mut Vec<Waker>) {
+        self.closed = true;
         self.waiters.answer_all(Answer::Ready, wakes);
+        if self.due.is_idle() {
+            self.end(wakes);
+        } else {
+            self.due.push(Due::Closed);
+        }
+    }
+
+    /// All is over.
+    fn end(&mut self, wakes: &mut Vec<Waker>) {
+        self.over = true;
         self.flushes.answer_all(Answer::Ready, wakes);
         self.closes.answer_all(Answer::Ready, wakes);
     }

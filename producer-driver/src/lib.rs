@@ -18,6 +18,7 @@ pub mod blocking;
 mod clock;
 mod completion;
 mod delivery;
+mod due;
 mod ends;
 mod error;
 mod hub;

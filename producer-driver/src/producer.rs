@@ -10,7 +10,7 @@ use std::time::Duration;
 use kafka_producer_machine::{Config, Record, Seed, SendError, TopicHandle};
 
 use crate::all::SendingAll;
-use crate::completion::{Call, Callback};
+use crate::due::{Call, Callback};
 use crate::ends::{Close, Flush, PartitionsFor};
 use crate::hub::{Caller, Core, Hub};
 use crate::link::Hosted;
@@ -175,7 +175,7 @@ impl Producer {
     }
 
     /// Sends everything that was taken so far without lingering; the future is done when all of
-    /// it is resolved, well or not.
+    /// it is resolved, well or not, and its callbacks have run.
     ///
     /// The flush begins in the call; dropping the future only stops watching. A future that is
     /// polled inside a delivery callback stays pending, as what it waits for comes later.
@@ -183,7 +183,8 @@ impl Producer {
         Flush::new(self)
     }
 
-    /// Takes nothing more, delivers what it can within `timeout`, then fails the rest.
+    /// Takes nothing more, delivers what it can within `timeout`, then fails the rest; the future
+    /// is done when all callbacks have run.
     ///
     /// The closing begins in the call; dropping the future only stops watching. A later call can
     /// only bring the deadline forward.

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use kafka_producer_machine::{Instant, Receipt, Record, SendError, WaiterId};
 
-use crate::completion::{Call, Callback};
+use crate::due::{Call, Callback};
 use crate::hub::{Caller, Core};
 use crate::waits::Answer;
 use crate::{Delivery, Producer, ProducerError};

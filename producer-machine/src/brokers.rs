@@ -8,16 +8,18 @@
 //! its lane, so order and idempotence hold. Today there is one.
 //!
 //! **Invariants.** At most one connection per lane. Ids of connections are never reused.
+//! A partition stands in one queue at most, once, and only while it may send.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::accumulator::{PartitionKey, Turn};
+use crate::accumulator::PartitionKey;
 use crate::config::Config;
 use crate::connection::{Connection, Phase};
 use crate::retry::Backoff;
 use crate::seed::Stream;
+use crate::time::TICK;
 use crate::{ConnectionId, Instant};
 
 /// A broker's id, or a negative number for an address of `bootstrap.servers`.
@@ -35,14 +37,19 @@ impl NodeId {
     }
 }
 
+/// A partition's place in the queue of a lane; lower ones go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn(u64);
+
 /// The way to a broker.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) host: Arc<str>,
     pub(crate) port: u16,
     pub(crate) connection: Option<ConnectionId>,
-    /// Partitions that may send, in turn.
-    pub(crate) ready: VecDeque<Turn>,
+    /// Partitions that may send, by their turn.
+    ready: BTreeMap<Turn, PartitionKey>,
+    next_turn: u64,
     /// Partitions whose open batch lingers: they go along with a request that leaves anyway.
     pub(crate) lingering: BTreeSet<PartitionKey>,
     pub(crate) not_before: Instant,
@@ -64,7 +71,8 @@ impl Lane {
             host,
             port,
             connection: None,
-            ready: VecDeque::new(),
+            ready: BTreeMap::new(),
+            next_turn: 0,
             lingering: BTreeSet::new(),
             not_before: Instant::ORIGIN,
             is_named: true,
@@ -73,6 +81,33 @@ impl Lane {
             losses: 0,
             setup_failures: 0,
         }
+    }
+
+    /// A partition may send: it stands behind those that wait already.
+    pub(crate) fn stand_in(&mut self, key: PartitionKey) -> Turn {
+        let turn = Turn(self.next_turn);
+        self.next_turn += 1;
+        self.ready.insert(turn, key);
+        turn
+    }
+
+    /// A partition that was first keeps its turn.
+    pub(crate) fn stand_again(&mut self, turn: Turn, key: PartitionKey) {
+        self.ready.insert(turn, key);
+    }
+
+    pub(crate) fn step_out(&mut self, turn: Turn) {
+        self.ready.remove(&turn);
+    }
+
+    /// Takes the partition out whose turn it is.
+    pub(crate) fn call_first(&mut self) -> Option<(Turn, PartitionKey)> {
+        self.ready.pop_first()
+    }
+
+    /// How many partitions may send.
+    pub(crate) fn ready(&self) -> usize {
+        self.ready.len()
     }
 
     pub(crate) fn address(&self) -> Arc<str> {
@@ -180,7 +215,8 @@ impl Brokers {
         lane.connection = Some(connection);
         lane.last_attempt = Some(now);
         lane.attempts = lane.attempts.wrapping_add(1);
-        let setup_deadline = now + self.setup.delay(lane.setup_failures, jitter);
+        // Expired means more than the limit, so the deadline is one tick behind it.
+        let setup_deadline = now + self.setup.delay(lane.setup_failures, jitter) + TICK;
         self.connections
             .insert(connection, Connection::new(node, lane.address()));
         let host = Arc::clone(&lane.host);

@@ -20,6 +20,7 @@ use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader, Uuid, VersionRange};
 
 use crate::accumulator::BatchKey;
 use crate::brokers::{MAX_FRAME, NodeId};
+use crate::time::TICK;
 use crate::{Instant, TopicHandle};
 
 /// How far a connection is from carrying requests.
@@ -103,6 +104,8 @@ pub(crate) struct Connection {
     /// Batches under acks=0 whose frame the driver may still be writing.
     pub(crate) unanswered: Vec<BatchKey>,
     pub(crate) throttled_until: Instant,
+    /// Until then the broker reads nothing: what is sent meanwhile is answered later.
+    deaf_until: Instant,
     /// Whether the driver knows that there is something to send, and has not asked in vain since.
     pub(crate) announced: bool,
     /// The timer that is armed: setup, then the oldest request, or idleness.
@@ -133,6 +136,7 @@ impl Connection {
             in_flight: VecDeque::new(),
             unanswered: Vec::new(),
             throttled_until: Instant::ORIGIN,
+            deaf_until: Instant::ORIGIN,
             announced: false,
             timer_at: None,
             idle_at: Instant::NEVER,
@@ -167,14 +171,23 @@ impl Connection {
         self.next_correlation
     }
 
+    /// When a request that leaves now has been without an answer for too long. Expired means
+    /// more than the limit, so the deadline is one tick behind it.
+    pub(crate) fn request_deadline(&self, now: Instant, limit: Duration) -> Instant {
+        now.max(self.deaf_until) + limit + TICK
+    }
+
     /// The broker asks for peace: nothing is sent before, and what is in flight may take longer
     /// (KIP-219). The end never moves backwards.
     pub(crate) fn throttle(&mut self, now: Instant, span: Duration, version: ThrottleRule) {
         if span.is_zero() {
             return;
         }
-        if version == ThrottleRule::ClientWaits {
-            self.throttled_until = self.throttled_until.max(now + span);
+        match version {
+            ThrottleRule::BrokerWaits => self.deaf_until = self.deaf_until.max(now + span),
+            ThrottleRule::ClientWaits => {
+                self.throttled_until = self.throttled_until.max(now + span);
+            }
         }
         for sent in &mut self.in_flight {
             sent.deadline = sent.deadline + span;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! producer:   Wanted ──> Asking ──> Ready(id, epoch) ──bump──> Ready(id, epoch + 1)
-//!               ▲           │ error        └──epoch 32767──> Wanted
+//!               ▲           │ error        └──epoch 32767──> Wanted(in place of id)
 //!               └───────────┘
 //! partition:  adopt ──> number batches 0, n, … ──> something is lost ──> wait until nothing is
 //!             outstanding ──> bump, unless a later acknowledgement closed the hole ──> adopt
@@ -24,13 +24,16 @@ pub(crate) struct Identity {
 #[derive(Clone, Debug)]
 pub(crate) enum Session {
     /// An InitProducerId is on its way.
-    Asking,
+    Asking { replaces: Option<Identity> },
     /// Idempotence is off.
     Off,
     /// In use.
     Ready(Identity),
-    /// To be asked for, not before this instant.
-    Wanted(Instant),
+    /// To be asked for, not before this instant; in place of an identity that is used up.
+    Wanted {
+        at: Instant,
+        replaces: Option<Identity>,
+    },
 }
 
 /// What came of a wish for a new epoch.
@@ -48,7 +51,44 @@ impl Session {
     pub(crate) const fn identity(&self) -> Option<Identity> {
         match self {
             Self::Ready(identity) => Some(*identity),
-            Self::Asking | Self::Off | Self::Wanted(_) => None,
+            Self::Asking { .. } | Self::Off | Self::Wanted { .. } => None,
+        }
+    }
+
+    /// From when on an identity is to be asked for, if it is.
+    pub(crate) const fn wanted_at(&self) -> Option<Instant> {
+        match self {
+            Self::Wanted { at, .. } => Some(*at),
+            Self::Asking { .. } | Self::Off | Self::Ready(_) => None,
+        }
+    }
+
+    /// An InitProducerId leaves.
+    pub(crate) const fn ask(&mut self) {
+        *self = Self::Asking {
+            replaces: self.replaced(),
+        };
+    }
+
+    /// It was lost, or refused for now.
+    pub(crate) const fn ask_again(&mut self, at: Instant) {
+        *self = Self::Wanted {
+            at,
+            replaces: self.replaced(),
+        };
+    }
+
+    /// It was answered. Gives the identity that this one replaces.
+    pub(crate) const fn begin(&mut self, identity: Identity) -> Option<Identity> {
+        let replaced = self.replaced();
+        *self = Self::Ready(identity);
+        replaced
+    }
+
+    const fn replaced(&self) -> Option<Identity> {
+        match self {
+            Self::Asking { replaces } | Self::Wanted { replaces, .. } => *replaces,
+            Self::Off | Self::Ready(_) => None,
         }
     }
 
@@ -67,7 +107,10 @@ impl Session {
                 Bumped::Epoch(*current)
             }
             None => {
-                *self = Self::Wanted(now);
+                *self = Self::Wanted {
+                    at: now,
+                    replaces: Some(old),
+                };
                 Bumped::Exhausted
             }
         }
@@ -205,7 +248,6 @@ impl Sequences {
         {
             self.acknowledged_to = Some(to);
         }
-        self.established = true;
     }
 
     /// A numbered batch ended, known not to be written: its number is a gap.
@@ -227,7 +269,12 @@ impl Sequences {
         }
     }
 
-    /// Something failed: one batch in flight until the next acknowledgement (D13).
+    /// The broker takes our sequences, and nothing waits to be sent again.
+    pub(crate) const fn establish(&mut self) {
+        self.established = true;
+    }
+
+    /// Something failed: one batch in flight until all is through that goes again (D13).
     pub(crate) const fn stumble(&mut self) {
         self.established = false;
     }
@@ -373,5 +420,26 @@ mod tests {
         sequences.acknowledged(second, 2);
         sequences.acknowledged(first, 3);
         assert_eq!(sequences.acknowledged_to, Some(Sequence(5)));
+    }
+
+    #[test]
+    fn edge_e74_a_batch_may_straddle_the_wrap_and_the_order_is_kept_across_it() {
+        let mut sequences = Sequences::default();
+        let most = number(&mut sequences, &ready(), i32::MAX as u32 - 1);
+        sequences.acknowledged(most, i32::MAX as u32 - 1);
+        let lost = number(&mut sequences, &ready(), 1);
+        let astride = number(&mut sequences, &ready(), 4);
+        let beyond = number(&mut sequences, &ready(), 3);
+        let bases = [lost, astride, beyond].map(|numbering| numbering.base.as_i32());
+        assert_eq!(bases, [2_147_483_646, 2_147_483_647, 3]);
+
+        // The first is given up in doubt; the acknowledgements come in the wrong order.
+        sequences.gave_up();
+        sequences.acknowledged(beyond, 3);
+        sequences.acknowledged(astride, 4);
+        assert_eq!(sequences.acknowledged_to, Some(Sequence(6)), "6 is after 3");
+        let next = number(&mut sequences, &ready(), 1);
+        assert_eq!(next.base.as_i32(), 6, "the hole before the wrap is closed");
+        assert_eq!(next.identity, FIRST);
     }
 }

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! **Invariants.** A lower leader epoch of the same topic id never replaces a higher one.
-//! A partition or a topic that an answer leaves out is not forgotten.
+//! A topic that an answer leaves out is not forgotten; a partition that it leaves out has no
+//! leader until it comes again.
 //! One request is in flight at a time; requests forced by trouble are a backoff apart.
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -92,6 +93,8 @@ pub(crate) struct Metadata {
     /// Partitions with data and without a leader.
     leaderless: BTreeSet<PartitionKey>,
     asking: Asking,
+    /// How often everything was asked for and answered.
+    refreshes: u64,
     next: Instant,
     last_sent: Option<Instant>,
     /// Answers in a row that brought nothing new although something is missing.
@@ -113,6 +116,7 @@ impl Metadata {
             unknown: BTreeSet::new(),
             leaderless: BTreeSet::new(),
             asking: Asking::Nothing,
+            refreshes: 0,
             next: now,
             last_sent: None,
             fruitless: 0,
@@ -181,6 +185,19 @@ impl Metadata {
         self.next = self.next.min(soonest);
     }
 
+    /// How often everything was asked for and answered.
+    pub(crate) const fn refreshes(&self) -> u64 {
+        self.refreshes
+    }
+
+    /// What `refreshes` will be once a request that is yet to be sent is answered.
+    pub(crate) const fn next_refresh(&self) -> u64 {
+        match self.asking {
+            Asking::Everything => self.refreshes + 2,
+            Asking::Newcomers | Asking::Nothing => self.refreshes + 1,
+        }
+    }
+
     /// A partition has data and no leader: it is asked for until it has one.
     pub(crate) fn want_leader(&mut self, now: Instant, key: PartitionKey, jitter: &mut Stream) {
         if self.leaderless.insert(key) {
@@ -188,7 +205,8 @@ impl Metadata {
         }
     }
 
-    pub(crate) fn leader_found(&mut self, key: PartitionKey) {
+    /// A partition has a leader, or nothing to send.
+    pub(crate) fn unwant_leader(&mut self, key: PartitionKey) {
         self.leaderless.remove(&key);
     }
 
@@ -279,6 +297,7 @@ impl Metadata {
             self.fruitless.saturating_add(1)
         };
         if asked == Asking::Everything {
+            self.refreshes += 1;
             self.next = now + self.max_age;
         }
         if self.unknown.is_empty() && self.leaderless.is_empty() {
@@ -377,8 +396,12 @@ impl TopicView {
             key: None,
         };
         self.partitions.resize(count, new);
+        let mut left_out = alloc::vec![true; count];
         for partition in &answer.partitions {
             let index = usize::try_from(partition.partition_index).unwrap_or(usize::MAX);
+            if let Some(left_out) = left_out.get_mut(index) {
+                *left_out = false;
+            }
             let Some(view) = self.partitions.get_mut(index) else {
                 continue;
             };
@@ -395,6 +418,17 @@ impl TopicView {
             if (leader, epoch) != (view.leader, view.leader_epoch) {
                 view.leader = leader;
                 view.leader_epoch = epoch;
+                moved.extend(view.key);
+            }
+        }
+        // A partition that the answer leaves out is still there: its leader is unknown.
+        for (view, _) in self
+            .partitions
+            .iter_mut()
+            .zip(left_out)
+            .filter(|(_, out)| *out)
+        {
+            if view.leader.take().is_some() {
                 moved.extend(view.key);
             }
         }

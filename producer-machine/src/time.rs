@@ -42,6 +42,9 @@ impl Instant {
     }
 }
 
+/// The smallest span: what is expired after *more* than a limit is due this much behind it.
+pub(crate) const TICK: Duration = Duration::from_micros(1);
+
 impl Add<Duration> for Instant {
     type Output = Self;
 

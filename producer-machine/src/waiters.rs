@@ -7,6 +7,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use crate::{Instant, TopicHandle, WaiterId};
 
@@ -21,11 +22,18 @@ pub(crate) enum Wish {
 
 /// A waiter.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Waiter {
-    pub(crate) wish: Wish,
+struct Waiter {
+    wish: Wish,
+    deadline: Instant,
+}
+
+/// What a waiter leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Its timer.
     pub(crate) deadline: Instant,
-    /// Bytes set aside; `None` while it waits.
-    pub(crate) granted: Option<usize>,
+    /// What is still set aside for it, to be given back.
+    pub(crate) granted: usize,
 }
 
 /// All waiters.
@@ -34,6 +42,8 @@ pub(crate) struct Waiters {
     all: BTreeMap<WaiterId, Waiter>,
     /// Those that wait for room, in the order of their coming.
     queue: BTreeSet<WaiterId>,
+    /// What is set aside for those who were told that there is room.
+    grants: BTreeMap<WaiterId, usize>,
     topics: BTreeSet<(TopicHandle, WaiterId)>,
     next: u64,
 }
@@ -42,14 +52,7 @@ impl Waiters {
     pub(crate) fn add(&mut self, wish: Wish, deadline: Instant) -> WaiterId {
         let id = WaiterId(self.next);
         self.next += 1;
-        self.all.insert(
-            id,
-            Waiter {
-                wish,
-                deadline,
-                granted: None,
-            },
-        );
+        self.all.insert(id, Waiter { wish, deadline });
         match wish {
             Wish::Space(_) => {
                 self.queue.insert(id);
@@ -78,9 +81,7 @@ impl Waiters {
     /// Sets bytes aside for a waiter, who leaves the queue.
     pub(crate) fn grant(&mut self, id: WaiterId, reserved: usize) {
         self.queue.remove(&id);
-        if let Some(waiter) = self.all.get_mut(&id) {
-            waiter.granted = Some(reserved);
-        }
+        self.grants.insert(id, reserved);
     }
 
     /// What somebody waits for.
@@ -90,37 +91,58 @@ impl Waiters {
 
     /// What is set aside for a waiter.
     pub(crate) fn granted(&self, id: WaiterId) -> Option<usize> {
-        self.all.get(&id)?.granted
+        self.grants.get(&id).copied()
     }
 
-    /// A waiter has used some of what was set aside.
+    /// What is set aside for those who came later.
+    pub(crate) fn granted_behind(&self, id: WaiterId) -> usize {
+        let behind = self.grants.range((Bound::Excluded(id), Bound::Unbounded));
+        behind.map(|(_, &reserved)| reserved).sum()
+    }
+
+    /// A waiter has used so many bytes: of its own grant first, then of those who came last.
     pub(crate) fn used(&mut self, id: WaiterId, bytes: usize) {
-        if let Some(granted) = self
-            .all
-            .get_mut(&id)
-            .and_then(|waiter| waiter.granted.as_mut())
-        {
-            *granted = granted.saturating_sub(bytes);
+        let mut left = bytes;
+        let own = self.grants.get(&id).map(|_| id);
+        let behind = self.grants.range((Bound::Excluded(id), Bound::Unbounded));
+        let givers: Vec<WaiterId> = own
+            .into_iter()
+            .chain(behind.rev().map(|(&id, _)| id))
+            .collect();
+        for giver in givers {
+            let Some(granted) = self.grants.get_mut(&giver) else {
+                continue;
+            };
+            let taken = left.min(*granted);
+            *granted -= taken;
+            left -= taken;
+            if left == 0 {
+                return;
+            }
         }
     }
 
     /// The room was not enough: the waiter is back in the queue, where it was.
-    pub(crate) fn wait_again(&mut self, id: WaiterId, needed: usize) -> Option<Waiter> {
+    pub(crate) fn wait_again(&mut self, id: WaiterId, needed: usize) -> Option<Ended> {
         let waiter = self.all.get_mut(&id)?;
-        let before = *waiter;
-        waiter.granted = None;
         waiter.wish = Wish::Space(needed);
+        let deadline = waiter.deadline;
         self.queue.insert(id);
-        Some(before)
+        let granted = self.grants.remove(&id).unwrap_or(0);
+        Some(Ended { deadline, granted })
     }
 
-    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
+    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Ended> {
         let waiter = self.all.remove(&id)?;
         self.queue.remove(&id);
         if let Wish::Topic(topic) = waiter.wish {
             self.topics.remove(&(topic, id));
         }
-        Some(waiter)
+        let granted = self.grants.remove(&id).unwrap_or(0);
+        Some(Ended {
+            deadline: waiter.deadline,
+            granted,
+        })
     }
 
     #[cfg(test)]
@@ -129,7 +151,7 @@ impl Waiters {
     }
 
     /// Takes out those who wait for news of this topic.
-    pub(crate) fn take_topic(&mut self, topic: TopicHandle) -> Vec<(WaiterId, Waiter)> {
+    pub(crate) fn take_topic(&mut self, topic: TopicHandle) -> Vec<(WaiterId, Ended)> {
         let range = (topic, WaiterId(0))..=(topic, WaiterId(u64::MAX));
         let ids: Vec<WaiterId> = self.topics.range(range).map(|&(_, id)| id).collect();
         ids.into_iter()
@@ -157,6 +179,20 @@ mod tests {
         assert_eq!(waiters.first(), Some((second, 1)));
         waiters.wait_again(first, 200);
         assert_eq!(waiters.first(), Some((first, 200)));
+    }
+
+    #[test]
+    fn a_waiter_may_use_what_is_set_aside_for_those_behind_it() {
+        let mut waiters = Waiters::default();
+        let [first, second, third] =
+            [1, 2, 3].map(|bytes| waiters.add(Wish::Space(bytes), Instant::NEVER));
+        waiters.grant(second, 50);
+        waiters.grant(third, 30);
+        waiters.grant(first, 10);
+        assert_eq!(waiters.granted_behind(first), 80);
+        waiters.used(first, 60);
+        let left = [first, second, third].map(|id| waiters.granted(id));
+        assert_eq!(left, [Some(0), Some(30), Some(0)]);
     }
 
     #[test]

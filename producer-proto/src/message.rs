@@ -112,7 +112,8 @@ macro_rules! message {
         }
     };
     (
-        @take_plain $field:expr, $form:ident $input:ident, $versions:tt, $nullable:tt, [$tag:literal]
+        @take_plain $field:expr, $form:ident $input:ident, $versions:tt, $nullable:tt,
+        [$tag:literal]
     ) => {};
 
     (@take_tagged $field:expr, $form:ident $came:ident $bytes:ident, $versions:tt, []) => {};

@@ -50,7 +50,10 @@ impl Chance {
     pub(crate) fn pick<T: Copy>(&mut self, first: T, others: &[T]) -> T {
         let count = u64::try_from(others.len()).unwrap_or(u64::MAX);
         let at = usize::try_from(self.below(count + 1)).unwrap_or(0);
-        at.checked_sub(1).and_then(|at| others.get(at)).copied().unwrap_or(first)
+        at.checked_sub(1)
+            .and_then(|at| others.get(at))
+            .copied()
+            .unwrap_or(first)
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout, reason = "a command's answers go to stdout")]
 
+#[cfg(test)]
+mod edge_cases;
 mod failure;
 mod kafka;
 mod no_std;

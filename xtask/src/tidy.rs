@@ -18,7 +18,8 @@ use crate::workspace;
 const COLUMNS: usize = 100;
 
 /// Files that every clone must have.
-const REQUIRED: [&str; 6] = [
+const REQUIRED: [&str; 7] = [
+    "ARCHITECTURE.md",
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",

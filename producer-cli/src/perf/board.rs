@@ -42,7 +42,7 @@ struct Steady {
 /// Something to print.
 enum Line {
     Error(String),
-    Note(&'static str),
+    Note(String),
     Total(Total),
     Window(Window),
 }
@@ -82,9 +82,9 @@ impl Board {
 
     /// Says that the first records do not count for the steady state.
     pub(crate) fn announce_warmup(&self, records: u64) {
-        self.tally().say(Line::Error(format!(
-            "warmup: the first {records} records do not count for the steady state, whose \
-             results come after those of the whole run"
+        self.tally().say(Line::Note(format!(
+            "Warmup first {records} records. Steady state results will print after the complete \
+             test summary."
         )));
     }
 
@@ -110,7 +110,7 @@ impl Board {
             Some(steady) if phase == Phase::SteadyState => {
                 if let Some(window) = steady.stats.record(now, latency, bytes) {
                     if !std::mem::replace(&mut steady.announced, true) {
-                        lines[0] = Some(Line::Note("In steady state."));
+                        lines[0] = Some(Line::Note("In steady state.".to_string()));
                     }
                     lines[1] = Some(Line::Window(window));
                 }
@@ -202,7 +202,7 @@ fn print(lines: &mpsc::Receiver<Line>, output: Output, bar: &ProgressBar, closed
                 continue;
             }
             (Line::Note(_), Output::Json) => continue,
-            (Line::Note(text), Output::Text) => text.to_string(),
+            (Line::Note(text), Output::Text) => text,
             (Line::Total(total), Output::Json) => total.to_json(),
             (Line::Total(total), Output::Text) => total.to_string(),
             (Line::Window(window), Output::Json) => window.to_json(),

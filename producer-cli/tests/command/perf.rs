@@ -82,6 +82,13 @@ fn windows_and_the_steady_state_are_said_as_kafkas_tool_says_them() {
     let ended = perf(&flags).expect(0);
     assert!(Duration::from_millis(900) < started.elapsed());
     let lines: Vec<_> = ended.stdout.lines().map(shape).collect();
+    assert_eq!(
+        ended.stdout.lines().next(),
+        Some(
+            "Warmup first 150 records. Steady state results will print after the complete test \
+             summary."
+        )
+    );
     assert!(
         lines.contains(&"In steady state.".to_string()),
         "{}",

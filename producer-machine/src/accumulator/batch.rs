@@ -65,8 +65,9 @@ pub(crate) enum Fate {
 pub(crate) enum Suspicion {
     /// Never: the retry will tell.
     None,
-    /// Once: asked again after a metadata refresh.
-    Once,
+    /// It has: its word is final once metadata were refreshed so often in all, for until then
+    /// it may be the wrong broker to ask.
+    Until(u64),
 }
 
 /// A batch.
@@ -102,6 +103,16 @@ impl Batch {
         match &self.content {
             Content::Finished { body, .. } => kafka_producer_proto::batch::HEADER_LEN + body.len(),
             Content::Compressing { .. } | Content::Open => 0,
+        }
+    }
+
+    /// The end of its backoff. A leader newer than the one that failed is asked at once, and
+    /// that once: the next attempt takes the newer epoch down (KAFKA-15415).
+    pub(crate) fn not_before(&self, leader_epoch: i32) -> Instant {
+        if self.leader_epoch < leader_epoch {
+            Instant::ORIGIN
+        } else {
+            self.retry_at
         }
     }
 

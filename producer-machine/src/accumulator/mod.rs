@@ -13,6 +13,7 @@ mod batch;
 mod budget;
 mod groups;
 mod held;
+mod hold;
 mod partition;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,7 +28,7 @@ pub(crate) use batch::{Batch, BatchKey, Content, Fate, PartitionKey, Stage, Susp
 pub(crate) use budget::{Budget, Class};
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place, Turn};
+pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
 
 use crate::action::CompressJob;
 use crate::config::Config;
@@ -136,6 +137,11 @@ impl Accumulator {
         self.partitions[key.0 as usize].open.is_some()
     }
 
+    fn has_room(&self, key: PartitionKey, record: &RecordBody<'_>) -> bool {
+        let open = &self.partitions[key.0 as usize].open;
+        open.as_ref().is_some_and(|open| open.has_room(record))
+    }
+
     /// Whether the open batch is so full that no larger buffer could take this record too.
     pub(crate) fn must_end(&self, key: PartitionKey, record: &RecordBody<'_>) -> bool {
         self.partitions[key.0 as usize]
@@ -192,24 +198,24 @@ impl Accumulator {
         }
         let closed = self.close_open(key);
         match self.open(now, key, record, hurry, claim.reserved()) {
-            Ok(opened) => {
-                let mut appended = self.append(now, key, record, hurry, claim);
-                appended.opened = Some(opened);
-                appended.closed = closed;
-                if let Some(open) = &mut self.partitions[key.0 as usize].open {
-                    // A batch of its own takes no second record (E136) and need not wait.
-                    if open.class.is_none() {
-                        open.departure = Departure::Due;
-                    }
-                }
-                appended
-            }
+            Ok(opened) => Appended {
+                opened: Some(opened),
+                closed,
+                ..self.append(now, key, record, hurry, claim)
+            },
             Err(needed) => Appended {
                 result: Err(needed),
                 closed,
                 opened: None,
             },
         }
+    }
+
+    /// Whether the open batch has a buffer of its own: it takes no second record (E136) and need
+    /// not wait for one.
+    pub(crate) fn is_oversized(&self, key: PartitionKey) -> bool {
+        let open = self.partitions[key.0 as usize].open.as_ref();
+        open.is_some_and(|open| open.class.is_none())
     }
 
     /// What opening a batch for this record takes at least.
@@ -272,10 +278,7 @@ impl Accumulator {
             return Err(charge);
         }
         self.budget.charge(charge);
-        let buffer = class.map_or_else(
-            || Vec::with_capacity(bound),
-            |class| self.budget.buffer(class),
-        );
+        let buffer = self.buffer_for(class, bound);
         Ok(self.install(now, key, class, charge, OpenBatch::new(buffer), hurry))
     }
 
@@ -362,27 +365,25 @@ impl Accumulator {
         if self.codec == Codec::None {
             return None;
         }
-        let batch = self.batches.get_mut(key.0 as usize)?;
-        let Content::Finished { body, .. } = &batch.content else {
+        let content = &self.batches.get(key.0 as usize)?.content;
+        let Content::Finished { body, .. } = content else {
             return None;
         };
         let records = body.clone();
-        let job = JobId(self.next_job);
-        self.next_job += 1;
         let copy = compression::max_compressed_len(self.codec, records.len());
         let class = self.budget.class_for(copy);
         let charge = class.map_or(copy, |class| self.budget.size_of(class));
-        let out = class.map_or_else(
-            || Vec::with_capacity(copy),
-            |class| self.budget.buffer(class),
-        );
+        let out = self.buffer_for(class, copy);
         self.budget.charge(charge);
+        let job = JobId(self.next_job);
+        self.next_job += 1;
+        self.jobs.insert(job, key);
+        let batch = self.batches.get_mut(key.0 as usize)?;
         batch.charge += charge;
         batch.content = Content::Compressing {
             job,
             records: records.clone(),
         };
-        self.jobs.insert(job, key);
         Some(CompressJob {
             id: job,
             codec: self.codec,
@@ -448,173 +449,17 @@ impl Accumulator {
         self.incomplete.first().map(|&(oldest, _)| oldest)
     }
 
+    /// A buffer of a class, or one of its own for what no class holds.
+    fn buffer_for(&mut self, class: Option<Class>, bytes: usize) -> Vec<u8> {
+        match class {
+            Some(class) => self.budget.buffer(class),
+            None => Vec::with_capacity(bytes),
+        }
+    }
+
     fn take_serial(&mut self) -> u64 {
         let serial = self.next_serial;
         self.next_serial += 1;
         serial
-    }
-}
-
-impl Accumulator {
-    /// Holds a record of an unknown topic, or for a partition that does not exist yet.
-    pub(crate) fn hold(
-        &mut self,
-        now: Instant,
-        topic: TopicHandle,
-        partition: Option<u32>,
-        record: &RecordBody<'_>,
-        hurry: Hurry,
-        claim: Claim,
-    ) -> Result<Receipt, usize> {
-        if let Some(chunk) = self.held.get_mut(&topic).and_then(VecDeque::back_mut) {
-            // One deadline a chunk: it takes records for a second only.
-            if now < chunk.created + Duration::from_secs(1) {
-                if let Some(receipt) = chunk.try_append(record, partition) {
-                    return Ok(receipt);
-                }
-            }
-        }
-        let bound = record.upper_bound();
-        let class = self.budget.class_for(bound);
-        let charge = class.map_or(bound, |class| self.budget.size_of(class));
-        let queued = claim == Claim::Newcomer && hurry == Hurry::Now;
-        if queued || self.budget.available() + claim.reserved() < charge {
-            return Err(charge);
-        }
-        self.budget.charge(charge);
-        let buffer = class.map_or_else(
-            || Vec::with_capacity(bound),
-            |class| self.budget.buffer(class),
-        );
-        let group = self.groups.open();
-        let mut chunk = self.chunk(now, buffer, charge);
-        chunk.group = Some(group);
-        let receipt = chunk
-            .try_append(record, partition)
-            .unwrap_or(Receipt { group, index: 0 });
-        self.incomplete.insert((chunk.serial, chunk.serial));
-        let chunks = self.held.entry(topic).or_default();
-        if let Some(before) = chunks.back_mut() {
-            close_chunk(&mut self.groups, before);
-        }
-        chunks.push_back(chunk);
-        Ok(receipt)
-    }
-
-    fn chunk(&mut self, now: Instant, buffer: Vec<u8>, charge: usize) -> Chunk {
-        Chunk {
-            records: OpenBatch::new(buffer),
-            partitions: Vec::new(),
-            runs: Vec::new(),
-            group: None,
-            serial: self.take_serial(),
-            created: now,
-            deadline: now + self.max_block,
-            charge,
-            limit: charge,
-        }
-    }
-
-    /// Takes all held records of a topic out, to place them.
-    pub(crate) fn take_held(&mut self, topic: TopicHandle) -> VecDeque<Chunk> {
-        let mut chunks = self.held.remove(&topic).unwrap_or_default();
-        for chunk in &mut chunks {
-            close_chunk(&mut self.groups, chunk);
-        }
-        chunks
-    }
-
-    /// Takes the chunks of a topic whose time is up.
-    pub(crate) fn take_expired(&mut self, now: Instant, topic: TopicHandle) -> Vec<Chunk> {
-        let mut expired = Vec::new();
-        let Some(chunks) = self.held.get_mut(&topic) else {
-            return expired;
-        };
-        while chunks.front().is_some_and(|chunk| chunk.deadline <= now) {
-            if let Some(mut chunk) = chunks.pop_front() {
-                close_chunk(&mut self.groups, &mut chunk);
-                expired.push(chunk);
-            }
-        }
-        if chunks.is_empty() {
-            self.held.remove(&topic);
-        }
-        expired
-    }
-
-    /// When the first chunk of a topic must be given up.
-    pub(crate) fn held_deadline(&self, topic: TopicHandle) -> Option<Instant> {
-        self.held.get(&topic)?.front().map(|chunk| chunk.deadline)
-    }
-
-    /// Puts back records of a chunk that still cannot be placed.
-    pub(crate) fn hold_again(&mut self, topic: TopicHandle, chunk: Chunk) {
-        self.incomplete.insert((chunk.serial, chunk.serial));
-        self.held.entry(topic).or_default().push_back(chunk);
-    }
-
-    /// An empty chunk with the age and the deadline of another.
-    pub(crate) fn chunk_like(&mut self, other: &Chunk) -> Chunk {
-        let mut chunk = self.chunk(other.created, Vec::new(), 0);
-        chunk.serial = other.serial;
-        chunk.deadline = other.deadline;
-        chunk
-    }
-
-    /// Places a record that has a receipt already. It must go on: the budget may be overdrawn
-    /// until the chunk it comes from is released.
-    pub(crate) fn place(
-        &mut self,
-        now: Instant,
-        key: PartitionKey,
-        record: &RecordBody<'_>,
-        receipt: Receipt,
-        oldest: u64,
-    ) -> Appended {
-        let mut closed = None;
-        let mut opened = None;
-        let open = &self.partitions[key.0 as usize].open;
-        if !open.as_ref().is_some_and(|open| open.has_room(record)) {
-            closed = self.close_open(key);
-            let bound = record.upper_bound();
-            let class = self
-                .budget
-                .class_for(bound)
-                .map(|class| class.max(self.partitions[key.0 as usize].class));
-            let charge = class.map_or(bound, |class| self.budget.size_of(class));
-            self.budget.charge(charge);
-            let buffer = class.map_or_else(
-                || Vec::with_capacity(bound),
-                |class| self.budget.buffer(class),
-            );
-            let records = OpenBatch::new(buffer);
-            opened = Some(self.install(now, key, class, charge, records, Hurry::Now));
-        }
-        if let Some(open) = &mut self.partitions[key.0 as usize].open {
-            open.append_held(record, receipt.group, receipt.index);
-            let batch = &mut self.batches[open.key.0 as usize];
-            if oldest < batch.oldest {
-                self.incomplete.remove(&(batch.oldest, batch.serial));
-                batch.oldest = oldest;
-                self.incomplete.insert((oldest, batch.serial));
-            }
-        }
-        Appended {
-            result: Ok(receipt),
-            closed,
-            opened,
-        }
-    }
-
-    /// A chunk is empty: its records are placed or resolved.
-    pub(crate) fn release_chunk(&mut self, serial: u64, charge: usize) {
-        self.incomplete.remove(&(serial, serial));
-        self.budget.release(charge);
-    }
-}
-
-fn close_chunk(groups: &mut Groups, chunk: &mut Chunk) {
-    if let Some(group) = chunk.group.take() {
-        groups.close(group, chunk.records.count());
     }
 }

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 use slab::Slab;
 
-use super::batch::{Batch, BatchKey, PartitionKey, Stage};
+use super::batch::{Batch, BatchKey, Stage};
 use super::budget::Class;
 use super::groups::{Run, Runs};
-use crate::brokers::NodeId;
+use crate::brokers::{NodeId, Turn};
 use crate::idempotence::{Fresh, Numbering, Sequences, Session};
 use crate::{ConnectionId, GroupId, Instant, TopicHandle};
 
@@ -63,21 +63,11 @@ pub(crate) struct Partition {
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) sequences: Sequences,
     pub(crate) place: Place,
-    /// The lane in whose queue it stands, though it may have nothing to send any more.
-    pub(crate) queued_in: Option<NodeId>,
-    /// The number of that turn. Those of earlier turns, left behind in the queues of former
-    /// leaders, count no more: else a leader that comes back would find two.
-    pub(crate) turn: u32,
+    /// Its turn in the queue of the lane, while it is ready.
+    pub(crate) turn: Turn,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
     pub(crate) backoff_at: Option<Instant>,
-}
-
-/// A partition's turn in the queue of a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Turn {
-    pub(crate) partition: PartitionKey,
-    pub(crate) number: u32,
 }
 
 /// How many batches of a partition may be in flight.
@@ -194,20 +184,9 @@ impl Partition {
             connection: None,
             sequences: Sequences::default(),
             place: Place::Nowhere,
-            queued_in: None,
-            turn: 0,
+            turn: Turn::default(),
             class: Class::default(),
             backoff_at: None,
-        }
-    }
-
-    /// A turn in the queue of this node; those taken before are void.
-    pub(crate) const fn take_turn(&mut self, partition: PartitionKey, node: NodeId) -> Turn {
-        self.turn = self.turn.wrapping_add(1);
-        self.queued_in = Some(node);
-        Turn {
-            partition,
-            number: self.turn,
         }
     }
 
@@ -235,8 +214,9 @@ impl Partition {
         if !batch.is_finished() {
             return Next::Nothing;
         }
-        if now < batch.retry_at {
-            return Next::NotBefore(batch.retry_at);
+        let not_before = batch.not_before(self.leader_epoch);
+        if now < not_before {
+            return Next::NotBefore(not_before);
         }
         let Order::Idempotent { .. } = order else {
             return Next::Take(key, None);
@@ -330,6 +310,20 @@ impl Partition {
         batch.stage = Stage::InFlight(on);
         self.in_flight += 1;
         self.connection = Some(on);
+    }
+
+    /// A batch was acknowledged; its request has ended already.
+    ///
+    /// An acknowledgement of something sent before a failure says nothing about what goes again:
+    /// while a numbered batch waits for that, the partition stays at one in flight.
+    pub(crate) fn acknowledged(&mut self, batch: &Batch) {
+        let Some(numbering) = batch.numbering else {
+            return;
+        };
+        self.sequences.acknowledged(numbering, batch.count);
+        if self.sequences.outstanding() <= self.in_flight {
+            self.sequences.establish();
+        }
     }
 
     /// A batch's request ended, one way or another.

@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use kafka_producer_proto::compression::Codec;
@@ -39,12 +40,19 @@ impl ConfigBuilder {
         self.with_number("batch.size", bytes)
     }
 
-    /// `bootstrap.servers`: brokers to ask first, as `host:port` or `[ipv6]:port`.
+    /// `bootstrap.servers`: brokers to ask first, as `host:port` or `[ipv6]:port`; one string may
+    /// hold several of them between commas.
     pub fn bootstrap_servers(self, servers: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let entries = servers
-            .into_iter()
-            .map(|server| server.as_ref().trim().to_owned());
-        self.with("bootstrap.servers", Value::List(entries.collect()))
+        let mut entries = Vec::new();
+        for server in servers {
+            entries.extend(
+                server
+                    .as_ref()
+                    .split(',')
+                    .map(|entry| entry.trim().to_owned()),
+            );
+        }
+        self.with("bootstrap.servers", Value::List(entries))
     }
 
     /// `buffer.memory`: bytes of records that may wait or be in flight.

@@ -247,6 +247,20 @@ fn a_builders_value_out_of_range_is_refused_as_well() {
 }
 
 #[test]
+fn servers_come_one_by_one_or_between_commas() {
+    let config = Config::builder()
+        .bootstrap_servers(["a:1, b:2", "c:3"])
+        .build()
+        .unwrap();
+    let hosts: Vec<_> = config
+        .bootstrap_servers
+        .iter()
+        .map(|server| &*server.0)
+        .collect();
+    assert_eq!(hosts, ["a", "b", "c"]);
+}
+
+#[test]
 fn servers_must_be_named() {
     let error = "bootstrap.servers is not set: name at least one broker as host:port";
     assert_eq!(Config::builder().build().unwrap_err().to_string(), error);

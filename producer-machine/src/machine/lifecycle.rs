@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{BatchKey, Stage};
+use crate::accumulator::{Batch, BatchKey, Stage};
 use crate::error::{DisconnectReason, FatalError, ProduceError};
 use crate::event::{Event, Notice};
 use crate::{ConnectionId, ErrorCode, FlushId, Instant, TopicHandle};
@@ -131,22 +131,27 @@ impl ProducerMachine {
         }
     }
 
-    /// The producer may not write: what waits fails, what was sent before goes on.
+    /// The producer may not write: what waits for a number fails. What has one was sent before,
+    /// and goes on.
     pub(super) fn fail_all_waiting(&mut self, now: Instant, code: ErrorCode) {
         let error = ProduceError::Broker {
             code,
             message: None,
         };
-        self.fail_batches(now, &error, |stage| stage == Stage::Queued);
-        self.without_identity.clear();
+        self.fail_batches(now, &error, |batch| {
+            batch.stage == Stage::Queued && batch.numbering.is_none()
+        });
+        for key in core::mem::take(&mut self.without_identity) {
+            self.reconsider(now, key);
+        }
     }
 
-    fn fail_batches(&mut self, now: Instant, error: &ProduceError, which: impl Fn(Stage) -> bool) {
+    fn fail_batches(&mut self, now: Instant, error: &ProduceError, which: impl Fn(&Batch) -> bool) {
         let mut keys: Vec<(u64, BatchKey)> = self
             .accumulator
             .batches
             .iter()
-            .filter(|(_, batch)| which(batch.stage))
+            .filter(|(_, batch)| which(batch))
             .map(|(key, batch)| (batch.serial, BatchKey(key as u32)))
             .collect();
         keys.sort_unstable();

@@ -13,9 +13,11 @@ mod lifecycle;
 mod receive;
 mod schedule;
 mod send;
+mod sequence;
 mod settle;
 mod timers;
 mod transmit;
+mod wait;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -119,7 +121,10 @@ impl ProducerMachine {
             brokers: Brokers::new(&config),
             metadata: Metadata::new(now, &config),
             session: if idempotent {
-                Session::Wanted(now)
+                Session::Wanted {
+                    at: now,
+                    replaces: None,
+                }
             } else {
                 Session::Off
             },

@@ -19,7 +19,7 @@ use crate::brokers::MAX_FRAME;
 use crate::connection::{Ask, Negotiated, Phase, SentBatch, ThrottleRule, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Notice};
-use crate::idempotence::{Identity, Session};
+use crate::idempotence::Identity;
 use crate::{ConnectionId, Instant, TopicHandle};
 
 /// What a broker says of one batch.
@@ -219,23 +219,13 @@ impl ProducerMachine {
         else {
             return;
         };
-        let newer = partition.leader_epoch < view.leader_epoch;
         partition.leader = view.leader;
         partition.leader_epoch = view.leader_epoch;
         if partition.leader.is_some() {
-            self.metadata.leader_found(key);
+            self.metadata.unwant_leader(key);
         } else if let Some(topic) = self.metadata.topic_mut(topic) {
             // Records without a key go elsewhere.
             topic.sticky.forget();
-        }
-        if newer {
-            // A new leader ends the backoff, once (KAFKA-15415).
-            if let Some(&first) = partition.queue.front() {
-                let batch = &mut self.accumulator.batches[first.0 as usize];
-                if batch.leader_epoch < partition.leader_epoch {
-                    batch.retry_at = batch.retry_at.min(now);
-                }
-            }
         }
         self.reconsider(now, key);
     }
@@ -279,10 +269,13 @@ impl ProducerMachine {
         match code {
             ErrorCode::NONE if 0 <= response.producer_id && 0 <= response.producer_epoch => {
                 self.session_failures = 0;
-                self.session = Session::Ready(Identity {
+                let identity = Identity {
                     producer_id: response.producer_id,
                     producer_epoch: response.producer_epoch,
-                });
+                };
+                if self.session.begin(identity).is_some() {
+                    self.tell_bumped(identity);
+                }
                 for key in core::mem::take(&mut self.without_identity) {
                     self.reconsider(now, key);
                 }
@@ -312,7 +305,7 @@ impl ProducerMachine {
     pub(super) fn ask_identity_later(&mut self, now: Instant) {
         let delay = self.retry.delay(self.session_failures, &mut self.jitter);
         self.session_failures = self.session_failures.saturating_add(1);
-        self.session = Session::Wanted(now + delay);
+        self.session.ask_again(now + delay);
     }
 
     fn on_produce(

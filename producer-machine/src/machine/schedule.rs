@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::brokers::{LeastLoaded, NodeId};
 use crate::connection::Phase;
 use crate::event::{Event, Notice};
-use crate::idempotence::{Bumped, Identity, Session};
+use crate::idempotence::{Bumped, Identity};
 use crate::{ConnectionId, Instant};
 
 impl ProducerMachine {
@@ -20,7 +20,12 @@ impl ProducerMachine {
             return;
         }
         match self.next_of(now, key) {
-            Next::Nothing => self.put(key, Place::Nowhere),
+            Next::Nothing => {
+                self.put(key, Place::Nowhere);
+                if self.accumulator.partitions[key.0 as usize].leader.is_none() {
+                    self.metadata.unwant_leader(key);
+                }
+            }
             Next::NotBefore(at) => {
                 self.put(key, Place::Nowhere);
                 self.arm_backoff(key, at);
@@ -103,23 +108,30 @@ impl ProducerMachine {
         if before == place {
             return;
         }
-        if let Place::Lingering(node) = before {
-            if let Some(lane) = self.brokers.lanes.get_mut(&node) {
-                lane.lingering.remove(&key);
+        let lanes = &mut self.brokers.lanes;
+        match before {
+            Place::Lingering(node) => {
+                if let Some(lane) = lanes.get_mut(&node) {
+                    lane.lingering.remove(&key);
+                }
+            }
+            Place::Nowhere => {}
+            Place::Ready(node) => {
+                if let Some(lane) = lanes.get_mut(&node) {
+                    lane.step_out(partition.turn);
+                }
             }
         }
         match place {
             Place::Lingering(node) => {
-                if let Some(lane) = self.brokers.lanes.get_mut(&node) {
+                if let Some(lane) = lanes.get_mut(&node) {
                     lane.lingering.insert(key);
                 }
             }
             Place::Nowhere => {}
-            // A stale entry in a queue is skipped when its turn comes; two never stand there.
-            Place::Ready(node) if partition.queued_in == Some(node) => {}
             Place::Ready(node) => {
-                if let Some(lane) = self.brokers.lanes.get_mut(&node) {
-                    lane.ready.push_back(partition.take_turn(key, node));
+                if let Some(lane) = lanes.get_mut(&node) {
+                    partition.turn = lane.stand_in(key);
                 }
             }
         }
@@ -207,7 +219,7 @@ impl ProducerMachine {
             .brokers
             .lanes
             .get(&node)
-            .is_some_and(|lane| !lane.ready.is_empty());
+            .is_some_and(|lane| 0 < lane.ready());
         if wanted {
             self.announce(now, node);
         }
@@ -217,11 +229,7 @@ impl ProducerMachine {
     /// Sees to what any broker can answer: metadata and the producer id.
     pub(super) fn service_control(&mut self, now: Instant) {
         self.control_at = None;
-        let identity = match self.session {
-            Session::Wanted(at) => Some(at),
-            Session::Asking | Session::Off | Session::Ready(_) => None,
-        };
-        let due = [self.metadata.due_at(), identity]
+        let due = [self.metadata.due_at(), self.session.wanted_at()]
             .into_iter()
             .flatten()
             .min();
@@ -245,12 +253,16 @@ impl ProducerMachine {
     fn bump(&mut self, now: Instant, old: Identity) {
         match self.session.bump(now, old) {
             Bumped::Already => {}
-            Bumped::Epoch(identity) => self.notice(Notice::EpochBumped {
-                producer_id: identity.producer_id,
-                producer_epoch: identity.producer_epoch,
-            }),
+            Bumped::Epoch(identity) => self.tell_bumped(identity),
             Bumped::Exhausted => self.service_control(now),
         }
+    }
+
+    pub(super) fn tell_bumped(&mut self, identity: Identity) {
+        self.notice(Notice::EpochBumped {
+            producer_id: identity.producer_id,
+            producer_epoch: identity.producer_epoch,
+        });
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {

@@ -11,11 +11,9 @@ use super::{Life, ProducerMachine};
 use crate::accumulator::{Appended, BatchKey, Chunk, Claim, PartitionKey};
 use crate::brokers::NodeId;
 use crate::error::{SendError, Shortage};
-use crate::event::Event;
 use crate::metadata::TopicView;
 use crate::partitioner::{self, Choice};
 use crate::record::Topic;
-use crate::waiters::Wish;
 use crate::{Instant, Receipt, Record, TopicHandle, WaiterId};
 
 impl ProducerMachine {
@@ -36,33 +34,32 @@ impl ProducerMachine {
         record: &Record<'_>,
     ) -> Result<Receipt, SendError> {
         let now = self.tick(now);
-        let Some(reserved) = self.waiters.granted(waiter) else {
+        let Some(own) = self.waiters.granted(waiter) else {
             return self.accept(now, record, Claim::Newcomer);
         };
+        // Who came first is served first: what is set aside for those behind counts too, or an
+        // application that awaits its sends one after the other would wait for itself.
+        let reserved = own + self.waiters.granted_behind(waiter);
         let before = self.accumulator.budget.used();
         let result = self.accept(now, record, Claim::Waiter(reserved));
-        let taken = self
-            .accumulator
-            .budget
-            .used()
-            .saturating_sub(before)
-            .min(reserved);
+        let taken = self.accumulator.budget.used().saturating_sub(before);
+        let taken = taken.min(reserved);
         self.accumulator.budget.unreserve(taken);
         self.waiters.used(waiter, taken);
         if let Err(SendError::Full(shortage)) = &result {
-            self.put_back(waiter, *shortage);
+            self.put_back(now, waiter, *shortage);
         }
         self.conclude(now);
         result
     }
 
-    /// The room was not enough: what was reserved is free again, the place is kept.
-    fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
+    /// The room was not enough: what was reserved is free again, the place is kept, and what
+    /// came to linger meanwhile leaves.
+    fn put_back(&mut self, now: Instant, waiter: WaiterId, shortage: Shortage) {
         if let Some(before) = self.waiters.wait_again(waiter, shortage.bytes) {
-            self.accumulator
-                .budget
-                .unreserve(before.granted.unwrap_or(0));
+            self.accumulator.budget.unreserve(before.granted);
             self.timers.arm(before.deadline, Timer::Waiter(waiter));
+            self.stop_lingering(now);
         }
     }
 
@@ -149,26 +146,35 @@ impl ProducerMachine {
         if let Some(receipt) = self.accumulator.try_append(key, body) {
             return Ok(receipt);
         }
+        let key = self
+            .turn(now, topic, key, body, spent)
+            .ok_or(SendError::UnknownHandle)?;
+        self.append_slowly(now, key, body, claim)
+    }
+
+    /// The partition of a record without a key for which the sticky one has no room ready.
+    fn turn(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        key: PartitionKey,
+        body: &RecordBody<'_>,
+        spent: bool,
+    ) -> Option<PartitionKey> {
         let open = self.accumulator.has_open(key);
         if !self.accumulator.must_end(key, body) && (open || !spent) {
-            return self.append_slowly(now, key, body, claim);
+            return Some(key);
         }
         if let Some(closed) = self.accumulator.close_open(key) {
             self.on_closed(now, closed);
         }
-        let Some(view) = self.metadata.topic_mut(topic) else {
-            return Err(SendError::UnknownHandle);
-        };
+        let view = self.metadata.topic_mut(topic)?;
         view.sticky.forget();
         let Choice::Sticky(index) = partitioner::choose(view, None, None, &mut self.random) else {
-            return Err(SendError::UnknownHandle);
+            return None;
         };
-        let key = view
-            .partitions
-            .get(index as usize)
-            .and_then(|partition| partition.key);
-        let key = key.unwrap_or_else(|| self.first_use(topic, index));
-        self.append_slowly(now, key, body, claim)
+        let key = view.partitions.get(index as usize)?.key;
+        Some(key.unwrap_or_else(|| self.first_use(topic, index)))
     }
 
     fn append_slowly(
@@ -190,20 +196,24 @@ impl ProducerMachine {
         })
     }
 
-    /// Arms the timers of a batch that was opened, and lets one that was closed leave.
+    /// Arms the timers of a batch that was opened, and lets those that are full leave.
     pub(super) fn on_appended(&mut self, now: Instant, key: PartitionKey, appended: &Appended) {
-        if let Some(opened) = appended.opened {
-            let batch = &self.accumulator.batches[opened.0 as usize];
-            let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
-            self.timers.arm(deadline, Timer::Delivery(serial, opened));
-            if appended.closed != Some(opened) {
-                self.timers.arm(linger_at, Timer::Linger(serial, opened));
-            }
-        }
         if let Some(closed) = appended.closed {
             self.on_closed(now, closed);
-        } else if appended.opened.is_some() {
+        }
+        let Some(opened) = appended.opened else {
+            return;
+        };
+        let batch = &self.accumulator.batches[opened.0 as usize];
+        let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
+        self.timers.arm(deadline, Timer::Delivery(serial, opened));
+        if !self.accumulator.is_oversized(key) {
+            if now < linger_at {
+                self.timers.arm(linger_at, Timer::Linger(serial, opened));
+            }
             self.reconsider(now, key);
+        } else if let Some(closed) = self.accumulator.close_open(key) {
+            self.on_closed(now, closed);
         }
     }
 
@@ -298,7 +308,13 @@ impl ProducerMachine {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.disarm(deadline, Timer::Held(topic));
         }
-        for chunk in self.accumulator.take_held(topic) {
+        let chunks = self.accumulator.take_held(topic);
+        // The room that they leave is the room that their batches need: within this call the
+        // records are in one or the other.
+        for chunk in &chunks {
+            self.accumulator.budget.release(chunk.charge);
+        }
+        for chunk in chunks {
             self.place_chunk(now, topic, chunk);
         }
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
@@ -308,7 +324,7 @@ impl ProducerMachine {
 
     fn place_chunk(&mut self, now: Instant, topic: TopicHandle, chunk: Chunk) {
         let mut left = self.accumulator.chunk_like(&chunk);
-        let (serial, charge) = (chunk.serial, chunk.charge);
+        let (serial, charge, created) = (chunk.serial, chunk.charge, chunk.created);
         let (closed, partitions, runs) = chunk.into_parts();
         let receipts = Chunk::receipts(runs.as_slice());
         let records = RecordIter::new(&closed.records, closed.base_timestamp);
@@ -322,18 +338,21 @@ impl ProducerMachine {
                 value: record.value,
                 headers: &headers,
             };
-            match self.place_where(topic, partition, body.key) {
+            match self.place_where(now, topic, partition, &body) {
                 Some(key) => {
-                    let appended = self.accumulator.place(now, key, &body, receipt, serial);
+                    let appended = self
+                        .accumulator
+                        .place(now, key, &body, receipt, serial, created);
                     self.on_appended(now, key, &appended);
                 }
                 None => left.append_again(&body, partition, receipt),
             }
         }
         if left.partitions.is_empty() {
-            self.accumulator.release_chunk(serial, charge);
+            self.accumulator.release_chunk(serial, 0);
             self.accumulator.budget.recycle(closed.records);
         } else {
+            self.accumulator.budget.charge(charge);
             left.charge = charge;
             self.accumulator.hold_again(topic, left);
         }
@@ -341,122 +360,30 @@ impl ProducerMachine {
 
     fn place_where(
         &mut self,
+        now: Instant,
         topic: TopicHandle,
         partition: Option<u32>,
-        key: Option<&[u8]>,
+        body: &RecordBody<'_>,
     ) -> Option<PartitionKey> {
+        let batch_size = self.config.batch_size;
         let view = self.metadata.topic_mut(topic)?;
         let keyless = if self.config.partitioner_ignore_keys {
             None
         } else {
-            key
+            body.key
         };
         let choice = partitioner::choose(view, partition, keyless, &mut self.random);
         let (Choice::Fixed(index) | Choice::Sticky(index)) = choice else {
             return None;
         };
         let known = view.partitions.get(index as usize)?.key;
-        Some(known.unwrap_or_else(|| self.first_use(topic, index)))
-    }
-
-    pub(super) fn add_space_waiter(
-        &mut self,
-        now: Instant,
-        shortage: Shortage,
-        deadline: Instant,
-    ) -> WaiterId {
-        let now = self.tick(now);
-        let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
-        if self.is_open() {
-            self.timers.arm(deadline, Timer::Waiter(id));
-            // While somebody waits for memory nothing lingers (E8).
-            self.stop_lingering(now);
-        } else {
-            self.wake_waiter(id);
+        if let Choice::Fixed(_) = choice {
+            return Some(known.unwrap_or_else(|| self.first_use(topic, index)));
         }
-        self.conclude(now);
-        id
-    }
-
-    pub(super) fn add_topic_waiter(
-        &mut self,
-        now: Instant,
-        topic: TopicHandle,
-        deadline: Instant,
-    ) -> WaiterId {
-        let now = self.tick(now);
-        let id = self.waiters.add(Wish::Topic(topic), deadline);
-        if self.is_open() && self.partitions(topic).is_none() {
-            self.timers.arm(deadline, Timer::Waiter(id));
-            self.metadata.want(now, topic);
-            self.service_control(now);
-        } else {
-            self.waiters.remove(id);
-            self.events.push_back(Event::MetadataReady(id));
-        }
-        id
-    }
-
-    pub(super) fn end_wait(&mut self, now: Instant, waiter: WaiterId) {
-        let now = self.tick(now);
-        if let Some(ended) = self.waiters.remove(waiter) {
-            self.timers.disarm(ended.deadline, Timer::Waiter(waiter));
-            self.accumulator
-                .budget
-                .unreserve(ended.granted.unwrap_or(0));
-        }
-        self.conclude(now);
-    }
-
-    pub(super) fn on_wait_expired(&mut self, waiter: WaiterId) {
-        // A grant is not taken back: the waiter has been told.
-        if self.waiters.granted(waiter).is_none() && self.waiters.remove(waiter).is_some() {
-            self.events.push_back(Event::WaitExpired(waiter));
-        }
-    }
-
-    /// Tells a waiter that its wait is over, so that it finds out why.
-    pub(super) fn wake_waiter(&mut self, id: WaiterId) {
-        match self.waiters.wish(id) {
-            Some(Wish::Space(_)) if self.waiters.granted(id).is_none() => {
-                self.waiters.grant(id, 0);
-                self.events.push_back(Event::SpaceReady(id));
-            }
-            Some(Wish::Topic(_)) => {
-                if let Some(waiter) = self.waiters.remove(id) {
-                    self.timers.disarm(waiter.deadline, Timer::Waiter(id));
-                    self.events.push_back(Event::MetadataReady(id));
-                }
-            }
-            Some(Wish::Space(_)) | None => {}
-        }
-    }
-
-    /// Gives free memory to those who wait, first come first served: a batch's worth to the
-    /// first, and a wake-up to as many behind as would fill that batch (E129).
-    pub(super) fn grant_space(&mut self) {
-        while let Some((first, needed)) = self.waiters.first() {
-            let budget = &mut self.accumulator.budget;
-            if budget.available() < needed {
-                return;
-            }
-            let reserved = needed.max(self.config.batch_size.min(budget.available()));
-            budget.reserve(reserved);
-            self.tell_room(first, reserved);
-            let mut room = reserved - needed;
-            while let Some((next, needed)) = self.waiters.first() {
-                if room < needed {
-                    break;
-                }
-                room -= needed;
-                self.tell_room(next, 0);
-            }
-        }
-    }
-
-    fn tell_room(&mut self, waiter: WaiterId, reserved: usize) {
-        self.waiters.grant(waiter, reserved);
-        self.events.push_back(Event::SpaceReady(waiter));
+        view.sticky.appended(body.upper_bound() - HEADER_LEN);
+        let spent = view.sticky.is_spent(batch_size);
+        let key = known.unwrap_or_else(|| self.first_use(topic, index));
+        self.turn(now, topic, key, body, spent)
     }
 }
 

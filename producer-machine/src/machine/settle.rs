@@ -14,9 +14,9 @@ use kafka_producer_proto::compression::Codec;
 use super::ProducerMachine;
 use super::receive::Answer;
 use super::timers::Timer;
-use crate::accumulator::{BatchKey, Chunk, Content, Fate, PartitionKey, Run, Stage, Suspicion};
+use crate::accumulator::{BatchKey, Chunk, Content, Run, Stage};
 use crate::action::Action;
-use crate::config::{Guarantee, UnknownFate};
+use crate::config::Guarantee;
 use crate::connection::{Connection, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
@@ -94,9 +94,7 @@ impl ProducerMachine {
     fn acknowledge(&mut self, now: Instant, key: BatchKey, verdict: Verdict, answer: &Answer) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
-        if let Some(numbering) = batch.numbering {
-            partition.sequences.acknowledged(numbering, batch.count);
-        }
+        partition.acknowledged(batch);
         // Offsets that no log can have are as good as none: nobody adds to them and overflows.
         let end = answer.base_offset.checked_add(i64::from(batch.count));
         let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset && end.is_some();
@@ -143,7 +141,7 @@ impl ProducerMachine {
     }
 
     /// Once more, after a backoff, unless time or tries are used up.
-    fn retry_or_fail(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+    pub(super) fn retry_or_fail(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
         let batch = &self.accumulator.batches[key.0 as usize];
         if batch.deadline <= now {
             let (attempts, last) = (batch.attempts, batch.last_error);
@@ -169,9 +167,7 @@ impl ProducerMachine {
         let delay = self
             .retry
             .delay(batch.attempts.saturating_sub(1), &mut self.jitter);
-        // A leader that is newer than the one that failed is asked at once.
-        let moved = batch.leader_epoch < partition.leader_epoch;
-        batch.retry_at = if moved { now } else { now + delay };
+        batch.retry_at = now + delay;
         batch.stage = Stage::Queued;
         let (topic, index, attempts) = (partition.topic, partition.index, batch.attempts);
         partition.sequences.stumble();
@@ -184,79 +180,6 @@ impl ProducerMachine {
                 attempts,
                 error: code,
             });
-        }
-    }
-
-    /// The broker does not know the batch's sequence: OUT_OF_ORDER_SEQUENCE_NUMBER, or
-    /// UNKNOWN_PRODUCER_ID of brokers up to 2.4.
-    fn on_out_of_sequence(&mut self, now: Instant, key: BatchKey, answer: &Answer) {
-        let code = answer.code;
-        let unknown_log_start =
-            code == ErrorCode::UNKNOWN_PRODUCER_ID && answer.log_start_offset < 0;
-        if unknown_log_start || self.follows_another(key) {
-            // An earlier batch goes first, and this one after it, unchanged.
-            self.retry_or_fail(now, key, code);
-            return;
-        }
-        let batch = &mut self.accumulator.batches[key.0 as usize];
-        let rewrite = self.config.unknown_fate == UnknownFate::Rewrite;
-        match batch.fate {
-            Fate::NotWritten => self.renumber(now, key, code),
-            Fate::InDoubt(_) if rewrite => self.renumber(now, key, code),
-            Fate::InDoubt(Suspicion::None) => {
-                // Metadata may be old, and this broker the wrong one to ask.
-                batch.fate = Fate::InDoubt(Suspicion::Once);
-                self.metadata.refresh(now, &mut self.jitter);
-                self.service_control(now);
-                self.retry_or_fail(now, key, code);
-            }
-            Fate::InDoubt(Suspicion::Once) => {
-                let partition = batch.partition;
-                let message = answer.message.clone();
-                self.fail(now, key, ProduceError::Broker { code, message });
-                self.accumulator.partitions[partition.0 as usize]
-                    .sequences
-                    .restart();
-                self.suspect_loss(partition);
-            }
-        }
-    }
-
-    fn suspect_loss(&mut self, key: PartitionKey) {
-        let partition = &self.accumulator.partitions[key.0 as usize];
-        let index = partition.index;
-        if let Some(view) = self.metadata.topic(partition.topic) {
-            let topic = Arc::clone(&view.name);
-            self.notice(Notice::DataLossSuspected {
-                topic,
-                partition: index,
-            });
-        }
-    }
-
-    /// Whether an earlier batch of the partition has a number and waits to be sent again.
-    fn follows_another(&self, key: BatchKey) -> bool {
-        let batch = &self.accumulator.batches[key.0 as usize];
-        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
-        partition.queue.iter().any(|other| {
-            self.accumulator
-                .batches
-                .get(other.0 as usize)
-                .is_some_and(|other| other.numbering.is_some() && other.serial < batch.serial)
-        })
-    }
-
-    /// The batch is not in the log: it gives its number back, and gets one of the next epoch
-    /// once nothing else of its partition is outstanding.
-    fn renumber(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
-        self.retry_or_fail(now, key, code);
-        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
-            return;
-        };
-        if batch.numbering.take().is_some() {
-            self.accumulator.partitions[batch.partition.0 as usize]
-                .sequences
-                .refused();
         }
     }
 

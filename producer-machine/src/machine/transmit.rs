@@ -2,24 +2,47 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use kafka_producer_proto::messages::{ApiVersionsRequest, InitProducerIdRequest};
 use kafka_producer_proto::{Request, Uuid, encode_request};
 
 use super::ProducerMachine;
 use crate::accumulator::{BatchKey, Next, PartitionKey, Place};
-use crate::brokers::NodeId;
+use crate::brokers::{Lane, NodeId};
 use crate::connection::{Ask, Phase, Sent, SentBatch, Versions, What};
 use crate::error::ProduceError;
 use crate::frame::Unsealed;
-use crate::idempotence::{Numbering, Session};
+use crate::idempotence::Numbering;
 use crate::produce::{self, BatchPart, RequestHead, TopicPart};
 use crate::{ConnectionId, ErrorCode, Instant};
 
 /// Software name and version that brokers count clients by.
 const SOFTWARE_NAME: &str = "kafka-producer-rust";
 const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a request carries so far.
+struct Load {
+    node: NodeId,
+    connection: ConnectionId,
+    version: i16,
+    /// Bytes that are left of `max.request.size`.
+    room: usize,
+    batches: Vec<SentBatch>,
+}
+
+impl Load {
+    /// Whether a batch of so many bytes must wait. The first one goes whatever its size.
+    fn is_full_for(&self, size: usize) -> bool {
+        self.room < size && !self.batches.is_empty()
+    }
+}
+
+/// Whether a request takes more batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Left,
+    None,
+}
 
 impl ProducerMachine {
     pub(super) fn fill(&mut self, now: Instant, id: ConnectionId, frame: &mut Unsealed) -> bool {
@@ -56,7 +79,7 @@ impl ProducerMachine {
             .get(&id)
             .is_some_and(|c| matches!(c.phase, Phase::Negotiating(Ask::Pending(_))));
         let lane = self.brokers.lane_of(id);
-        if asks_again || lane.is_some_and(|lane| !lane.ready.is_empty()) {
+        if asks_again || lane.is_some_and(|lane| 0 < lane.ready()) {
             self.announce_connection(id);
         }
         self.service_control(now);
@@ -85,7 +108,7 @@ impl ProducerMachine {
             self.service_control(now);
             return filled;
         }
-        if matches!(self.session, Session::Wanted(at) if at <= now) && !self.is_over() {
+        if self.session.wanted_at().is_some_and(|at| at <= now) && !self.is_over() {
             if let Some(version) = versions.init_producer_id {
                 return self.fill_init_producer_id(now, id, version, frame);
             }
@@ -126,7 +149,7 @@ impl ProducerMachine {
             transaction_timeout_ms: i32::MAX,
             ..InitProducerIdRequest::default()
         };
-        self.session = Session::Asking;
+        self.session.ask();
         let filled = self.fill_request(now, id, version, &request, What::InitProducerId, frame);
         self.service_control(now);
         filled
@@ -141,10 +164,10 @@ impl ProducerMachine {
         what: What,
         frame: &mut Unsealed,
     ) -> bool {
-        let deadline = self.request_deadline(now);
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return false;
         };
+        let deadline = connection.request_deadline(now, self.config.request_timeout);
         let correlation_id = connection.correlate();
         let client_id = Some(self.config.client_id());
         let encoded = encode_request(
@@ -166,11 +189,6 @@ impl ProducerMachine {
         encoded.is_ok()
     }
 
-    /// Expired means more than the limit, so the deadline is one tick behind it.
-    fn request_deadline(&self, now: Instant) -> Instant {
-        now + self.config.request_timeout + Duration::from_micros(1)
-    }
-
     fn fill_produce(
         &mut self,
         now: Instant,
@@ -181,8 +199,15 @@ impl ProducerMachine {
         let Some(node) = self.brokers.connections.get(&id).map(|c| c.node) else {
             return false;
         };
-        let mut batches = self.spare_batches.pop().unwrap_or_default();
-        self.drain(now, node, id, version, &mut batches);
+        let mut load = Load {
+            node,
+            connection: id,
+            version,
+            room: self.config.max_request_size,
+            batches: self.spare_batches.pop().unwrap_or_default(),
+        };
+        self.drain(now, &mut load);
+        let mut batches = load.batches;
         if batches.is_empty() {
             self.spare_batches.push(batches);
             return false;
@@ -191,12 +216,12 @@ impl ProducerMachine {
         let (version, ids) = self.topic_ids(version, &batches);
         let written = self.write_produce(id, version, &batches, frame);
         debug_assert_eq!(written, Some(()), "a request of ours can be encoded");
-        let deadline = self.request_deadline(now);
         let idle_at = now + self.config.connections_max_idle;
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return false;
         };
         connection.idle_at = idle_at;
+        let deadline = connection.request_deadline(now, self.config.request_timeout);
         let correlation_id = connection.correlate();
         if self.config.guarantee.acks() == 0 {
             // No answer comes: the next question for a frame says that this one was written.
@@ -280,154 +305,110 @@ impl ProducerMachine {
     /// Takes one batch of every partition that may send to this broker, in turn, up to
     /// `max.request.size`; a batch above that goes alone. Then those whose batch lingers go
     /// along: the request leaves anyway (piggy-backing).
-    fn drain(
-        &mut self,
-        now: Instant,
-        node: NodeId,
-        id: ConnectionId,
-        version: i16,
-        batches: &mut Vec<SentBatch>,
-    ) {
-        let mut room = self.config.max_request_size;
-        let Some(lane) = self.brokers.lanes.get(&node) else {
+    fn drain(&mut self, now: Instant, load: &mut Load) {
+        let Some(lane) = self.brokers.lanes.get(&load.node) else {
             return;
         };
+        let ready = lane.ready();
+        if ready == 0 {
+            return;
+        }
         // Noted before anything is taken: a partition whose batch has just left opens the next
         // one, and a request carries one batch of a partition at most.
         let mut lingering = core::mem::take(&mut self.spare_keys);
         lingering.extend(lane.lingering.iter().copied());
-        let mut full = false;
-        for _ in 0..lane.ready.len() {
-            let Some(key) = self.next_ready(node) else {
-                continue;
-            };
-            if !self.drain_one(now, key, id, version, &mut room, batches) {
-                self.put_first(key, node);
-                full = true;
-                break;
-            }
-        }
-        if !full && !batches.is_empty() {
-            self.drain_lingering(now, node, &lingering, id, version, &mut room, batches);
+        let room = self.drain_ready(now, ready, load);
+        if room == Room::Left && !load.batches.is_empty() {
+            self.drain_lingering(now, &lingering, load);
         }
         lingering.clear();
         self.spare_keys = lingering;
     }
 
-    /// The request leaves anyway: what lingers goes along, as far as there is room.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the state of one drain, passed on"
-    )]
-    fn drain_lingering(
-        &mut self,
-        now: Instant,
-        node: NodeId,
-        lingering: &[PartitionKey],
-        id: ConnectionId,
-        version: i16,
-        room: &mut usize,
-        batches: &mut Vec<SentBatch>,
-    ) {
-        for &key in lingering {
-            if self.accumulator.partitions[key.0 as usize].place != Place::Lingering(node) {
-                continue;
+    /// Takes from the first so many of the queue.
+    fn drain_ready(&mut self, now: Instant, count: usize, load: &mut Load) -> Room {
+        for _ in 0..count {
+            let lane = self.brokers.lanes.get_mut(&load.node);
+            let Some((turn, key)) = lane.and_then(Lane::call_first) else {
+                break;
+            };
+            self.accumulator.partitions[key.0 as usize].place = Place::Nowhere;
+            if self.drain_one(now, key, load) == Room::None {
+                // This partition is the first of the next request.
+                self.accumulator.partitions[key.0 as usize].place = Place::Ready(load.node);
+                if let Some(lane) = self.brokers.lanes.get_mut(&load.node) {
+                    lane.stand_again(turn, key);
+                }
+                return Room::None;
             }
-            if !self.drain_one(now, key, id, version, room, batches) {
-                // Its batch is closed now and lingers no more.
-                self.reconsider(now, key);
+        }
+        Room::Left
+    }
+
+    /// The request leaves anyway: what lingers goes along, as far as there is room.
+    fn drain_lingering(&mut self, now: Instant, lingering: &[PartitionKey], load: &mut Load) {
+        let place = Place::Lingering(load.node);
+        for &key in lingering {
+            let lingers = self.accumulator.partitions[key.0 as usize].place == place;
+            if lingers && self.drain_one(now, key, load) == Room::None {
                 return;
             }
         }
     }
 
-    /// The partition at the head of the queue, unless it has left that place since.
-    fn next_ready(&mut self, node: NodeId) -> Option<PartitionKey> {
-        let turn = self.brokers.lanes.get_mut(&node)?.ready.pop_front()?;
-        let partition = &mut self.accumulator.partitions[turn.partition.0 as usize];
-        if partition.turn != turn.number {
-            return None;
-        }
-        partition.queued_in = None;
-        if partition.place != Place::Ready(node) {
-            return None;
-        }
-        partition.place = Place::Nowhere;
-        Some(turn.partition)
-    }
-
-    /// The request is full: this partition is the first of the next one.
-    fn put_first(&mut self, key: PartitionKey, node: NodeId) {
-        let partition = &mut self.accumulator.partitions[key.0 as usize];
-        partition.place = Place::Ready(node);
-        let turn = partition.take_turn(key, node);
-        if let Some(lane) = self.brokers.lanes.get_mut(&node) {
-            lane.ready.push_front(turn);
-        }
-    }
-
-    /// Takes the next batch of a partition, if it may go on this connection; `false` if the
-    /// request has no room for it.
-    fn drain_one(
-        &mut self,
-        now: Instant,
-        key: PartitionKey,
-        id: ConnectionId,
-        version: i16,
-        room: &mut usize,
-        batches: &mut Vec<SentBatch>,
-    ) -> bool {
-        if !self.accumulator.partitions[key.0 as usize].may_use(id) {
+    /// Takes the next batch of a partition, if it may go on this connection and there is room.
+    fn drain_one(&mut self, now: Instant, key: PartitionKey, load: &mut Load) -> Room {
+        let partition = &self.accumulator.partitions[key.0 as usize];
+        if !partition.may_use(load.connection) {
             // Looked at again when what is in flight elsewhere has ended.
-            return true;
+            return Room::Left;
         }
-        let (batch, numbering) = match self.next_of(now, key) {
-            Next::Seal | Next::Linger => {
-                // A batch that is to be compressed comes back later, through `reconsider`.
-                if let Some(closed) = self.accumulator.close_open(key) {
-                    self.seal(closed);
-                }
-                match self.next_of(now, key) {
-                    Next::Take(batch, numbering) => (batch, numbering),
-                    _ => {
-                        self.reconsider(now, key);
-                        return true;
-                    }
-                }
+        let open = partition.open.as_ref().map(|open| open.records.size());
+        let mut next = self.next_of(now, key);
+        if let Next::Seal | Next::Linger = next {
+            if load.is_full_for(open.unwrap_or(0)) {
+                // It stays open: until the next request it gathers records.
+                return Room::None;
             }
-            Next::Take(batch, numbering) => (batch, numbering),
-            _ => {
-                self.reconsider(now, key);
-                return true;
+            // A batch that is to be compressed comes back later, through `reconsider`.
+            if let Some(closed) = self.accumulator.close_open(key) {
+                self.seal(closed);
             }
+            next = self.next_of(now, key);
+        }
+        let Next::Take(batch, numbering) = next else {
+            self.reconsider(now, key);
+            return Room::Left;
         };
         let state = &self.accumulator.batches[batch.0 as usize];
         if state.deadline <= now {
             self.expire(now, batch);
-            return true;
+            return Room::Left;
         }
         let size = state.wire_size();
-        if *room < size && !batches.is_empty() {
-            return false;
+        if load.is_full_for(size) {
+            return Room::None;
         }
-        if version < produce::ZSTD_FROM && state.is_zstd() {
-            let code = ErrorCode::UNSUPPORTED_COMPRESSION_TYPE;
-            self.accumulator.partitions[key.0 as usize].dequeue(batch);
-            self.fail(
-                now,
-                batch,
-                ProduceError::Broker {
-                    code,
-                    message: None,
-                },
-            );
-            self.reconsider(now, key);
-            return true;
+        if load.version < produce::ZSTD_FROM && state.is_zstd() {
+            self.refuse_zstd(now, key, batch);
+            return Room::Left;
         }
-        *room = room.saturating_sub(size);
-        batches.push(self.depart(key, batch, numbering, id));
+        load.room = load.room.saturating_sub(size);
+        let sent = self.depart(key, batch, numbering, load.connection);
+        load.batches.push(sent);
         self.reconsider(now, key);
-        true
+        Room::Left
+    }
+
+    /// The broker is too old for the codec.
+    fn refuse_zstd(&mut self, now: Instant, key: PartitionKey, batch: BatchKey) {
+        self.accumulator.partitions[key.0 as usize].dequeue(batch);
+        let error = ProduceError::Broker {
+            code: ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+            message: None,
+        };
+        self.fail(now, batch, error);
+        self.reconsider(now, key);
     }
 
     /// The batch leaves: from now on it may be written.

@@ -6,7 +6,8 @@
     clippy::panic,
     dead_code,
     unreachable_pub,
-    reason = "each test file uses a part of it"
+    clippy::panic,
+    reason = "each test file uses a part of it, and a bench that is misused says so"
 )]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use kafka_producer_machine::{
     Action, CompressJob, Compressor, Config, ConnectionId, DisconnectReason, Event, Failed,
-    GroupId, Instant, Notice, ProducerMachine, Receipt, Record, Seed, SendError, Unsealed, Written,
+    FlushId, GroupId, Instant, Notice, ProducerMachine, Receipt, Record, Seed, SendError, Unsealed,
+    Written,
 };
 use kafka_producer_proto::batch::{BatchHeader, RecordIter};
 use kafka_producer_proto::messages::api_versions::ApiVersion;
@@ -280,6 +282,12 @@ impl Bench {
     }
 
     pub fn respond(&mut self, seen: &Seen, response: &ProduceResponse) {
+        self.hand_in(seen, response);
+        self.run();
+    }
+
+    /// Hands an answer to the machine and looks at nothing that follows from it.
+    pub fn hand_in(&mut self, seen: &Seen, response: &ProduceResponse) {
         let mut bytes = Vec::new();
         encode_response(
             ApiKey::Produce,
@@ -291,17 +299,21 @@ impl Bench {
         .expect("the test's answer can be encoded");
         self.machine
             .handle_received(self.now, seen.connection, &bytes);
-        self.run();
+    }
+
+    /// Acknowledges one request; base offsets are made of the sequence.
+    pub fn acknowledge(&mut self, seen: &Seen) {
+        self.answer_with(seen, |batch| PartitionProduceResponse {
+            base_offset: i64::from(batch.sequence.max(0)),
+            ..answer(ErrorCode::NONE)
+        });
     }
 
     /// Acknowledges everything until nothing is left to send.
     pub fn acknowledge_all(&mut self) {
         while !self.requests.is_empty() {
             for seen in self.take_requests() {
-                self.answer_with(&seen, |batch| PartitionProduceResponse {
-                    base_offset: i64::from(batch.sequence.max(0)),
-                    ..answer(ErrorCode::NONE)
-                });
+                self.acknowledge(&seen);
             }
         }
     }
@@ -360,6 +372,12 @@ impl Bench {
         let all: usize = self.ends.values().map(Vec::len).sum();
         assert_eq!(all, self.receipts.len(), "nothing else is resolved");
         assert_eq!(self.machine.buffer_used(), 0, "memory is returned");
+    }
+
+    /// How often this flush was reported done.
+    pub fn flushed(&self, flush: FlushId) -> usize {
+        let is_it = |event: &&Event| matches!(event, Event::Flushed(id) if *id == flush);
+        self.events.iter().filter(is_it).count()
     }
 
     // The loop.
@@ -678,5 +696,119 @@ pub fn answer(code: ErrorCode) -> PartitionProduceResponse {
         log_append_time_ms: -1,
         log_start_offset: 0,
         ..PartitionProduceResponse::default()
+    }
+}
+
+/// The batch was written, from this offset on.
+pub fn written(offset: i64) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        base_offset: offset,
+        ..answer(ErrorCode::NONE)
+    }
+}
+
+impl SeenBatch {
+    /// Producer id, epoch and base sequence.
+    pub const fn identity(&self) -> (i64, i16, i32) {
+        (self.producer_id, self.epoch, self.sequence)
+    }
+}
+
+impl Seen {
+    /// The only batch of the request.
+    pub fn batch(&self) -> &SeenBatch {
+        assert_eq!(self.batches.len(), 1, "one batch: {:#?}", self.batches);
+        &self.batches[0]
+    }
+
+    /// The identity of the only batch.
+    pub fn identity(&self) -> (i64, i16, i32) {
+        self.batch().identity()
+    }
+}
+
+impl Bench {
+    /// One record to `t` that leaves without lingering.
+    pub fn produce(&mut self, partition: u32, value: &str) -> Receipt {
+        let receipt = self.send_to("t", partition, value);
+        self.flush();
+        receipt
+    }
+
+    /// As `established`, for both partitions of `t`.
+    pub fn established_both(properties: &[(&str, &str)]) -> Self {
+        let mut bench = Self::established(properties);
+        bench.produce(1, "first");
+        bench.acknowledge_all();
+        bench.events.clear();
+        bench
+    }
+
+    /// Lets time pass, a millisecond at a time, until a Produce request comes.
+    pub fn await_request(&mut self) -> Seen {
+        for _ in 0..100_000 {
+            if !self.requests.is_empty() {
+                return self.take_request();
+            }
+            self.advance_ms(1);
+        }
+        panic!("no request within 100 seconds");
+    }
+
+    /// Answers a request: written, from this offset on.
+    pub fn acknowledge_at(&mut self, seen: &Seen, offset: i64) {
+        self.answer_with(seen, |_| written(offset));
+    }
+
+    /// The offset that a record was acknowledged with.
+    pub fn offset_of(&self, receipt: Receipt) -> Option<i64> {
+        match self.end_of(receipt) {
+            Some(Ok(written)) => written.base_offset,
+            other => panic!("an acknowledgement is expected, {other:?} came"),
+        }
+    }
+
+    /// The identities that the producer changed to, in order.
+    pub fn bumps(&self) -> Vec<(i64, i16)> {
+        let bumped = |notice: &Notice| match *notice {
+            Notice::EpochBumped {
+                producer_id,
+                producer_epoch,
+            } => Some((producer_id, producer_epoch)),
+            _ => None,
+        };
+        self.notices.iter().filter_map(bumped).collect()
+    }
+
+    /// How often the machine suspected a loss.
+    pub fn suspected_losses(&self) -> usize {
+        let is_loss = |notice: &&Notice| matches!(notice, Notice::DataLossSuspected { .. });
+        self.notices.iter().filter(is_loss).count()
+    }
+
+    /// Why connections ended, in order.
+    pub fn disconnects(&self) -> Vec<DisconnectReason> {
+        let reason = |notice: &Notice| match notice {
+            Notice::Disconnected { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        self.notices.iter().filter_map(reason).collect()
+    }
+}
+
+/// The acknowledgement of a request, for handing it in; for versions that name topics.
+pub fn acknowledgement(seen: &Seen) -> ProduceResponse {
+    let responses = seen.batches.iter().map(|batch| TopicProduceResponse {
+        name: batch.topic.clone(),
+        topic_id: Uuid::ZERO,
+        partition_responses: vec![PartitionProduceResponse {
+            index: batch.partition as i32,
+            base_offset: i64::from(batch.sequence.max(0)),
+            ..answer(ErrorCode::NONE)
+        }],
+    });
+    ProduceResponse {
+        responses: responses.collect(),
+        ..ProduceResponse::default()
     }
 }

@@ -127,56 +127,44 @@ pub(crate) fn append(
     partition: &mut Partition,
     attempt: &Attempt<'_>,
 ) -> (Outcome, Option<i64>) {
-    let (index, batch) = (attempt.index, attempt.batch);
-    let header = &batch.header;
     let log_start_offset = partition.log.start();
+    let answer = refused(attempt.index, ErrorCode::NONE);
     let answer = PartitionProduceResponse {
         log_start_offset,
-        ..refused(index, ErrorCode::NONE)
+        ..answer
     };
-    let identity = (0 <= header.producer_id).then(|| {
-        let BatchHeader {
-            producer_id,
-            producer_epoch,
-            base_sequence,
-            count,
-            ..
-        } = *header;
-        Identity::new(producer_id, producer_epoch, base_sequence, count)
-    });
-
-    if let Some(identity) = identity {
+    let identity = identity_of(&attempt.batch.header);
+    let judgement = identity.map_or(Judgement::Append, |identity| {
+        let expiration_ms = knobs.producer_id_expiration_ms;
         partition
             .producers
-            .expire(now, identity.producer_id, knobs.producer_id_expiration_ms);
-        match partition.producers.judge(identity, knobs.unknown_producer) {
-            Judgement::Append => {}
-            Judgement::Duplicate(known) => {
-                return (duplicate(knobs.duplicates, answer, known), None);
-            }
-            Judgement::Refuse(error_code) => {
-                let answer = PartitionProduceResponse {
-                    error_code,
-                    ..answer
-                };
-                return (Outcome::Refused(answer), None);
-            }
+            .expire(now, identity.producer_id, expiration_ms);
+        partition.producers.judge(identity, knobs.unknown_producer)
+    });
+    match judgement {
+        Judgement::Append => {}
+        Judgement::Duplicate(known) => return (duplicate(knobs.duplicates, answer, known), None),
+        Judgement::Refuse(error_code) => {
+            let answer = PartitionProduceResponse {
+                error_code,
+                ..answer
+            };
+            return (Outcome::Refused(answer), None);
         }
     }
 
-    let (stored, header) = stamped(now, config, batch);
+    let (stored, header) = stamped(now, config, attempt.batch);
     let replicated_at = now.saturating_add(knobs.replication_delay_ms);
-    let base_offset =
-        partition
-            .log
-            .append(replicated_at, partition.leadership.epoch, &header, stored);
+    let epoch = partition.leadership.epoch;
+    let base_offset = partition.log.append(replicated_at, epoch, &header, stored);
     partition.log.replicate(now);
+    let end = partition.log.end();
     if let Some(identity) = identity {
         let written = WrittenBatch {
             first_sequence: identity.first_sequence,
             last_sequence: identity.last_sequence,
             base_offset,
-            last_offset: partition.log.end() - 1,
+            last_offset: end - 1,
             timestamp: header.max_timestamp,
         };
         partition.producers.remember(now, identity, written);
@@ -190,13 +178,19 @@ pub(crate) fn append(
         log_append_time_ms,
         ..answer
     };
-    (
-        Outcome::Written {
-            answer,
-            end: partition.log.end(),
-        },
-        Some(base_offset),
-    )
+    (Outcome::Written { answer, end }, Some(base_offset))
+}
+
+fn identity_of(header: &BatchHeader) -> Option<Identity> {
+    let BatchHeader {
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        count,
+        ..
+    } = *header;
+    let is_idempotent = 0 <= producer_id;
+    is_idempotent.then(|| Identity::new(producer_id, producer_epoch, base_sequence, count))
 }
 
 /// C9: the original's offset and its timestamp, which stands in the field for the append time

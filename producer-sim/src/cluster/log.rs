@@ -1,4 +1,4 @@
-//! A partition's log: batches as they were sent, with offsets, a start, an end and a high watermark.
+//! A partition's log: batches as they were sent, with a start, an end and a high watermark.
 //!
 //! ```text
 //! dropped by retention │ start ........ high watermark ........ end │

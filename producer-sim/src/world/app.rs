@@ -37,9 +37,10 @@ impl World {
     pub fn send(&mut self, record: &Record<'_>) -> RecordId {
         let topic = match record.topic {
             Topic::Name(name) => name.to_owned(),
-            Topic::Handle(handle) => {
-                self.machine.topic_name(handle).map_or_else(String::new, |name| name.to_string())
-            }
+            Topic::Handle(handle) => self
+                .machine
+                .topic_name(handle)
+                .map_or_else(String::new, |name| name.to_string()),
             _ => String::new(),
         };
         let content = Content::of(&topic, self.wall(), record);
@@ -63,14 +64,17 @@ impl World {
 
     /// Closes the producer, which has so long for what is left.
     pub fn close(&mut self, limit: std::time::Duration) {
-        self.machine.close(self.now, self.now + limit);
+        let deadline = self.now + limit;
+        self.closes_at = Some(self.closes_at.map_or(deadline, |at| at.min(deadline)));
+        self.machine.close(self.now, deadline);
         self.drain();
     }
 
     /// L3: a flush ends when all that was accepted before it is resolved.
     pub(crate) fn on_flushed(&mut self, flush: FlushId) {
         let Some(accepted) = self.flushes.remove(&flush) else {
-            self.ledger.violate(format!("L3: {flush:?} ended twice, or was never asked for"));
+            self.ledger
+                .violate(format!("L3: {flush:?} ended twice, or was never asked for"));
             return;
         };
         let covered = |serial: u64| serial <= accepted;
@@ -78,7 +82,8 @@ impl World {
             entry.resolution.is_none() && entry.accepted.is_some_and(|(_, serial)| covered(serial))
         });
         if open {
-            self.ledger.violate(format!("L3: {flush:?} ended before its records"));
+            self.ledger
+                .violate(format!("L3: {flush:?} ended before its records"));
         }
     }
 
@@ -111,7 +116,8 @@ impl World {
 
     pub(crate) fn on_space(&mut self, waiter: WaiterId) {
         if self.backlog.waiter != Some(waiter) {
-            self.ledger.violate(format!("{waiter:?} has room, and does not wait"));
+            self.ledger
+                .violate(format!("{waiter:?} has room, and does not wait"));
             return;
         }
         // Everything that waits goes with this wait while there is room.
@@ -128,7 +134,8 @@ impl World {
 
     pub(crate) fn on_wait_expired(&mut self, waiter: WaiterId) {
         if self.backlog.waiter != Some(waiter) {
-            self.ledger.violate(format!("{waiter:?} expired, and does not wait"));
+            self.ledger
+                .violate(format!("{waiter:?} expired, and does not wait"));
             return;
         }
         self.backlog.waiter = None;

@@ -22,7 +22,11 @@ pub(crate) enum Fault {
     /// A broker answers an error once (F30).
     Inject(Injection),
     /// A partition gets another leader (F16).
-    Move { topic: String, partition: u32, to: BrokerId },
+    Move {
+        topic: String,
+        partition: u32,
+        to: BrokerId,
+    },
     /// A broker stops looking, and goes on later (F13).
     Pause(BrokerId, Duration),
     /// Connecting to a broker fails so, for so long (F7).
@@ -102,17 +106,23 @@ impl World {
             Fault::Break(fate) => self.troubles.breaks.push(fate),
             Fault::Crash(broker, away) => {
                 self.crash(broker);
-                self.agenda.add(now + away, Happening::Fault(Fault::Restart(broker)));
+                self.agenda
+                    .add(now + away, Happening::Fault(Fault::Restart(broker)));
             }
             Fault::Deafen(broker, way, span) => {
                 self.troubles.deaf.insert(broker, (way, now + span));
             }
             Fault::FastFollowers => self.cluster.knobs.replication_delay_ms = 0,
             Fault::Inject(injection) => self.cluster.inject(injection),
-            Fault::Move { topic, partition, to } => self.move_leader(&topic, partition, to),
+            Fault::Move {
+                topic,
+                partition,
+                to,
+            } => self.move_leader(&topic, partition, to),
             Fault::Pause(broker, span) => {
                 self.troubles.paused.insert(broker, now + span);
-                self.agenda.add(now + span, Happening::Fault(Fault::Unpause(broker)));
+                self.agenda
+                    .add(now + span, Happening::Fault(Fault::Unpause(broker)));
             }
             Fault::Refuse(broker, refusal, span) => {
                 self.troubles.refusing.insert(broker, (refusal, now + span));
@@ -122,7 +132,8 @@ impl World {
             Fault::SlowFollowers(delay, span) => {
                 let delay = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
                 self.cluster.knobs.replication_delay_ms = delay;
-                self.agenda.add(now + span, Happening::Fault(Fault::FastFollowers));
+                self.agenda
+                    .add(now + span, Happening::Fault(Fault::FastFollowers));
             }
             Fault::SlowHost(broker, extra, span) => {
                 self.troubles.slow.insert(broker, (extra, now + span));
@@ -130,7 +141,12 @@ impl World {
             Fault::Throttle(millis) => self.cluster.throttle_next(millis),
             Fault::Unpause(broker) => {
                 // A later pause may have begun meanwhile.
-                if self.troubles.paused.get(&broker).is_some_and(|&until| until <= now) {
+                if self
+                    .troubles
+                    .paused
+                    .get(&broker)
+                    .is_some_and(|&until| until <= now)
+                {
                     self.unpause(broker);
                 }
             }
@@ -199,7 +215,9 @@ pub(crate) fn honest_injection(chance: &mut crate::chance::Chance) -> Injection 
     }
     let code = chance.pick(ErrorCode(6), &DOUBTS.map(ErrorCode));
     let place = chance.pick(Place::BeforeAppend, &[Place::AfterAppend]);
-    Injection::new(ApiKey::Produce, code).times(times).place(place)
+    Injection::new(ApiKey::Produce, code)
+        .times(times)
+        .place(place)
 }
 
 /// Codes that say truthfully that an attempt was not written. Those that end the producer for good

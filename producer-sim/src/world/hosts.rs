@@ -68,7 +68,8 @@ impl World {
             return;
         }
         link.producer = End::Closing;
-        self.agenda.add(soon, Happening::Gone(id, DisconnectReason::Asked));
+        self.agenda
+            .add(soon, Happening::Gone(id, DisconnectReason::Asked));
         // What was written still arrives, and is executed.
         let at = link.reach_host(later);
         self.agenda.add(at, Happening::HostGone(id));
@@ -172,7 +173,9 @@ impl World {
     fn break_after(&mut self, id: ConnectionId, fate: Fate, step: Step) {
         match step {
             Step::Wait { ticket, .. } => self.cluster.abandon(ticket),
-            Step::Done(Reply { frame: Some(frame), .. }) if fate == Fate::InsideAnswer => {
+            Step::Done(Reply {
+                frame: Some(frame), ..
+            }) if fate == Fate::InsideAnswer => {
                 self.answer(id, &frame[..frame.len() / 2]);
             }
             Step::Done(_) => {}
@@ -226,8 +229,12 @@ impl World {
     /// Everything that waits for the cluster looks at it again: it has changed.
     pub(crate) fn wake_waiting(&mut self) {
         let waits = |link: &Link| matches!(link.host, HostEnd::Waiting(_));
-        let waiting: Vec<ConnectionId> =
-            self.links.iter().filter(|(_, link)| waits(link)).map(|(&id, _)| id).collect();
+        let waiting: Vec<ConnectionId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| waits(link))
+            .map(|(&id, _)| id)
+            .collect();
         for id in waiting {
             self.resume(id);
         }
@@ -272,7 +279,11 @@ impl World {
             if !was_open || fate != Fate::Served || self.network.one_in(2) {
                 return;
             }
-            let longest = if self.network.one_in(4) { 10_000_000 } else { 1000 };
+            let longest = if self.network.one_in(4) {
+                10_000_000
+            } else {
+                1000
+            };
             at = at + Duration::from_micros(self.network.below(longest));
             self.agenda.add(at, Happening::Late(broker, request));
         }

@@ -66,6 +66,8 @@ pub(crate) struct Entry {
     pub(crate) open: u32,
     /// Whether the fate of any attempt is unknown.
     pub(crate) tainted: bool,
+    /// Whether it ever was.
+    pub(crate) was_tainted: bool,
     /// The identity of its latest attempt.
     pub(crate) identity: Option<Identity>,
 }
@@ -97,15 +99,19 @@ impl Content {
 
     /// Whether a log holds exactly this.
     fn is(&self, id: RecordId, stored: &StoredRecord) -> bool {
-        let headers = stored.headers.iter().filter(|(key, _)| key != MARK.as_bytes());
-        let same = |(mine, theirs): (&(String, Option<Vec<u8>>), &(Vec<u8>, Option<Vec<u8>>))| {
-            mine.0.as_bytes() == theirs.0 && mine.1 == theirs.1
-        };
+        let headers = stored
+            .headers
+            .iter()
+            .filter(|(key, _)| key != MARK.as_bytes());
+        let mine = self
+            .headers
+            .iter()
+            .map(|(key, value)| (key.as_bytes(), value));
+        let theirs = headers.map(|(key, value)| (key.as_slice(), value));
         self.key == stored.key
             && self.value == stored.value
             && self.timestamp == stored.timestamp
-            && headers.clone().count() == self.headers.len()
-            && self.headers.iter().zip(headers).all(same)
+            && mine.eq(theirs)
             && id_of(&stored.headers) == Some(id)
     }
 }
@@ -120,6 +126,7 @@ impl Ledger {
             resolution: None,
             open: 0,
             tainted: false,
+            was_tainted: false,
             identity: None,
         });
         id
@@ -131,7 +138,10 @@ impl Ledger {
         let serial = self.accepted;
         self.entries[id.0].accepted = Some((now, serial));
         if let Some(other) = self.receipts.insert(receipt, id) {
-            self.violate(format!("D1: {receipt:?} was given to records {} and {}", other.0, id.0));
+            self.violate(format!(
+                "D1: {receipt:?} was given to records {} and {}",
+                other.0, id.0
+            ));
         }
     }
 
@@ -142,35 +152,57 @@ impl Ledger {
 
     /// Takes in a completion.
     pub(crate) fn complete(&mut self, now: Instant, event: &Event) {
-        let Event::Completed { group, records, result, last } = event else {
+        let Event::Completed {
+            group,
+            records,
+            result,
+            last,
+        } = event
+        else {
             return;
         };
         if let Err(failed) = result {
-            let first = Receipt { group: *group, index: records.start };
+            let first = Receipt {
+                group: *group,
+                index: records.start,
+            };
             self.check_given_back(first, failed);
         }
         for (position, index) in (0..).zip(records.clone()) {
-            let receipt = Receipt { group: *group, index };
+            let receipt = Receipt {
+                group: *group,
+                index,
+            };
             let Some(id) = self.receipts.remove(&receipt) else {
-                self.violate(format!("D1: {receipt:?} completed twice, or was never given"));
+                self.violate(format!(
+                    "D1: {receipt:?} completed twice, or was never given"
+                ));
                 continue;
             };
             let resolution = match result {
                 Ok(written) => {
                     self.acked.push(id);
                     let offset = written.base_offset.map(|base| base + position);
-                    Resolution::Acked { partition: written.partition, offset }
+                    Resolution::Acked {
+                        partition: written.partition,
+                        offset,
+                    }
                 }
                 Err(failed) => {
                     let error = failed.error.code().name();
-                    Resolution::Failed { outcome: failed.outcome, error }
+                    Resolution::Failed {
+                        outcome: failed.outcome,
+                        error,
+                    }
                 }
             };
             self.check_doubt(id, &resolution);
             self.entries[id.0].resolution = Some((now, resolution));
         }
         if *last && self.receipts.keys().any(|receipt| receipt.group == *group) {
-            self.violate(format!("D1: {group:?} ended with records that are not resolved"));
+            self.violate(format!(
+                "D1: {group:?} ended with records that are not resolved"
+            ));
         }
     }
 
@@ -187,7 +219,10 @@ impl Ledger {
                 && found.headers.len() == content.headers.len() + 1
         });
         if !is_same {
-            self.violate(format!("record {} failed and is not given back as it was", id.0));
+            self.violate(format!(
+                "record {} failed and is not given back as it was",
+                id.0
+            ));
         }
     }
 
@@ -196,11 +231,23 @@ impl Ledger {
         let entry = &self.entries[id.0];
         let in_doubt = entry.tainted || 0 < entry.open;
         let what = match resolution {
-            Resolution::Failed { outcome: Outcome::MaybeWritten, error } if !in_doubt => {
-                format!("D7: record {} ends MaybeWritten ({error}) without a doubt", id.0)
+            Resolution::Failed {
+                outcome: Outcome::MaybeWritten,
+                error,
+            } if !in_doubt => {
+                format!(
+                    "D7: record {} ends MaybeWritten ({error}) without a doubt",
+                    id.0
+                )
             }
-            Resolution::Failed { outcome: Outcome::NotWritten, error } if in_doubt => {
-                format!("D7: record {} ends NotWritten ({error}) in spite of a doubt", id.0)
+            Resolution::Failed {
+                outcome: Outcome::NotWritten,
+                error,
+            } if in_doubt => {
+                format!(
+                    "D7: record {} ends NotWritten ({error}) in spite of a doubt",
+                    id.0
+                )
             }
             _ => return,
         };
@@ -222,7 +269,10 @@ impl Ledger {
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (RecordId, &Entry)> {
-        self.entries.iter().enumerate().map(|(at, entry)| (RecordId(at), entry))
+        self.entries
+            .iter()
+            .enumerate()
+            .map(|(at, entry)| (RecordId(at), entry))
     }
 
     pub(crate) fn entry(&self, id: RecordId) -> &Entry {
@@ -235,7 +285,9 @@ impl Ledger {
 
     /// Whether a log holds this record as it was accepted.
     pub(crate) fn matches(&self, id: RecordId, stored: &StoredRecord) -> bool {
-        self.entries.get(id.0).is_some_and(|entry| entry.content.is(id, stored))
+        self.entries
+            .get(id.0)
+            .is_some_and(|entry| entry.content.is(id, stored))
     }
 
     pub(crate) fn violate(&mut self, what: String) {
@@ -244,18 +296,20 @@ impl Ledger {
 }
 
 /// The record as the producer gets it: with its mark.
-pub(crate) fn offer<T>(
-    id: RecordId,
-    content: &Content,
-    send: impl FnOnce(&Record<'_>) -> T,
-) -> T {
+pub(crate) fn offer<T>(id: RecordId, content: &Content, send: impl FnOnce(&Record<'_>) -> T) -> T {
     let mark = u64::try_from(id.0).unwrap_or(u64::MAX).to_be_bytes();
     let mut headers: Vec<Header<'_>> = content
         .headers
         .iter()
-        .map(|(key, value)| Header { key, value: value.as_deref() })
+        .map(|(key, value)| Header {
+            key,
+            value: value.as_deref(),
+        })
         .collect();
-    headers.push(Header { key: MARK, value: Some(&mark) });
+    headers.push(Header {
+        key: MARK,
+        value: Some(&mark),
+    });
     let mut record = Record::to(Topic::Name(&content.topic));
     record.partition = content.partition;
     record.timestamp = Some(content.timestamp);

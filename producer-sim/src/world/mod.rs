@@ -78,6 +78,7 @@ pub struct World {
     notes: Vec<String>,
     idle_ticks: u32,
     is_fatal: bool,
+    closes_at: Option<Instant>,
     is_closed: bool,
 }
 
@@ -127,6 +128,7 @@ impl World {
             notes: Vec::new(),
             idle_ticks: 0,
             is_fatal: false,
+            closes_at: None,
             is_closed: false,
         };
         world.brokers(1)
@@ -161,7 +163,10 @@ impl World {
         let brokers = self.broker_ids().len();
         let config = config_of(&self.settings, brokers);
         let setting = |name: &str, default: u64| {
-            self.settings.get(name).and_then(|value| value.parse().ok()).unwrap_or(default)
+            self.settings
+                .get(name)
+                .and_then(|value| value.parse().ok())
+                .unwrap_or(default)
         };
         self.delivery_timeout = Duration::from_millis(setting("delivery.timeout.ms", 120_000));
         let one_in_flight = setting("max.in.flight.requests.per.connection", 5) == 1;
@@ -174,7 +179,10 @@ impl World {
     /// Speaks to a broker.
     pub fn broker(&mut self, broker: impl Into<BrokerId>) -> BrokerVerbs<'_> {
         let broker = broker.into();
-        BrokerVerbs { world: self, broker }
+        BrokerVerbs {
+            world: self,
+            broker,
+        }
     }
 
     /// Lets another broker lead a partition.
@@ -203,12 +211,18 @@ impl World {
 
     /// The records of a partition.
     pub fn log(&self, topic: &str, partition: u32) -> LogView {
-        LogView { records: self.cluster.records(topic, partition) }
+        LogView {
+            records: self.cluster.records(topic, partition),
+        }
     }
 
     /// What became of a record; `None` while it is pending, or if it was refused.
     pub fn resolution(&self, id: RecordId) -> Option<&Resolution> {
-        self.ledger.entry(id).resolution.as_ref().map(|(_, resolution)| resolution)
+        self.ledger
+            .entry(id)
+            .resolution
+            .as_ref()
+            .map(|(_, resolution)| resolution)
     }
 
     /// When a record was resolved, counted from when it was accepted.
@@ -276,7 +290,10 @@ impl World {
 impl BrokerVerbs<'_> {
     /// Stops looking at requests, as a stopped process does: they stay unread.
     pub fn stop_answering(self) {
-        self.world.troubles.paused.insert(self.broker, Instant::NEVER);
+        self.world
+            .troubles
+            .paused
+            .insert(self.broker, Instant::NEVER);
     }
 
     /// Goes on with what has come meanwhile.
@@ -288,7 +305,9 @@ impl BrokerVerbs<'_> {
     /// Executes requests, and loses every answer.
     pub fn lose_answers(self) {
         let troubles = &mut self.world.troubles;
-        troubles.deaf.insert(self.broker, (faults::Way::Answers, Instant::NEVER));
+        troubles
+            .deaf
+            .insert(self.broker, (faults::Way::Answers, Instant::NEVER));
     }
 
     /// Answers again, on new connections.
@@ -320,13 +339,19 @@ impl LogView {
 
     /// Their epochs.
     pub fn epochs(&self) -> Vec<i16> {
-        self.records.iter().map(|record| record.producer_epoch).collect()
+        self.records
+            .iter()
+            .map(|record| record.producer_epoch)
+            .collect()
     }
 
     /// Their values, as text.
     pub fn values(&self) -> Vec<String> {
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-        self.records.iter().map(|record| record.value.as_ref().map_or_else(String::new, text)).collect()
+        self.records
+            .iter()
+            .map(|record| record.value.as_ref().map_or_else(String::new, text))
+            .collect()
     }
 
     /// How many there are.
@@ -340,11 +365,18 @@ impl LogView {
     }
 }
 
-#[expect(clippy::panic, reason = "a test that sets what no producer takes is wrong")]
+#[expect(
+    clippy::panic,
+    reason = "a test that sets what no producer takes is wrong"
+)]
 fn config_of(settings: &BTreeMap<String, String>, brokers: usize) -> Config {
-    let servers: Vec<String> = (0..brokers.max(1)).map(|id| format!("b{id}:9092")).collect();
+    let servers: Vec<String> = (0..brokers.max(1))
+        .map(|id| format!("b{id}:9092"))
+        .collect();
     let servers = servers.join(",");
-    let given = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let given = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
     let all = given.chain([("bootstrap.servers", servers.as_str())]);
     Config::from_properties(all).unwrap_or_else(|error| panic!("{error}"))
 }

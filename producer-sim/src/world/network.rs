@@ -22,6 +22,8 @@ use crate::cluster::{BrokerId, Ticket};
 /// Something that happens at a time.
 #[derive(Debug)]
 pub(crate) enum Happening {
+    /// The application closes the producer, which has so long for the rest.
+    Close(Duration),
     /// A compressed batch comes back from its worker.
     Compressed(Compressed),
     /// A connection stands, if the host still takes it.
@@ -34,7 +36,7 @@ pub(crate) enum Happening {
     HostGone(ConnectionId),
     /// A request is executed after its connection has died.
     Late(BrokerId, Vec<u8>),
-    /// The host looks again at a request that had to wait, or at a connection it had to leave alone.
+    /// The host looks again at a request that had to wait, or a connection it left alone.
     Resume(ConnectionId),
     /// The application hands in records.
     Send { topic: usize, count: u32 },
@@ -120,7 +122,11 @@ pub(crate) struct Weather {
 
 impl Default for Weather {
     fn default() -> Self {
-        Self { least_micros: 200, most_micros: 1500, pieces_one_in: 3 }
+        Self {
+            least_micros: 200,
+            most_micros: 1500,
+            pieces_one_in: 3,
+        }
     }
 }
 

@@ -13,6 +13,14 @@ use crate::cluster::StoredRecord;
 /// Where a record was found.
 type Copies = BTreeMap<RecordId, Vec<(String, u32, StoredRecord)>>;
 
+/// An acknowledged record of a partition.
+#[derive(Debug)]
+struct Acked {
+    serial: u64,
+    offset: Option<i64>,
+    id: RecordId,
+}
+
 impl World {
     /// What the run has violated; empty for a sound producer.
     pub fn violations(&mut self) -> Vec<String> {
@@ -26,7 +34,7 @@ impl World {
         for (id, copies) in &history {
             self.check_content(*id, copies, &mut found);
         }
-        self.check_order(&mut found);
+        self.check_order(&logs, &mut found);
         self.check_rest(&mut found);
         found
     }
@@ -56,7 +64,10 @@ impl World {
             for partition in 0..self.cluster.partition_count(topic).unwrap_or(0) {
                 for record in self.cluster.records(topic, partition) {
                     if let Some(id) = id_of(&record.headers) {
-                        copies.entry(id).or_default().push((topic.into(), partition, record));
+                        copies
+                            .entry(id)
+                            .or_default()
+                            .push((topic.into(), partition, record));
                     }
                 }
             }
@@ -92,7 +103,10 @@ impl World {
         let took = resolved.since(accepted);
         if self.delivery_timeout < took {
             let limit = self.delivery_timeout;
-            found.push(format!("T5: record {} took {took:?}, allowed are {limit:?}", id.0));
+            found.push(format!(
+                "T5: record {} took {took:?}, allowed are {limit:?}",
+                id.0
+            ));
         }
     }
 
@@ -115,8 +129,14 @@ impl World {
         };
         let guarantee = self.machine.config().guarantee();
         match resolution {
-            Resolution::Failed { outcome: Outcome::NotWritten, error } if !ever.is_empty() => {
-                found.push(format!("D6: record {} is NotWritten ({error}) and in a log", id.0));
+            Resolution::Failed {
+                outcome: Outcome::NotWritten,
+                error,
+            } if !ever.is_empty() => {
+                found.push(format!(
+                    "D6: record {} is NotWritten ({error}) and in a log",
+                    id.0
+                ));
             }
             Resolution::Failed { .. } => {}
             Resolution::Acked { partition, offset } => {
@@ -131,7 +151,10 @@ impl World {
                 };
                 if !kept.iter().any(|copy| at_place(&copy)) {
                     let what = format!("{partition}@{offset:?}");
-                    found.push(format!("D3: record {} was acknowledged at {what}, not there", id.0));
+                    found.push(format!(
+                        "D3: record {} was acknowledged at {what}, not there",
+                        id.0
+                    ));
                 }
             }
         }
@@ -157,7 +180,10 @@ impl World {
                 found.push(format!("D2: record {} was written to {topic}", id.0));
             }
             let count = self.cluster.partition_count(topic).unwrap_or(0);
-            let keyed = content.key.as_deref().map(|key| murmur2_partition(key, count));
+            let keyed = content
+                .key
+                .as_deref()
+                .map(|key| murmur2_partition(key, count));
             let wanted = content.partition.or(keyed);
             if wanted.is_some_and(|wanted| wanted != *partition) {
                 let what = format!("went to partition {partition}, not {wanted:?}");
@@ -166,12 +192,14 @@ impl World {
         }
     }
 
-    /// D11 and D12: acknowledged records of a partition stand and come in the order of acceptance.
-    fn check_order(&self, found: &mut Vec<String>) {
+    /// D11: acknowledged records of a partition stand in the order of acceptance.
+    /// D12: they are acknowledged in that order, but for those whose fate was ever in doubt: a
+    /// later batch may be acknowledged while an earlier one asks again (Java does so, too).
+    fn check_order(&self, logs: &Copies, found: &mut Vec<String>) {
         if !self.keeps_order {
             return;
         }
-        let mut last: BTreeMap<(&str, u32), (u64, i64)> = BTreeMap::new();
+        let mut placed: BTreeMap<(&str, u32), Vec<Acked>> = BTreeMap::new();
         for id in &self.ledger.acked {
             let entry = self.ledger.entry(*id);
             let (Some((_, serial)), Some((_, Resolution::Acked { partition, offset }))) =
@@ -180,25 +208,51 @@ impl World {
                 continue;
             };
             let place = (entry.content.topic.as_str(), *partition);
-            let (before, at) = last.get(&place).copied().unwrap_or((0, -1));
-            if serial <= before {
-                found.push(format!("D12: record {} was acknowledged out of turn", id.0));
+            let acked = placed.entry(place).or_default();
+            let overtaken = acked.last().filter(|before| serial < before.serial);
+            if let Some(before) = overtaken.filter(|_| !entry.was_tainted) {
+                let (mine, theirs) = (id.0, before.id.0);
+                found.push(format!(
+                    "D12: record {mine} was acknowledged after {theirs}"
+                ));
             }
-            if offset.is_some_and(|offset| offset <= at) {
-                found.push(format!("D11: record {} stands before an earlier one", id.0));
+            acked.push(Acked {
+                serial,
+                offset: *offset,
+                id: *id,
+            });
+        }
+        for mut acked in placed.into_values() {
+            acked.sort_unstable_by_key(|acked| acked.serial);
+            // What was lost with a leader (acks=1) has left its offset to another record.
+            acked.retain(|acked| {
+                let mut copies = logs.get(&acked.id).into_iter().flatten();
+                copies.any(|(_, _, stored)| Some(stored.offset) == acked.offset)
+            });
+            for pair in acked.windows(2) {
+                if let [first, second] = pair
+                    && second.offset <= first.offset
+                {
+                    found.push(format!("D11: {first:?} stands after {second:?}"));
+                }
             }
-            last.insert(place, (serial, offset.unwrap_or(at)));
         }
     }
 
-    /// M1: an idle producer holds nothing; L3: no flush is left.
+    /// L4: a producer that was closed is closed in time. M1: an idle producer holds nothing.
+    /// L3: no flush is left.
     fn check_rest(&self, found: &mut Vec<String>) {
+        if self.closes_at.is_some_and(|at| at < self.now) && !self.is_closed {
+            found.push("L4: the producer was closed and did not end".into());
+        }
         if !self.ledger.is_settled() || !self.backlog.is_empty() {
             return;
         }
         let used = self.machine.buffer_used();
         if used != 0 {
-            found.push(format!("M1: {used} bytes are taken although every record is resolved"));
+            found.push(format!(
+                "M1: {used} bytes are taken although every record is resolved"
+            ));
         }
         if !self.flushes.is_empty() {
             found.push(format!("L3: {} flushes never ended", self.flushes.len()));

@@ -53,7 +53,12 @@ impl World {
     fn step(&mut self, end: Instant) -> bool {
         let happens = self.agenda.next_at();
         let fires = self.machine.poll_timeout();
-        let Some(next) = happens.into_iter().chain(fires).min().filter(|&next| next <= end) else {
+        let Some(next) = happens
+            .into_iter()
+            .chain(fires)
+            .min()
+            .filter(|&next| next <= end)
+        else {
             return false;
         };
         self.now = self.now.max(next);
@@ -87,7 +92,8 @@ impl World {
             self.idle_ticks += 1;
             if self.idle_ticks == 3 {
                 let at = self.now;
-                self.ledger.violate(format!("T3: the producer wants to be told {at:?} for ever"));
+                self.ledger
+                    .violate(format!("T3: the producer wants to be told {at:?} for ever"));
             }
         } else {
             self.idle_ticks = 0;
@@ -101,6 +107,7 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         let now = self.now;
         match happening {
+            Happening::Close(limit) => self.close(limit),
             Happening::Compressed(compressed) => self.machine.handle_compressed(now, compressed),
             Happening::Connected(id) => self.on_connected(id),
             Happening::Fault(fault) => self.befall(fault),
@@ -155,7 +162,12 @@ impl World {
                 let at = self.now + Duration::from_micros(self.network.below(5000));
                 self.agenda.add(at, Happening::Compressed(compressed));
             }
-            Action::Connect { connection, host, port, .. } => {
+            Action::Connect {
+                connection,
+                host,
+                port,
+                ..
+            } => {
                 self.connect(connection, &host, port);
             }
             Action::Disconnect { connection } => self.disconnect(connection),
@@ -216,8 +228,15 @@ struct Brief<'a>(&'a Event);
 impl std::fmt::Debug for Brief<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Event::Completed { group, records, result, .. } => {
-                let result = result.as_ref().map_err(|failed| (failed.outcome, &failed.error));
+            Event::Completed {
+                group,
+                records,
+                result,
+                ..
+            } => {
+                let result = result
+                    .as_ref()
+                    .map_err(|failed| (failed.outcome, &failed.error));
                 write!(f, "{group:?} {records:?} {result:?}")
             }
             other => other.fmt(f),

@@ -54,13 +54,24 @@ enum Verdict {
 impl Watch {
     /// A frame has left the producer. `frame` has its size.
     pub(crate) fn sent(&mut self, ledger: &mut Ledger, id: ConnectionId, frame: &[u8]) {
-        let Some((header, body)) = frame.get(4..).and_then(|bytes| RequestHeader::decode(bytes).ok())
+        let Some((header, body)) = frame
+            .get(4..)
+            .and_then(|bytes| RequestHeader::decode(bytes).ok())
         else {
             ledger.violate("D4: a frame of the producer is no request".into());
             return;
         };
-        let RequestHeader { api, version, correlation_id, .. } = header;
-        let mut flight = Flight { correlation_id, version, batches: None };
+        let RequestHeader {
+            api,
+            version,
+            correlation_id,
+            ..
+        } = header;
+        let mut flight = Flight {
+            correlation_id,
+            version,
+            batches: None,
+        };
         if api == ApiKey::Produce.value() {
             let Ok(request) = ProduceRequest::decode(version, body) else {
                 ledger.violate("D4: a Produce request of the producer cannot be parsed".into());
@@ -102,7 +113,12 @@ impl Watch {
         let Some(wire) = self.wires.remove(&id) else {
             return;
         };
-        for batch in wire.flights.into_iter().filter_map(|flight| flight.batches).flatten() {
+        for batch in wire
+            .flights
+            .into_iter()
+            .filter_map(|flight| flight.batches)
+            .flatten()
+        {
             self.judge(ledger, Verdict::Ambiguous, &batch.0, &batch.1);
         }
     }
@@ -167,7 +183,7 @@ impl Watch {
             };
             entry.open = entry.open.saturating_sub(1);
             match verdict {
-                Verdict::Ambiguous => entry.tainted = true,
+                Verdict::Ambiguous => (entry.tainted, entry.was_tainted) = (true, true),
                 Verdict::NotWritten if !entry.tainted && entry.open == 0 => {
                     // Nothing of this identity is in any log: another record may have it.
                     self.used.remove(&(place.clone(), *identity));
@@ -225,7 +241,9 @@ fn records_of(batch: &[u8]) -> Option<Vec<(RecordId, Identity)>> {
     let iter = RecordIter::new(records, header.base_timestamp);
     iter.map(|record| {
         let record = record.ok()?;
-        let mut marks = record.headers.filter(|header| header.key == MARK.as_bytes());
+        let mut marks = record
+            .headers
+            .filter(|header| header.key == MARK.as_bytes());
         let mark = marks.next()?.value?;
         let identity = Identity {
             producer_id: header.producer_id,

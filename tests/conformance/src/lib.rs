@@ -40,6 +40,8 @@ macro_rules! suite {
             a_refused_record_is_reported_in_the_call,
             callbacks_run_in_order_and_one_that_panics_harms_nobody,
             a_callback_may_send,
+            a_flush_is_over_after_the_callbacks_before_it,
+            a_close_is_over_after_all_callbacks,
             a_callback_may_not_wait,
             the_partitions_of_a_topic_are_known,
             a_topic_that_does_not_exist_fails_within_its_time,

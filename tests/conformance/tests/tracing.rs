@@ -1,7 +1,7 @@
 //! What an operator reads: one event for each notice of the machine.
 
 use std::fmt::{Debug, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use conformance::{Cluster, Threads, Transport, config};
@@ -20,7 +20,7 @@ struct Line(String);
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, " {}={value:?}", field.name()).unwrap();
+        let _ = write!(self.0, " {}={value:?}", field.name());
     }
 }
 
@@ -40,7 +40,7 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        LINES.lock().unwrap().push(line.0);
+        lines().push(line.0);
     }
 
     fn enter(&self, _: &Id) {}
@@ -48,12 +48,13 @@ impl Subscriber for Lines {
     fn exit(&self, _: &Id) {}
 }
 
+fn lines() -> MutexGuard<'static, Vec<String>> {
+    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn said(words: &[&str]) -> bool {
-    LINES
-        .lock()
-        .unwrap()
-        .iter()
-        .any(|line| words.iter().all(|word| line.contains(word)))
+    let holds = |line: &String| words.iter().all(|word| line.contains(word));
+    lines().iter().any(holds)
 }
 
 #[test]

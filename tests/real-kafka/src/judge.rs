@@ -95,12 +95,18 @@ impl Judge {
 
     /// The leader of each partition, −1 where there is none.
     pub fn leaders(&mut self, topic: &str) -> Vec<i32> {
-        let answer = self.ask(&format!("describe {topic}"));
-        let partitions = answer["partitions"].as_array().unwrap();
-        partitions
+        let partitions = self.describe(topic);
+        let leaders = partitions.iter().map(|partition| &partition["leader"]);
+        leaders.map(number).collect()
+    }
+
+    /// How many replicas of each partition are in sync.
+    pub fn in_sync(&mut self, topic: &str) -> Vec<usize> {
+        let partitions = self.describe(topic);
+        let in_sync = partitions
             .iter()
-            .map(|partition| number(&partition["leader"]))
-            .collect()
+            .map(|partition| partition["isr"].as_array());
+        in_sync.map(|replicas| replicas.unwrap().len()).collect()
     }
 
     /// Every record of a topic, by partition and offset.
@@ -141,6 +147,11 @@ impl Judge {
             };
             show(partition.parse().unwrap(), offset.parse().unwrap(), value);
         }
+    }
+
+    fn describe(&mut self, topic: &str) -> Vec<Value> {
+        let answer = self.ask(&format!("describe {topic}"));
+        answer["partitions"].as_array().unwrap().clone()
     }
 
     fn ask(&mut self, command: &str) -> Value {

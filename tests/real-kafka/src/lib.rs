@@ -64,7 +64,6 @@ macro_rules! suite {
             a_batch_is_refused_whole_and_the_next_one_is_not,
             a_topic_with_an_invalid_name_is_refused,
             a_timestamp_that_the_topic_forbids_is_refused,
-            too_few_replicas_in_sync_is_a_truthful_failure,
         );
         $crate::suite!($transport; peers:
             an_unreachable_bootstrap_server_beside_a_good_one_does_no_harm,

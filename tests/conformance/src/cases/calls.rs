@@ -1,6 +1,7 @@
 //! Each way to send, on a cluster in good health.
 
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use kafka_producer::{
 };
 use kafka_producer_driver::block_on;
 
-use crate::{Cluster, Transport, config};
+use crate::{Cluster, Task, Transport, config};
 
 pub fn a_record_lands_with_its_metadata(transport: &impl Transport) {
     let cluster = Cluster::start(&[("orders", 3)]);
@@ -148,9 +149,7 @@ pub fn callbacks_run_in_order_and_one_that_panics_harms_nobody(transport: &impl 
         });
         block_on(sent).unwrap();
     }
-    // A callback may still be running when the flush is over; after `close` none is.
     block_on(producer.flush());
-    wait_until(|| offsets.lock().unwrap().len() == 396);
     let expected: Vec<i64> = (0..400).filter(|n| n % 100 != 50).collect();
     assert_eq!(*offsets.lock().unwrap(), expected);
 }
@@ -179,6 +178,42 @@ fn send_again(producer: &Producer, left: u32, done: mpsc::Sender<i64>) {
     producer
         .try_send_with(&Record::to("orders").value("x"), call)
         .unwrap();
+}
+
+pub fn a_flush_is_over_after_the_callbacks_before_it(transport: &impl Transport) {
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[("linger.ms", "60000")]));
+    ends_after_the_callback(&producer, Producer::flush);
+    // The queue of callbacks has outlived a flush that was polled inside one of them.
+    ends_after_the_callback(&producer, Producer::flush);
+}
+
+pub fn a_close_is_over_after_all_callbacks(transport: &impl Transport) {
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[("linger.ms", "60000")]));
+    let end = |producer: &Producer| producer.close(Duration::from_secs(30));
+    ends_after_the_callback(&producer, end);
+    // All is over: another one has nothing to wait for.
+    block_on(producer.flush());
+    block_on(producer.close(Duration::ZERO));
+}
+
+/// Sends a record and begins an end, which the record's callback finds pending; afterwards
+/// somebody else, who waits for the same, finds that the callback has run.
+fn ends_after_the_callback<E: Future<Output = ()> + Send + 'static>(
+    producer: &Producer,
+    end: impl Fn(&Producer) -> E,
+) {
+    let (hand_in, inside) = mpsc::channel::<Task<E>>();
+    let (sender, called) = mpsc::channel();
+    let call = move |_| sender.send(inside.recv().unwrap().poll()).unwrap();
+    producer
+        .try_send_with(&Record::to("orders").value("x"), call)
+        .unwrap();
+    let outside = end(producer);
+    hand_in.send(Task::new(end(producer))).unwrap();
+    block_on(outside);
+    assert_eq!(called.try_recv(), Ok(Poll::Pending));
 }
 
 pub fn a_callback_may_not_wait(transport: &impl Transport) {

@@ -125,24 +125,3 @@ pub fn a_timestamp_that_the_topic_forbids_is_refused(transport: &impl Transport)
     assert_eq!(send(&producer, &record).unwrap(), Some(0));
     assert_eq!(judge().count(&topic), 1);
 }
-
-pub fn too_few_replicas_in_sync_is_a_truthful_failure(transport: &impl Transport) {
-    let topic = topic("lonely");
-    // One replica, and two are asked for: the leader refuses before it appends.
-    judge().create(&topic, 1, 1, &["min.insync.replicas=2"]);
-    let limits = [
-        ("request.timeout.ms", "1000"),
-        ("delivery.timeout.ms", "2000"),
-    ];
-    let producer = transport.start(config(&limits));
-    let begin = Instant::now();
-    let error = send(&producer, &Record::to(&topic).value("x")).unwrap_err();
-    assert!(begin.elapsed() < Duration::from_secs(5));
-    let ProduceError::TimedOut { attempts, last } = &error.error else {
-        panic!("{error}");
-    };
-    assert!(1 < *attempts, "{error}");
-    assert_eq!(*last, Some(ErrorCode::NOT_ENOUGH_REPLICAS));
-    assert_eq!(error.outcome, Outcome::NotWritten, "{error}");
-    assert_eq!(judge().count(&topic), 0);
-}

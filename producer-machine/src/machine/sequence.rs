@@ -1,0 +1,99 @@
+//! What follows when a broker does not know the sequence of a batch (`DESIGN.md` §3.4, KIP-360).
+//!
+//! ```text
+//! 45, 59 ──> another one goes first ─────────────> again, unchanged
+//!        ├─> known not to be written ────────────> a new number, under the next epoch
+//!        └─> in doubt ──> once more after a refresh of metadata ──> the end, MaybeWritten
+//! ```
+
+use alloc::sync::Arc;
+
+use super::ProducerMachine;
+use super::receive::Answer;
+use crate::accumulator::{BatchKey, Fate, PartitionKey, Suspicion};
+use crate::config::UnknownFate;
+use crate::error::ProduceError;
+use crate::event::Notice;
+use crate::{ErrorCode, Instant};
+
+impl ProducerMachine {
+    /// The broker does not know the batch's sequence: OUT_OF_ORDER_SEQUENCE_NUMBER, or
+    /// UNKNOWN_PRODUCER_ID of brokers up to 2.4.
+    pub(super) fn on_out_of_sequence(&mut self, now: Instant, key: BatchKey, answer: &Answer) {
+        let code = answer.code;
+        let unknown_log_start =
+            code == ErrorCode::UNKNOWN_PRODUCER_ID && answer.log_start_offset < 0;
+        if unknown_log_start || self.follows_another(key) {
+            // An earlier batch goes first, and this one after it, unchanged.
+            self.retry_or_fail(now, key, code);
+            return;
+        }
+        let batch = &mut self.accumulator.batches[key.0 as usize];
+        let rewrite = self.config.unknown_fate == UnknownFate::Rewrite;
+        match batch.fate {
+            Fate::NotWritten => self.renumber(now, key, code),
+            Fate::InDoubt(_) if rewrite => self.renumber(now, key, code),
+            Fate::InDoubt(Suspicion::None) => {
+                batch.fate = Fate::InDoubt(Suspicion::Until(self.metadata.next_refresh()));
+                self.ask_elsewhere(now, key, code);
+            }
+            Fate::InDoubt(Suspicion::Until(refresh)) if self.metadata.refreshes() < refresh => {
+                self.ask_elsewhere(now, key, code);
+            }
+            Fate::InDoubt(Suspicion::Until(_)) => {
+                let partition = batch.partition;
+                let message = answer.message.clone();
+                self.fail(now, key, ProduceError::Broker { code, message });
+                self.accumulator.partitions[partition.0 as usize]
+                    .sequences
+                    .restart();
+                self.suspect_loss(partition);
+            }
+        }
+    }
+
+    /// Metadata may be old, and this broker the wrong one to ask: once more after a refresh.
+    fn ask_elsewhere(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+        self.metadata.refresh(now, &mut self.jitter);
+        self.service_control(now);
+        self.retry_or_fail(now, key, code);
+    }
+
+    fn suspect_loss(&mut self, key: PartitionKey) {
+        let partition = &self.accumulator.partitions[key.0 as usize];
+        let index = partition.index;
+        if let Some(view) = self.metadata.topic(partition.topic) {
+            let topic = Arc::clone(&view.name);
+            self.notice(Notice::DataLossSuspected {
+                topic,
+                partition: index,
+            });
+        }
+    }
+
+    /// Whether an earlier batch of the partition has a number and waits to be sent again.
+    fn follows_another(&self, key: BatchKey) -> bool {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
+        partition.queue.iter().any(|other| {
+            self.accumulator
+                .batches
+                .get(other.0 as usize)
+                .is_some_and(|other| other.numbering.is_some() && other.serial < batch.serial)
+        })
+    }
+
+    /// The batch is not in the log: it gives its number back, and gets one of the next epoch
+    /// once nothing else of its partition is outstanding.
+    fn renumber(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+        self.retry_or_fail(now, key, code);
+        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
+            return;
+        };
+        if batch.numbering.take().is_some() {
+            self.accumulator.partitions[batch.partition.0 as usize]
+                .sequences
+                .refused();
+        }
+    }
+}

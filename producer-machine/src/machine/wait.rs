@@ -1,0 +1,108 @@
+//! Those who wait for room in the buffer, or for news of a topic.
+
+use super::ProducerMachine;
+use super::timers::Timer;
+use crate::error::Shortage;
+use crate::event::Event;
+use crate::waiters::Wish;
+use crate::{Instant, TopicHandle, WaiterId};
+
+impl ProducerMachine {
+    pub(super) fn add_space_waiter(
+        &mut self,
+        now: Instant,
+        shortage: Shortage,
+        deadline: Instant,
+    ) -> WaiterId {
+        let now = self.tick(now);
+        let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
+        if self.is_open() {
+            self.timers.arm(deadline, Timer::Waiter(id));
+            // While somebody waits for memory nothing lingers (E8).
+            self.stop_lingering(now);
+        } else {
+            self.wake_waiter(id);
+        }
+        self.conclude(now);
+        id
+    }
+
+    pub(super) fn add_topic_waiter(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        deadline: Instant,
+    ) -> WaiterId {
+        let now = self.tick(now);
+        let id = self.waiters.add(Wish::Topic(topic), deadline);
+        if self.is_open() && self.partitions(topic).is_none() {
+            self.timers.arm(deadline, Timer::Waiter(id));
+            self.metadata.want(now, topic);
+            self.service_control(now);
+        } else {
+            self.waiters.remove(id);
+            self.events.push_back(Event::MetadataReady(id));
+        }
+        id
+    }
+
+    pub(super) fn end_wait(&mut self, now: Instant, waiter: WaiterId) {
+        let now = self.tick(now);
+        if let Some(ended) = self.waiters.remove(waiter) {
+            self.timers.disarm(ended.deadline, Timer::Waiter(waiter));
+            self.accumulator.budget.unreserve(ended.granted);
+        }
+        self.conclude(now);
+    }
+
+    pub(super) fn on_wait_expired(&mut self, waiter: WaiterId) {
+        // A grant is not taken back: the waiter has been told.
+        if self.waiters.granted(waiter).is_none() && self.waiters.remove(waiter).is_some() {
+            self.events.push_back(Event::WaitExpired(waiter));
+        }
+    }
+
+    /// Tells a waiter that its wait is over, so that it finds out why.
+    pub(super) fn wake_waiter(&mut self, id: WaiterId) {
+        match self.waiters.wish(id) {
+            Some(Wish::Space(_)) if self.waiters.granted(id).is_none() => {
+                self.waiters.grant(id, 0);
+                self.events.push_back(Event::SpaceReady(id));
+            }
+            Some(Wish::Topic(_)) => {
+                if let Some(waiter) = self.waiters.remove(id) {
+                    self.timers.disarm(waiter.deadline, Timer::Waiter(id));
+                    self.events.push_back(Event::MetadataReady(id));
+                }
+            }
+            Some(Wish::Space(_)) | None => {}
+        }
+    }
+
+    /// Gives free memory to those who wait, first come first served: a batch's worth to the
+    /// first, and a wake-up to as many behind as would fill that batch (E129).
+    pub(super) fn grant_space(&mut self) {
+        while let Some((first, needed)) = self.waiters.first() {
+            let budget = &mut self.accumulator.budget;
+            if budget.available() < needed {
+                return;
+            }
+            let reserved = needed.max(self.config.batch_size.min(budget.available()));
+            budget.reserve(reserved);
+            self.tell_room(first, reserved);
+            let mut room = reserved - needed;
+            while let Some((next, needed)) = self.waiters.first() {
+                if room < needed {
+                    break;
+                }
+                room -= needed;
+                self.tell_room(next, 0);
+            }
+        }
+    }
+
+    fn tell_room(&mut self, waiter: WaiterId, reserved: usize) {
+        self.waiters.grant(waiter, reserved);
+        self.events.push_back(Event::SpaceReady(waiter));
+    }
+}
