@@ -46,6 +46,7 @@ fn check(peers: &[(&str, &[u8])], expect: Expect) {
     for (name, bytes) in peers {
         for api in [ApiKey::ApiVersions, ApiKey::Produce] {
             let reasons = meet(api, bytes);
+            let reasons = reasons.replace(", ", ",\n    ").replace(": ", ":\n    ");
             writeln!(table, "{name}, instead of {}:\n{reasons}", api.name()).expect("a string");
         }
     }
@@ -63,21 +64,37 @@ fn peers_of_other_protocols_are_named() {
         ],
         expect![[r#"
             http, instead of ApiVersions:
-            Protocol("expected a Kafka frame, came an HTTP answer: this port belongs to a web server")
+            Protocol("expected a Kafka frame,
+                came an HTTP answer:
+                this port belongs to a web server")
             http, instead of Produce:
-            Protocol("expected a Kafka frame, came an HTTP answer: this port belongs to a web server")
+            Protocol("expected a Kafka frame,
+                came an HTTP answer:
+                this port belongs to a web server")
             tls alert, instead of ApiVersions:
-            Protocol("expected a Kafka frame, came a TLS record: the port wants TLS (security.protocol)")
+            Protocol("expected a Kafka frame,
+                came a TLS record:
+                the port wants TLS (security.protocol)")
             tls alert, instead of Produce:
-            Protocol("expected a Kafka frame, came a TLS record: the port wants TLS (security.protocol)")
+            Protocol("expected a Kafka frame,
+                came a TLS record:
+                the port wants TLS (security.protocol)")
             tls handshake, instead of ApiVersions:
-            Protocol("expected a Kafka frame, came a TLS record: the port wants TLS (security.protocol)")
+            Protocol("expected a Kafka frame,
+                came a TLS record:
+                the port wants TLS (security.protocol)")
             tls handshake, instead of Produce:
-            Protocol("expected a Kafka frame, came a TLS record: the port wants TLS (security.protocol)")
+            Protocol("expected a Kafka frame,
+                came a TLS record:
+                the port wants TLS (security.protocol)")
             ssh, instead of ApiVersions:
-            Protocol("expected a frame of at most 104857600 bytes, came 1397966893: raise the limit if it is real")
+            Protocol("expected a frame of at most 104857600 bytes,
+                came 1397966893:
+                raise the limit if it is real")
             ssh, instead of Produce:
-            Protocol("expected a frame of at most 104857600 bytes, came 1397966893: raise the limit if it is real")
+            Protocol("expected a frame of at most 104857600 bytes,
+                came 1397966893:
+                raise the limit if it is real")
         "#]],
     );
 }
@@ -94,25 +111,45 @@ fn lengths_that_cannot_be_are_named() {
         ],
         expect![[r#"
             2 GiB, instead of ApiVersions:
-            Protocol("expected a frame of at most 104857600 bytes, came 2147483647: raise the limit if it is real")
+            Protocol("expected a frame of at most 104857600 bytes,
+                came 2147483647:
+                raise the limit if it is real")
             2 GiB, instead of Produce:
-            Protocol("expected a frame of at most 104857600 bytes, came 2147483647: raise the limit if it is real")
+            Protocol("expected a frame of at most 104857600 bytes,
+                came 2147483647:
+                raise the limit if it is real")
             minus one, instead of ApiVersions:
-            Protocol("expected a frame size of 0 or more, came -1: the peer does not speak Kafka")
+            Protocol("expected a frame size of 0 or more,
+                came -1:
+                the peer does not speak Kafka")
             minus one, instead of Produce:
-            Protocol("expected a frame size of 0 or more, came -1: the peer does not speak Kafka")
+            Protocol("expected a frame size of 0 or more,
+                came -1:
+                the peer does not speak Kafka")
             the lowest, instead of ApiVersions:
-            Protocol("expected a frame size of 0 or more, came -2147483648: the peer does not speak Kafka")
+            Protocol("expected a frame size of 0 or more,
+                came -2147483648:
+                the peer does not speak Kafka")
             the lowest, instead of Produce:
-            Protocol("expected a frame size of 0 or more, came -2147483648: the peer does not speak Kafka")
+            Protocol("expected a frame size of 0 or more,
+                came -2147483648:
+                the peer does not speak Kafka")
             nothing, instead of ApiVersions:
-            Protocol("the answer to ApiVersions version 4 cannot be read: expected 4 more bytes of a field than the frame has, 0 bytes before the end of the frame")
+            Protocol("the answer to ApiVersions version 4 cannot be read:
+                expected 4 more bytes of a field than the frame has,
+                0 bytes before the end of the frame")
             nothing, instead of Produce:
-            Protocol("the answer to Produce version 12 cannot be read: expected 4 more bytes of a field than the frame has, 0 bytes before the end of the frame")
+            Protocol("the answer to Produce version 12 cannot be read:
+                expected 4 more bytes of a field than the frame has,
+                0 bytes before the end of the frame")
             three bytes, instead of ApiVersions:
-            Protocol("the answer to ApiVersions version 4 cannot be read: expected 1 more bytes of a field than the frame has, 3 bytes before the end of the frame")
+            Protocol("the answer to ApiVersions version 4 cannot be read:
+                expected 1 more bytes of a field than the frame has,
+                3 bytes before the end of the frame")
             three bytes, instead of Produce:
-            Protocol("the answer to Produce version 12 cannot be read: expected 1 more bytes of a field than the frame has, 3 bytes before the end of the frame")
+            Protocol("the answer to Produce version 12 cannot be read:
+                expected 1 more bytes of a field than the frame has,
+                3 bytes before the end of the frame")
         "#]],
     );
 }

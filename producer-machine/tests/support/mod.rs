@@ -3,7 +3,6 @@
 //! Handshakes, metadata and producer ids are answered by themselves unless the test holds them;
 //! Produce requests wait until the test answers them, or lets them be lost.
 #![allow(
-    clippy::panic,
     dead_code,
     unreachable_pub,
     clippy::panic,
