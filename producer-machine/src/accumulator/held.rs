@@ -79,6 +79,32 @@ impl Chunk {
         })
     }
 
+    /// The runs, cut where the partition that the records ask for changes.
+    pub(crate) fn by_partition(
+        runs: &[Run],
+        partitions: &[Option<u32>],
+    ) -> Vec<(Option<u32>, Run)> {
+        let mut cut: Vec<(Option<u32>, Run)> = Vec::new();
+        for (Receipt { group, index }, &partition) in Self::receipts(runs).zip(partitions) {
+            match cut.last_mut() {
+                Some((asked, run))
+                    if (*asked, run.group, run.first + run.count) == (partition, group, index) =>
+                {
+                    run.count += 1;
+                }
+                _ => cut.push((
+                    partition,
+                    Run {
+                        group,
+                        first: index,
+                        count: 1,
+                    },
+                )),
+            }
+        }
+        cut
+    }
+
     /// What is in it.
     pub(crate) fn into_parts(self) -> (ClosedRecords, Vec<Option<u32>>, Runs) {
         (self.records.close(), self.partitions, Runs::Many(self.runs))

@@ -85,8 +85,7 @@ impl ProducerMachine {
             connection.reader = reader;
         }
         self.arm_connection(id);
-        self.announce_connection(id);
-        self.service_control(now);
+        self.announce_rest(now, id);
     }
 
     /// A frame answers the oldest request, and no other.

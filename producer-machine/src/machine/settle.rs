@@ -298,7 +298,7 @@ impl ProducerMachine {
     }
 
     fn tell_runs_failed(&mut self, runs: &[Run], failed: &Failed) {
-        let mut first = 0;
+        let mut first = failed.records.first;
         for run in runs {
             let records = FailedRecords {
                 first,
@@ -329,20 +329,28 @@ impl ProducerMachine {
         for chunk in chunks {
             let (serial, charge) = (chunk.serial, chunk.charge);
             let (closed, partitions, runs) = chunk.into_parts();
-            let failed = Failed {
-                error: error.clone(),
-                outcome: Outcome::NotWritten,
-                topic,
-                partition: partitions.first().copied().flatten(),
-                records: FailedRecords {
-                    body: Arc::new(closed.records),
-                    codec: Codec::None,
-                    base_timestamp: closed.base_timestamp,
-                    first: 0,
-                },
+            let mut records = FailedRecords {
+                body: Arc::new(closed.records),
+                codec: Codec::None,
+                base_timestamp: closed.base_timestamp,
+                first: 0,
             };
             self.accumulator.release_chunk(serial, charge);
-            self.tell_runs_failed(runs.as_slice(), &failed);
+            for (partition, run) in Chunk::by_partition(runs.as_slice(), &partitions) {
+                let mut error = error.clone();
+                if let ProduceError::TopicUnknown { partition: of, .. } = &mut error {
+                    *of = partition;
+                }
+                let failed = Failed {
+                    error,
+                    outcome: Outcome::NotWritten,
+                    topic,
+                    partition,
+                    records: records.clone(),
+                };
+                self.tell_runs_failed(&[run], &failed);
+                records.first += run.count;
+            }
         }
     }
 
@@ -352,14 +360,11 @@ impl ProducerMachine {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.arm(deadline, Timer::Held(topic));
         }
-        let partition = expired
-            .first()
-            .and_then(|chunk| chunk.partitions.first().copied().flatten());
         let count = self.partitions(topic);
         if let Some(name) = self.topic_name(topic) {
             let error = ProduceError::TopicUnknown {
                 topic: name,
-                partition,
+                partition: None,
                 count,
             };
             self.fail_chunks(topic, expired, &error);

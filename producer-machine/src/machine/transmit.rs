@@ -70,14 +70,16 @@ impl ProducerMachine {
         filled
     }
 
-    /// What became ready while a frame was looked for in vain was not announced, since the
-    /// driver was asking: it is now.
-    fn announce_rest(&mut self, now: Instant, id: ConnectionId) {
-        if self
+    /// Announces what this connection may carry now, if anything: what became ready while a
+    /// frame was looked for in vain, or waited for a slot in flight.
+    pub(super) fn announce_rest(&mut self, now: Instant, id: ConnectionId) {
+        let asks_again = self
             .brokers
-            .lane_of(id)
-            .is_some_and(|lane| 0 < lane.ready())
-        {
+            .connections
+            .get(&id)
+            .is_some_and(|c| matches!(c.phase, Phase::Negotiating(Ask::Pending(_))));
+        let lane = self.brokers.lane_of(id);
+        if asks_again || lane.is_some_and(|lane| 0 < lane.ready()) {
             self.announce_connection(id);
         }
         self.service_control(now);
