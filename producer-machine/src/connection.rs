@@ -103,6 +103,8 @@ pub(crate) struct Connection {
     pub(crate) in_flight: VecDeque<Sent>,
     /// Batches under acks=0 whose frame the driver may still be writing.
     pub(crate) unanswered: Vec<BatchKey>,
+    /// Until when that frame must be written: a peer that stops reading must not pin memory.
+    pub(crate) written_by: Instant,
     pub(crate) throttled_until: Instant,
     /// Until then the broker reads nothing: what is sent meanwhile is answered later.
     deaf_until: Instant,
@@ -135,6 +137,7 @@ impl Connection {
             reader: FrameReader::new(MAX_FRAME),
             in_flight: VecDeque::new(),
             unanswered: Vec::new(),
+            written_by: Instant::NEVER,
             throttled_until: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
             announced: false,
@@ -157,6 +160,13 @@ impl Connection {
             Phase::Ready(versions) => Some(*versions),
             Phase::Connecting | Phase::Negotiating(_) => None,
         }
+    }
+
+    /// When the oldest request must be answered, or a frame without an answer be written.
+    pub(crate) fn oldest_deadline(&self) -> Option<Instant> {
+        let written_by = (!self.unanswered.is_empty()).then_some(self.written_by);
+        let answered_by = self.in_flight.front().map(|oldest| oldest.deadline);
+        [written_by, answered_by].into_iter().flatten().min()
     }
 
     /// The next correlation id. Java keeps the topmost eight for SASL, and so do we.
@@ -247,10 +257,19 @@ fn range_of(response: &ApiVersionsResponse, api: ApiKey) -> Option<VersionRange>
         .then(|| VersionRange::new(entry.min_version, entry.max_version))
 }
 
+/// The versions that we speak. Metadata before version 4 cannot ask for auto-creation, and in
+/// version 0 an empty list of topics means all of them.
+const fn spoken(api: ApiKey) -> VersionRange {
+    match api {
+        ApiKey::Metadata => VersionRange::new(4, api.client_versions().max),
+        _ => api.client_versions(),
+    }
+}
+
 /// The highest version that both sides know.
 fn common(response: &ApiVersionsResponse, api: ApiKey) -> Option<i16> {
     range_of(response, api)?
-        .intersect(api.client_versions())
+        .intersect(spoken(api))
         .map(|range| range.max)
 }
 
@@ -261,7 +280,7 @@ fn choose(response: &ApiVersionsResponse) -> Result<Versions, String> {
                 || String::from("nothing"),
                 |range| alloc::format!("versions {} to {}", range.min, range.max),
             );
-            let ours = api.client_versions();
+            let ours = spoken(api);
             alloc::format!(
                 "{} needs versions {} to {}, the broker offers {offered}: it is too old or not \
                  a Kafka broker",

@@ -119,6 +119,15 @@ pub enum ProduceError {
         /// How many partitions the topic has, if it is known at all.
         count: Option<u32>,
     },
+    /// No broker told anything within `max.block.ms`.
+    #[error(
+        "no broker of bootstrap.servers told anything within max.block.ms, last {trouble}: check \
+         the addresses, and that Kafka runs there"
+    )]
+    Unreachable {
+        /// Address and reason of the last failure.
+        trouble: Arc<str>,
+    },
 }
 
 impl ProduceError {
@@ -130,6 +139,7 @@ impl ProduceError {
             Self::Closed | Self::Compression(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
             Self::Fatal(fatal) => fatal.code,
             Self::TimedOut { .. } => ErrorCode::REQUEST_TIMED_OUT,
+            Self::Unreachable { .. } => ErrorCode::NETWORK_EXCEPTION,
             Self::TopicUnknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         }
     }

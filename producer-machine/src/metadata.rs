@@ -185,6 +185,11 @@ impl Metadata {
         self.next = self.next.min(soonest);
     }
 
+    /// Whether any broker has ever named brokers.
+    pub(crate) fn is_informed(&self) -> bool {
+        !self.brokers.is_empty()
+    }
+
     /// How often everything was asked for and answered.
     pub(crate) const fn refreshes(&self) -> u64 {
         self.refreshes
@@ -359,9 +364,28 @@ impl Metadata {
         self.topics
             .iter()
             .filter(|topic| topic.can_be_asked_for())
-            .filter(|topic| idle_since <= topic.used || now < topic.wanted_until)
+            .filter(|topic| {
+                idle_since <= topic.used || now < topic.wanted_until || self.has_leaderless(topic)
+            })
             .map(|topic| String::from(&*topic.name))
             .collect()
+    }
+
+    /// Whether batches of the topic wait for a leader.
+    fn has_leaderless(&self, topic: &TopicView) -> bool {
+        !self.leaderless.is_empty()
+            && topic
+                .partitions
+                .iter()
+                .filter_map(|view| view.key)
+                .any(|key| self.leaderless.contains(&key))
+    }
+
+    /// A batch of the topic is still being tried: the topic is in use.
+    pub(crate) fn touch(&mut self, now: Instant, topic: TopicHandle) {
+        if let Some(view) = self.topic_mut(topic) {
+            view.used = now;
+        }
     }
 
     /// How many topics are known.

@@ -331,19 +331,19 @@ fn versions_that_cannot_be_are_refused() {
         said += &spoil_versions(versions(keys));
     }
     expect![[r#"
-        not_written: topic t
+        not_written: no brok
         Protocol("Produce needs versions 3 to 13,
             the broker offers nothing: it is too old or not a Kafka broker")
-        not_written: topic t
+        not_written: no brok
         Protocol("Produce needs versions 3 to 13,
             the broker offers nothing: it is too old or not a Kafka broker")
-        not_written: topic t
+        not_written: no brok
         Protocol("Produce needs versions 3 to 13,
             the broker offers versions 0 to 2: it is too old or not a Kafka broker")
-        not_written: topic t
-        Protocol("Metadata needs versions 0 to 13,
+        not_written: no brok
+        Protocol("Metadata needs versions 4 to 13,
             the broker offers versions 100 to 200: it is too old or not a Kafka broker")
-        not_written: topic t
+        not_written: no brok
         Protocol("Produce needs versions 3 to 13,
             the broker offers versions -5 to -1: it is too old or not a Kafka broker")
     "#]]
@@ -362,7 +362,7 @@ fn versions_that_are_odd_and_possible_are_used() {
         &[
             (PRODUCE, 3, 9),
             (PRODUCE, 0, 2),
-            (METADATA, 1, 1),
+            (METADATA, 4, 4),
             (INIT, 0, 0),
         ],
     ] {

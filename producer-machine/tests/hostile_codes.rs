@@ -36,6 +36,7 @@ fn name(peers: &Peers, receipt: kafka_producer_machine::Receipt) -> String {
                 ProduceError::RetriesExhausted { .. } => "retries exhausted",
                 ProduceError::TimedOut { .. } => "timed out",
                 ProduceError::TopicUnknown { .. } => "topic unknown",
+                ProduceError::Unreachable { .. } => "unreachable",
                 _ => "another error",
             };
             format!("{kind}, {}", failed.outcome.name())
@@ -368,7 +369,7 @@ fn no_versions_with_every_code() {
             })
         },
         expect![[r#"
-            topic unknown, not_written:
+            unreachable, not_written:
                 -32768 -2..-1 1..137 999 32767
             written, offset Some(0):
                 0

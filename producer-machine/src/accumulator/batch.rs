@@ -95,6 +95,8 @@ pub(crate) struct Batch {
     pub(crate) retry_at: Instant,
     /// The leader epoch of the last attempt: a newer one cancels the backoff (KAFKA-15415).
     pub(crate) leader_epoch: i32,
+    /// Which incarnation of its topic it was last handed out for.
+    pub(crate) incarnation: u32,
 }
 
 impl Batch {

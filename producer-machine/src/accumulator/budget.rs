@@ -110,6 +110,20 @@ impl Budget {
         }
     }
 
+    /// Moves what fills less than half of its buffer into a smaller one.
+    pub(crate) fn fit(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        let Some(class) = self.class_for(bytes.len()) else {
+            return bytes;
+        };
+        if bytes.capacity() < 2 * self.size_of(class) {
+            return bytes;
+        }
+        let mut small = self.buffer(class);
+        small.extend_from_slice(&bytes);
+        self.recycle(bytes);
+        small
+    }
+
     /// A buffer comes home. It is kept only while pool and use together stay within the budget.
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();

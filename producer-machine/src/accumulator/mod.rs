@@ -316,6 +316,7 @@ impl Accumulator {
             last_error: None,
             retry_at: Instant::ORIGIN,
             leader_epoch: -1,
+            incarnation: 0,
         };
         let batch_key = BatchKey(self.batches.insert(batch) as u32);
         self.incomplete.insert((serial, serial));
@@ -370,10 +371,14 @@ impl Accumulator {
             return None;
         };
         let records = body.clone();
-        let copy = compression::max_compressed_len(self.codec, records.len());
-        let class = self.budget.class_for(copy);
-        let charge = class.map_or(copy, |class| self.budget.size_of(class));
-        let out = self.buffer_for(class, copy);
+        // Room for the worst case, or the largest class: the codec makes more if it must.
+        let worst = compression::max_compressed_len(self.codec, records.len());
+        let class = self
+            .budget
+            .class_for(worst)
+            .or_else(|| self.budget.class_for(HEADER_LEN + records.len()));
+        let charge = class.map_or(worst, |class| self.budget.size_of(class));
+        let out = self.buffer_for(class, worst);
         self.budget.charge(charge);
         let job = JobId(self.next_job);
         self.next_job += 1;
@@ -407,9 +412,10 @@ impl Accumulator {
             return;
         };
         let plain = core::mem::take(records);
-        let kept = out.capacity().min(batch.charge);
-        self.budget.release(batch.charge - kept);
-        batch.charge = kept;
+        let out = self.budget.fit(out);
+        self.budget.charge(out.capacity());
+        let before = core::mem::replace(&mut batch.charge, out.capacity());
+        self.budget.release(before);
         let body = self.budget.share(out);
         batch.content = Content::Finished {
             body,

@@ -55,6 +55,8 @@ pub(crate) struct Partition {
     pub(crate) index: u32,
     pub(crate) leader: Option<NodeId>,
     pub(crate) leader_epoch: i32,
+    /// How often the topic has been created anew.
+    pub(crate) incarnation: u32,
     pub(crate) open: Option<Open>,
     /// Batches that take no records any more and are not in flight, in the order of opening.
     pub(crate) queue: VecDeque<BatchKey>,
@@ -178,6 +180,7 @@ impl Partition {
             index,
             leader: None,
             leader_epoch: -1,
+            incarnation: 0,
             open: None,
             queue: VecDeque::new(),
             in_flight: 0,

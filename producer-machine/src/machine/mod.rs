@@ -92,6 +92,8 @@ pub struct ProducerMachine {
     timers: Deadlines<Timer>,
     /// When to look again at what any broker can answer; `None` while a fact will tell.
     control_at: Option<Instant>,
+    /// The address and the reason of the last connection that was lost or never made.
+    trouble: Option<Arc<str>>,
     retry: Backoff,
     jitter: Stream,
     random: Stream,
@@ -135,6 +137,7 @@ impl ProducerMachine {
             without_identity: BTreeSet::new(),
             timers: Deadlines::new(),
             control_at: None,
+            trouble: None,
             retry: Backoff::new(config.retry_backoff, config.retry_backoff_max),
             jitter: seed.stream(1),
             random: seed.stream(2),

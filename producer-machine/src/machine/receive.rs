@@ -189,7 +189,7 @@ impl ProducerMachine {
             self.disconnect(now, misled, DisconnectReason::Asked);
         }
         for topic in applied.recreated {
-            self.on_recreated(topic);
+            self.on_recreated(now, topic);
         }
         for key in applied.moved {
             self.on_leader(now, key);
@@ -228,19 +228,6 @@ impl ProducerMachine {
             topic.sticky.forget();
         }
         self.reconsider(now, key);
-    }
-
-    /// The topic was created anew: what has a number belongs to the old one, and fresh batches
-    /// start at 0 under another epoch.
-    fn on_recreated(&mut self, topic: TopicHandle) {
-        let Some(view) = self.metadata.topic(topic) else {
-            return;
-        };
-        for key in view.partitions.iter().filter_map(|partition| partition.key) {
-            let partition = &mut self.accumulator.partitions[key.0 as usize];
-            partition.sequences.restart();
-            partition.leader_epoch = -1;
-        }
     }
 
     fn tell_topic(&mut self, topic: TopicHandle) {
@@ -336,13 +323,18 @@ impl ProducerMachine {
         if let Ok(tail) = &tail {
             self.throttle(now, id, ApiKey::Produce, version, tail.throttle_time_ms);
         }
+        let mut fatal = None;
         for (sent, answer) in batches.iter().zip(answers) {
             // What the answer leaves out, or garbles, is as good as lost.
             let answer = match (&tail, answer) {
                 (Ok(_), Some(answer)) => answer,
                 _ => Answer::none(ErrorCode::NETWORK_EXCEPTION),
             };
-            self.settle(now, sent.batch, answer);
+            fatal = self.settle(now, sent.batch, answer).or(fatal);
+        }
+        // Last, or good answers beside a fatal one would be told as failures.
+        if let Some(code) = fatal {
+            self.fail_for_good(now, code);
         }
         batches.clear();
         self.spare_batches.push(batches);

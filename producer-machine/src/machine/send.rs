@@ -115,9 +115,12 @@ impl ProducerMachine {
             .get(index as usize)
             .and_then(|partition| partition.key);
         if let Choice::Sticky(_) = choice {
-            view.sticky.appended(body.upper_bound() - HEADER_LEN);
             let spent = view.sticky.is_spent(batch_size);
-            return self.append_keyless(now, topic, key, index, &body, spent, claim);
+            let appended = self.append_keyless(now, topic, key, index, &body, spent, claim);
+            if let (Ok(_), Some(view)) = (&appended, self.metadata.topic_mut(topic)) {
+                view.sticky.appended(body.upper_bound() - HEADER_LEN);
+            }
+            return appended;
         }
         let key = key.unwrap_or_else(|| self.first_use(topic, index));
         if let Some(receipt) = self.accumulator.try_append(key, &body) {

@@ -7,6 +7,7 @@
 //! ```
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::ProducerMachine;
 use super::receive::Answer;
@@ -14,7 +15,7 @@ use crate::accumulator::{BatchKey, Fate, PartitionKey, Suspicion};
 use crate::config::UnknownFate;
 use crate::error::ProduceError;
 use crate::event::Notice;
-use crate::{ErrorCode, Instant};
+use crate::{ErrorCode, Instant, TopicHandle};
 
 impl ProducerMachine {
     /// The broker does not know the batch's sequence: OUT_OF_ORDER_SEQUENCE_NUMBER, or
@@ -81,6 +82,47 @@ impl ProducerMachine {
                 .get(other.0 as usize)
                 .is_some_and(|other| other.numbering.is_some() && other.serial < batch.serial)
         })
+    }
+
+    /// Whether the batch was handed out for a topic that has been created anew since.
+    pub(super) fn is_of_former_topic(&self, key: BatchKey) -> bool {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
+        0 < batch.attempts && batch.incarnation != partition.incarnation
+    }
+
+    /// A batch that was handed out for the former topic is never sent to the new one, unless it
+    /// is known not to be written (`DESIGN.md` §3.10).
+    pub(super) fn leave_former_topic(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+        if self.accumulator.batches[key.0 as usize].is_in_doubt() {
+            let code = ErrorCode::UNKNOWN_TOPIC_ID;
+            let message = None;
+            self.fail(now, key, ProduceError::Broker { code, message });
+        } else {
+            self.renumber(now, key, code);
+        }
+    }
+
+    /// The topic was created anew: what has a number belongs to the former one, and fresh
+    /// batches start at 0 under another epoch.
+    pub(super) fn on_recreated(&mut self, now: Instant, topic: TopicHandle) {
+        let Some(view) = self.metadata.topic(topic) else {
+            return;
+        };
+        let keys: Vec<PartitionKey> = view.partitions.iter().filter_map(|p| p.key).collect();
+        for key in keys {
+            let partition = &mut self.accumulator.partitions[key.0 as usize];
+            partition.sequences.restart();
+            partition.leader_epoch = -1;
+            partition.incarnation += 1;
+            let queued: Vec<BatchKey> = partition.queue.iter().copied().collect();
+            for batch in queued {
+                if self.is_of_former_topic(batch) {
+                    self.take_out(batch);
+                    self.leave_former_topic(now, batch, ErrorCode::UNKNOWN_TOPIC_ID);
+                }
+            }
+        }
     }
 
     /// The batch is not in the log: it gives its number back, and gets one of the next epoch

@@ -25,14 +25,17 @@ use crate::produce::{self, Verdict};
 use crate::{ConnectionId, Instant, TopicHandle};
 
 impl ProducerMachine {
-    /// The request of a batch has ended, with this answer.
-    pub(super) fn settle(&mut self, now: Instant, key: BatchKey, answer: Answer) {
-        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
-            return;
-        };
+    /// The request of a batch has ended, with this answer. Gives the code if it kills the
+    /// producer, for the caller to act on when all answers are told.
+    pub(super) fn settle(
+        &mut self,
+        now: Instant,
+        key: BatchKey,
+        answer: Answer,
+    ) -> Option<ErrorCode> {
+        let batch = self.accumulator.batches.get_mut(key.0 as usize)?;
         let partition = batch.partition;
         let abandoned = matches!(batch.stage, Stage::Abandoned(_));
-        let unwritten_before = !batch.is_in_doubt();
         let code = answer.code;
         batch.last_error = Some(code);
         let verdict = self.judge(code);
@@ -42,6 +45,10 @@ impl ProducerMachine {
             batch.doubt();
         }
         self.accumulator.partitions[partition.0 as usize].arrive();
+        if !success {
+            let topic = self.accumulator.partitions[partition.0 as usize].topic;
+            self.metadata.touch(now, topic);
+        }
         if code.refreshes_metadata() {
             self.metadata.refresh(now, &mut self.jitter);
             self.service_control(now);
@@ -50,35 +57,17 @@ impl ProducerMachine {
             Verdict::Acknowledge | Verdict::AcknowledgeUnplaced => {
                 self.acknowledge(now, key, verdict, &answer);
             }
-            _ if abandoned => {
-                let refused = unwritten_before && produce::proves_unwritten(code);
-                self.end_abandoned(key, refused);
+            _ if abandoned => self.end_abandoned(key),
+            Verdict::Refuse | Verdict::RefuseProducer => {
+                let message = answer.message;
+                self.fail(now, key, ProduceError::Broker { code, message });
             }
-            Verdict::Retry => self.retry_or_fail(now, key, code),
+            _ if self.is_of_former_topic(key) => self.leave_former_topic(now, key, code),
             Verdict::OutOfSequence => self.on_out_of_sequence(now, key, &answer),
-            Verdict::Refuse => {
-                self.fail(
-                    now,
-                    key,
-                    ProduceError::Broker {
-                        code,
-                        message: answer.message,
-                    },
-                );
-            }
-            Verdict::RefuseProducer => {
-                self.fail(
-                    now,
-                    key,
-                    ProduceError::Broker {
-                        code,
-                        message: answer.message,
-                    },
-                );
-                self.fail_for_good(now, code);
-            }
+            Verdict::Retry => self.retry_or_fail(now, key, code),
         }
         self.reconsider(now, partition);
+        (verdict == Verdict::RefuseProducer).then_some(code)
     }
 
     /// What kills an idempotent producer costs a plain one only the batch.
@@ -127,15 +116,11 @@ impl ProducerMachine {
     }
 
     /// A batch that was given up in flight: nobody is told, but its number ends here.
-    fn end_abandoned(&mut self, key: BatchKey, refused: bool) {
+    fn end_abandoned(&mut self, key: BatchKey) {
         let batch = &self.accumulator.batches[key.0 as usize];
-        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
         if batch.numbering.is_some() {
-            if refused {
-                partition.sequences.refused();
-            } else {
-                partition.sequences.gave_up();
-            }
+            let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
+            partition.sequences.gave_up();
         }
         self.accumulator.remove(key);
     }
@@ -362,10 +347,16 @@ impl ProducerMachine {
         }
         let count = self.partitions(topic);
         if let Some(name) = self.topic_name(topic) {
-            let error = ProduceError::TopicUnknown {
-                topic: name,
-                partition: None,
-                count,
+            let error = match &self.trouble {
+                // No broker has ever told anything: the topic is not to blame.
+                Some(trouble) if !self.metadata.is_informed() => ProduceError::Unreachable {
+                    trouble: Arc::clone(trouble),
+                },
+                _ => ProduceError::TopicUnknown {
+                    topic: name,
+                    partition: None,
+                    count,
+                },
             };
             self.fail_chunks(topic, expired, &error);
         }
@@ -422,6 +413,9 @@ impl ProducerMachine {
             _ => ErrorCode::NETWORK_EXCEPTION,
         };
         let broker = node.broker();
+        if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
+            self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
+        }
         self.notice(Notice::Disconnected {
             connection: id,
             broker,
@@ -460,7 +454,7 @@ impl ProducerMachine {
         let abandoned = matches!(batch.stage, Stage::Abandoned(_));
         self.accumulator.partitions[partition.0 as usize].arrive();
         if abandoned {
-            self.end_abandoned(key, false);
+            self.end_abandoned(key);
         } else {
             self.fail(
                 now,

@@ -65,17 +65,15 @@ impl ProducerMachine {
         connection.timer_at = None;
         let reason = if matches!(connection.phase, Phase::Connecting) {
             DisconnectReason::SetupTimeout
-        } else if connection
-            .in_flight
-            .front()
-            .is_some_and(|sent| sent.deadline <= now)
-        {
-            DisconnectReason::RequestTimeout
-        } else if connection.in_flight.is_empty() && connection.idle_at <= now {
-            DisconnectReason::Idle
         } else {
-            self.arm_connection(id);
-            return;
+            match connection.oldest_deadline() {
+                Some(deadline) if deadline <= now => DisconnectReason::RequestTimeout,
+                None if connection.idle_at <= now => DisconnectReason::Idle,
+                Some(_) | None => {
+                    self.arm_connection(id);
+                    return;
+                }
+            }
         };
         self.disconnect(now, id, reason);
     }
@@ -89,10 +87,7 @@ impl ProducerMachine {
             // The setup timeout is armed, and bytes that came too early do not end it.
             return;
         }
-        let at = match connection.in_flight.front() {
-            Some(oldest) => oldest.deadline,
-            None => connection.idle_at,
-        };
+        let at = connection.oldest_deadline().unwrap_or(connection.idle_at);
         if connection.timer_at == Some(at) {
             return;
         }

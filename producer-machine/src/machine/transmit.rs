@@ -228,6 +228,7 @@ impl ProducerMachine {
             connection
                 .unanswered
                 .extend(batches.iter().map(|sent| sent.batch));
+            connection.written_by = deadline;
             batches.clear();
             self.spare_batches.push(batches);
         } else {
@@ -427,6 +428,7 @@ impl ProducerMachine {
         }
         state.attempts += 1;
         state.leader_epoch = partition.leader_epoch;
+        state.incarnation = partition.incarnation;
         partition.depart(batch, state, id);
         SentBatch {
             topic: partition.topic,

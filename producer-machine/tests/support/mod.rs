@@ -84,6 +84,8 @@ pub struct Bench {
     pub next_producer_id: i64,
     pub answers_metadata: bool,
     pub answers_handshake: bool,
+    /// The driver is stuck in writing: it asks for no further frame.
+    pub stops_asking: bool,
     /// Compression jobs run at once unless held.
     pub holds_jobs: bool,
     pub jobs: Vec<CompressJob>,
@@ -124,6 +126,7 @@ impl Bench {
             next_producer_id: 100,
             answers_metadata: true,
             answers_handshake: true,
+            stops_asking: false,
             holds_jobs: false,
             jobs: Vec::new(),
             metadata_requests: Vec::new(),
@@ -476,6 +479,9 @@ impl Bench {
             self.wire.extend_from_slice(&bytes);
             if self.links.contains_key(&connection) {
                 self.on_request(connection, &bytes[4..]);
+            }
+            if self.stops_asking {
+                return;
             }
         }
     }
