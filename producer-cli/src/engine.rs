@@ -1,9 +1,10 @@
 //! What the commands need of a producer, so that they can be tested without one.
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use kafka_producer::{Config, Outcome, Producer, ProducerError, Record, SendError};
+use kafka_producer::{Config, ErrorCode, Outcome, Producer, ProducerError, Record, SendError};
 
 use crate::failure::Failure;
 
@@ -26,6 +27,16 @@ pub(crate) struct Undelivered {
     pub(crate) outcome: Outcome,
 }
 
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let certainty = match self.outcome {
+            Outcome::MaybeWritten => "it may have been written",
+            Outcome::NotWritten => "not written",
+        };
+        write!(f, "{} ({certainty})", self.message)
+    }
+}
+
 /// A producer as the commands see it.
 pub(crate) trait Engine {
     /// Hands a record over, waiting for room if it must. `done` is called once and on any
@@ -40,8 +51,19 @@ pub(crate) trait Engine {
     /// Waits until everything that was handed over is resolved.
     fn flush(&self) -> impl Future<Output = ()>;
 
-    /// Ends; what is not resolved after `limit` fails.
+    /// Ends; what is not resolved after `limit` fails. A later call can only shorten the limit.
     fn close(&self, limit: Duration) -> impl Future<Output = ()>;
+}
+
+/// How long records may still travel after Ctrl-C: whoever presses it does not want to wait.
+pub(crate) fn patience(config: &Config) -> Duration {
+    config.delivery_timeout().min(PATIENCE)
+}
+
+/// Ends at once, so that what can be known of each record is known.
+pub(crate) async fn abandon(engine: &impl Engine) {
+    // Only a producer that hangs is not closed by then, and nobody waits for that one.
+    let _ = tokio::time::timeout(GRACE, engine.close(Duration::ZERO)).await;
 }
 
 /// Starts a producer on the tokio runtime that this is called on.
@@ -65,7 +87,7 @@ impl Engine for Producer {
             Err(error) => done(Err(Undelivered {
                 partition: error.partition,
                 error: error.error.code().name(),
-                message: error.error.to_string(),
+                message: named(&error.topic, error.error.code(), error.error.to_string()),
                 outcome: error.outcome,
             })),
         })
@@ -80,6 +102,20 @@ impl Engine for Producer {
 
     async fn close(&self, limit: Duration) {
         let _ = Self::close(self, limit).await;
+    }
+}
+
+/// The message of an error, with the topic's name in it if the error is about the topic.
+fn named(topic: &str, code: ErrorCode, message: String) -> String {
+    let of_topic = [
+        ErrorCode::INVALID_TOPIC_EXCEPTION,
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ];
+    if of_topic.contains(&code) && !message.contains(&format!("topic {topic}")) {
+        format!("topic {topic}: {message}")
+    } else {
+        message
     }
 }
 
@@ -101,5 +137,24 @@ fn refused(error: &ProducerError) -> Undelivered {
         error: name,
         message: error.to_string(),
         outcome: Outcome::NotWritten,
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a producer may take to end at once.
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_about_the_topic_names_it_once() {
+        let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+        let refused = |message: &str| named("t", code, message.to_string());
+        assert_eq!(refused("not allowed"), "topic t: not allowed");
+        assert_eq!(refused("topic t: not allowed"), "topic t: not allowed");
+        let other = named("t", ErrorCode::REQUEST_TIMED_OUT, "late".to_string());
+        assert_eq!(other, "late");
     }
 }

@@ -43,6 +43,9 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
         Some(cluster)
     };
     let config = settings.into_config()?;
+    if let Some(cluster) = &cluster {
+        cluster.announce();
+    }
 
     let bar = progress(args.num_records);
     let interval = Duration::from_millis(args.reporting_interval);
@@ -58,6 +61,7 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
         payloads,
         board: Arc::clone(&board),
         bar: bar.clone(),
+        patience: engine::patience(&config),
     };
     let end = runtime.block_on(async {
         let interrupts = Interrupts::listen()?;
@@ -77,8 +81,14 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
         cluster.list(&args.topic);
     }
     Ok(match end {
+        End::Abandoned { unresolved: 0 } => {
+            eprintln!("ended at once");
+            ExitCode::from(130)
+        }
         End::Abandoned { unresolved } => {
-            eprintln!("ended at once: {unresolved} records are unresolved, maybe written");
+            eprintln!(
+                "ended at once: {unresolved} records are unresolved and may have been written"
+            );
             ExitCode::from(130)
         }
         End::Interrupted => ExitCode::from(130),

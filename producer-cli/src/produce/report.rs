@@ -39,6 +39,8 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
     /// Lines that were sent and have no outcome yet.
     pub(crate) unresolved: BTreeSet<u64>,
+    /// Whether nobody waits for the unresolved any more.
+    pub(crate) abandoned: bool,
     /// Whether whoever read stdout went away.
     pub(crate) output_closed: bool,
 }
@@ -87,6 +89,9 @@ impl Reporter {
     pub(crate) fn resolve(&self, line: u64, outcome: Result<Delivered, Undelivered>) {
         {
             let mut tally = self.tally_mut();
+            if tally.abandoned {
+                return;
+            }
             tally.unresolved.remove(&line);
             match &outcome {
                 Ok(_) => tally.delivered += 1,
@@ -95,6 +100,25 @@ impl Reporter {
         }
         // The printer goes only after the last sender.
         let _ = self.outcomes.send((line, outcome));
+    }
+
+    /// Reports what is unresolved as such; outcomes that still come are too late.
+    pub(crate) fn abandon(&self) {
+        let unresolved = {
+            let mut tally = self.tally_mut();
+            tally.abandoned = true;
+            tally.unresolved.clone()
+        };
+        for line in unresolved {
+            let outcome = Undelivered {
+                partition: None,
+                error: "UNRESOLVED",
+                message: "unresolved when the command was ended".to_string(),
+                outcome: Outcome::MaybeWritten,
+            };
+            // The printer goes only after the last sender.
+            let _ = self.outcomes.send((line, Err(outcome)));
+        }
     }
 
     /// Waits until every line that was sent has its outcome, and it is printed.
@@ -143,11 +167,7 @@ impl<W: Write> Printer<W> {
             let mut count = 0;
             for (line, outcome) in [first].into_iter().chain(outcomes.try_iter()).take(BATCH) {
                 if let Err(error) = &outcome {
-                    eprintln!(
-                        "line {line}: {} ({})",
-                        error.message,
-                        certainty(error.outcome)
-                    );
+                    eprintln!("line {line}: {error}");
                 }
                 if self.output == Output::Json {
                     text.push_str(&json(line, &self.topic, &outcome));
@@ -202,13 +222,6 @@ fn json(line: u64, topic: &str, outcome: &Result<Delivered, Undelivered>) -> Str
     };
     let partition = number(partition.map(i64::from));
     format!(r#"{{"line":{line},"topic":{topic},"partition":{partition},{rest}}}"#)
-}
-
-fn certainty(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::MaybeWritten => "it may have been written",
-        Outcome::NotWritten => "not written",
-    }
 }
 
 /// The first lines by number, and how many more there are.
