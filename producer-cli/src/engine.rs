@@ -1,5 +1,6 @@
 //! What the commands need of a producer, so that they can be tested without one.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -48,6 +49,9 @@ pub(crate) trait Engine {
         done: impl FnOnce(Result<Delivered, Undelivered>) + Send + 'static,
     ) -> impl Future<Output = Result<(), Undelivered>>;
 
+    /// Waits until the topic's partitions are known, or cannot be.
+    fn metadata(&self, topic: &str) -> impl Future<Output = ()>;
+
     /// Waits until everything that was handed over is resolved.
     fn flush(&self) -> impl Future<Output = ()>;
 
@@ -58,6 +62,38 @@ pub(crate) trait Engine {
 /// How long records may still travel after Ctrl-C: whoever presses it does not want to wait.
 pub(crate) fn patience(config: &Config) -> Duration {
     config.delivery_timeout().min(PATIENCE)
+}
+
+/// Runs the work, and says on stderr now and then that nothing is known of the topic yet.
+/// Asking creates a topic on some clusters, so it waits until something was `sent`.
+pub(crate) async fn watched<T>(
+    engine: &impl Engine,
+    topic: &str,
+    servers: &str,
+    sent: impl Fn() -> bool,
+    work: impl Future<Output = T>,
+) -> T {
+    let notices = async {
+        let mut pause = FIRST_NOTICE;
+        while !sent() {
+            tokio::time::sleep(LOOK).await;
+        }
+        let known = engine.metadata(topic);
+        tokio::pin!(known);
+        while tokio::time::timeout(pause, &mut known).await.is_err() {
+            eprintln!(
+                "no metadata for topic {topic} yet: is a broker of {servers} reachable? still \
+                 trying"
+            );
+            pause = NEXT_NOTICE;
+        }
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        result = work => result,
+        never = notices => match never {},
+    }
 }
 
 /// Ends at once, so that what can be known of each record is known.
@@ -93,6 +129,11 @@ impl Engine for Producer {
         })
         .await
         .map_err(|error| refused(&error))
+    }
+
+    async fn metadata(&self, topic: &str) {
+        // What cannot be known is said by the records that fail for it.
+        let _ = self.partitions_for(topic).await;
     }
 
     async fn flush(&self) {
@@ -140,6 +181,11 @@ fn refused(error: &ProducerError) -> Undelivered {
     }
 }
 
+/// How long nothing is said of metadata that does not come, and then between two notices.
+const FIRST_NOTICE: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_secs(1);
+const NEXT_NOTICE: Duration = Duration::from_secs(10);
+/// See [`patience`].
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a producer may take to end at once.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
@@ -147,6 +193,32 @@ pub(crate) const GRACE: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Knows nothing of any topic.
+    struct Lost;
+
+    impl Engine for Lost {
+        async fn send(
+            &self,
+            _record: &Record<'_>,
+            _done: impl FnOnce(Result<Delivered, Undelivered>) + Send + 'static,
+        ) -> Result<(), Undelivered> {
+            Ok(())
+        }
+
+        async fn metadata(&self, _topic: &str) {
+            std::future::pending().await;
+        }
+
+        async fn flush(&self) {}
+
+        async fn close(&self, _limit: Duration) {}
+    }
+
+    #[tokio::test]
+    async fn work_that_ends_ends_the_watch() {
+        assert_eq!(watched(&Lost, "t", "a:1", || true, async { 7 }).await, 7);
+    }
 
     #[test]
     fn an_error_about_the_topic_names_it_once() {

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
         settings.set("bootstrap.servers", &cluster.bootstrap());
         Some(cluster)
     };
+    let servers = settings.value("bootstrap.servers").unwrap_or_default();
     let config = settings.into_config()?;
     if let Some(cluster) = &cluster {
         cluster.announce();
@@ -66,7 +67,8 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
     let end = runtime.block_on(async {
         let interrupts = Interrupts::listen()?;
         let producer = engine::start(config)?;
-        Ok::<_, Failure>(run::run(&producer, plan, interrupts).await)
+        let work = run::run(&producer, plan, interrupts);
+        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, || true, work).await)
     })?;
 
     bar.finish_and_clear();

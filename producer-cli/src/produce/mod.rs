@@ -54,6 +54,7 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<ExitCode, Failure> {
         }
         (false, true) => None,
     };
+    let servers = settings.value("bootstrap.servers").unwrap_or_default();
     let config = settings.into_config()?;
     let input = open(args)?;
     if let Some(cluster) = &cluster {
@@ -77,7 +78,9 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<ExitCode, Failure> {
         let patience = engine::patience(&config);
         let producer = engine::start(config)?;
         let job = Job::new(args, patience);
-        Ok::<_, Failure>(writer::write(&producer, &job, lines, &reporter, interrupts).await)
+        let sent = || !reporter.untouched();
+        let work = writer::write(&producer, &job, lines, &reporter, interrupts);
+        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, sent, work).await)
     })?;
 
     let code = conclude(&end, &reporter.tally());

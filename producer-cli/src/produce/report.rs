@@ -134,6 +134,11 @@ impl Reporter {
         self.shared.output_closed.notified().await;
     }
 
+    /// Whether no line was sent yet.
+    pub(crate) fn untouched(&self) -> bool {
+        *self.tally_mut() == Tally::default()
+    }
+
     /// How far the lines have got.
     pub(crate) fn tally(&self) -> Tally {
         self.tally_mut().clone()
@@ -346,6 +351,29 @@ mod tests {
         assert_eq!(lines[0]["line"], 2);
         assert_eq!(lines[1]["line"], 1);
         assert_eq!(lines[1]["topic"], "t\"");
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_line_has_an_object_and_no_outcome_after_it() {
+        let page = Page::default();
+        let (reporter, thread) = Reporter::start("t", Output::Json, page.clone()).unwrap();
+        reporter.open(1).await;
+        reporter.abandon();
+        reporter.resolve(1, Ok(DELIVERED));
+        reporter.settled().await;
+        let tally = reporter.tally();
+        assert_eq!((tally.delivered, tally.failed), (0, 0));
+        assert_eq!(tally.unresolved, BTreeSet::from([1]));
+        drop(reporter);
+        thread.join().unwrap();
+        assert_eq!(
+            String::from_utf8(page.0.lock().unwrap().clone()).unwrap(),
+            [
+                r#"{"line":1,"topic":"t","partition":null,"#,
+                "\"error\":\"UNRESOLVED\",\"outcome\":\"maybe_written\"}\n"
+            ]
+            .concat()
+        );
     }
 
     #[tokio::test]

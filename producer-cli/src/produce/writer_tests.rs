@@ -58,6 +58,8 @@ impl Engine for Fake {
         Ok(())
     }
 
+    async fn metadata(&self, _topic: &str) {}
+
     async fn flush(&self) {
         if self.mood == Mood::Silent {
             std::future::pending::<()>().await;

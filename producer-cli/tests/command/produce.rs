@@ -306,31 +306,30 @@ fn a_second_signal_ends_at_once_and_says_what_became_of_each_line() {
 #[test]
 fn one_signal_ends_the_wait_for_an_unreachable_cluster() {
     let bootstrap = nobody();
-    let flags = [
-        "--command-property",
-        "delivery.timeout.ms=1000",
-        "--command-property",
-        "request.timeout.ms=500",
-        "--command-property",
-        "linger.ms=0",
-        "--output",
-        "json",
-    ];
-    let base = ["produce", "--topic", "t", "--bootstrap-server", &bootstrap];
-    let mut child = spawn(&[&base, &flags[..]].concat());
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"a\nb\n").unwrap();
-    drop(stdin);
-    std::thread::sleep(Duration::from_millis(500));
+    let flags = ["--bootstrap-server", &bootstrap, "--output", "json"];
+    let mut child = spawn(&[&["produce", "--topic", "t"], &flags[..]].concat());
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    child.stdin.take().unwrap().write_all(b"a\nb\n").unwrap();
+    assert_eq!(
+        line(&mut stderr),
+        format!("no metadata for topic t yet: is a broker of {bootstrap} reachable? still trying")
+    );
+    let started = Instant::now();
     signal(child.id(), "INT");
-    let ended = end(child)
-        .expect(130)
-        .says("interrupted: waiting at most 1s for 2 lines")
-        .says("0 delivered, 2 failed\n");
-    for object in ended.objects() {
+    assert_eq!(
+        line(&mut stderr),
+        "interrupted: waiting at most 10s for 2 lines; interrupt again to end at once"
+    );
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(said.ends_with("0 delivered, 2 failed\n"), "{said}");
+    let objects = end(child).expect(130).objects();
+    // Without the signal it would be max.block.ms, which is a minute.
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert_eq!(objects.len(), 2);
+    for object in objects {
         assert_eq!(object["outcome"], "not_written");
     }
-    assert_eq!(ended.objects().len(), 2);
 }
 
 #[test]
