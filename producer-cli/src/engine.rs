@@ -207,7 +207,7 @@ mod tests {
         }
 
         async fn metadata(&self, _topic: &str) {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
 
         async fn flush(&self) {}

@@ -82,7 +82,12 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
     if let Some(cluster) = cluster {
         cluster.list(&args.topic);
     }
-    Ok(match end {
+    Ok(conclude(end, failed))
+}
+
+/// Says how it ended, on stderr and as an exit code.
+fn conclude(end: End, failed: u64) -> ExitCode {
+    match end {
         End::Abandoned { unresolved: 0 } => {
             eprintln!("ended at once");
             ExitCode::from(130)
@@ -96,7 +101,7 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
         End::Interrupted => ExitCode::from(130),
         End::Finished if failed == 0 => ExitCode::SUCCESS,
         End::Finished | End::OutputClosed => ExitCode::from(1),
-    })
+    }
 }
 
 /// A bar on stderr, if that is a terminal.
