@@ -309,7 +309,7 @@ pub(crate) enum Throughput {
 
 fn throughput(text: &str) -> Result<Throughput, String> {
     match text.parse::<f64>() {
-        Ok(rate) if rate < 0.0 => Ok(Throughput::Unlimited),
+        Ok(-1.0) => Ok(Throughput::Unlimited),
         Ok(rate) if 0.0 < rate && rate.is_finite() => Ok(Throughput::Limited(rate)),
         _ => Err("expected records per second above 0, or -1 for no limit".to_string()),
     }
@@ -325,9 +325,24 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn topic(text: &str) -> Result<(String, u32), String> {
     let (name, partitions) = text.split_once(':').unwrap_or((text, "1"));
     match partitions.parse() {
-        Ok(count @ 1..=100_000) if !name.is_empty() => Ok((name.to_string(), count)),
+        Ok(count @ 1..=100_000) => {
+            legal_topic(name)?;
+            Ok((name.to_string(), count))
+        }
         _ => Err("expected NAME or NAME:PARTITIONS, with 1 to 100000 partitions".to_string()),
     }
+}
+
+/// Refuses what no broker would take for a topic's name (`Topic.validate`).
+pub(crate) fn legal_topic(name: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if matches!(name.len(), 1..=249) && !matches!(name, "." | "..") && name.bytes().all(legal) {
+        return Ok(());
+    }
+    Err(format!(
+        "{name:?} is no name of a topic: expected 1 to 249 ASCII letters, digits, '.', '_' and \
+         '-', and neither \".\" nor \"..\""
+    ))
 }
 
 #[cfg(test)]
@@ -485,6 +500,8 @@ mod tests {
         assert!(throughput("0").is_err());
         assert!(throughput("NaN").is_err());
         assert!(throughput("inf").is_err());
+        assert!(throughput("-2").is_err());
+        assert_eq!(throughput("-1"), Ok(Throughput::Unlimited));
         assert_eq!(throughput("0.5"), Ok(Throughput::Limited(0.5)));
     }
 
@@ -494,5 +511,7 @@ mod tests {
         assert_eq!(topic("orders"), Ok(("orders".into(), 1)));
         assert!(topic("orders:0").is_err());
         assert!(topic(":6").is_err());
+        assert!(topic("a b").is_err());
+        assert!(topic("..").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! `broker`: the simulated cluster on loopback, until a signal comes.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use crate::interrupt::Interrupts;
 
 /// Serves until Ctrl-C or SIGTERM.
 pub(crate) fn run(args: &BrokerArgs) -> Result<ExitCode, Failure> {
+    check(args)?;
     let mut config = ServerConfig::default();
     config.brokers = args.brokers;
     config.port = args.port;
@@ -34,4 +36,26 @@ pub(crate) fn run(args: &BrokerArgs) -> Result<ExitCode, Failure> {
     runtime.block_on(interrupts.next());
     drop(server);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What no flag can see alone.
+fn check(args: &BrokerArgs) -> Result<(), Failure> {
+    let mut names = BTreeSet::new();
+    for (name, _) in &args.topics {
+        if !names.insert(name) {
+            return Err(Failure::Usage(format!(
+                "--topic names {name} twice: name each topic once"
+            )));
+        }
+    }
+    let last = u32::from(args.port) + args.brokers - 1;
+    if args.port != 0 && u32::from(u16::MAX) < last {
+        return Err(Failure::Usage(format!(
+            "--port {} leaves no port for the last of {} brokers: expected at most {}",
+            args.port,
+            args.brokers,
+            u32::from(u16::MAX) + 1 - args.brokers
+        )));
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use kafka_producer_sim::serve::{Server, ServerConfig};
 
+use crate::args::legal_topic;
 use crate::failure::Failure;
 
 /// A cluster that ends with the command.
@@ -12,6 +13,7 @@ pub(crate) struct Embedded {
 impl Embedded {
     /// Three brokers on free ports of loopback, with one topic of six partitions.
     pub(crate) fn start(topic: &str) -> Result<Self, Failure> {
+        legal_topic(topic).map_err(Failure::Usage)?;
         let mut config = ServerConfig::default();
         config.brokers = BROKERS;
         config.port = 0;
@@ -19,8 +21,12 @@ impl Embedded {
         let server = Server::start(config).map_err(|error| {
             Failure::World(format!("the simulated cluster cannot be started: {error}"))
         })?;
-        eprintln!("using a simulated cluster of {BROKERS} brokers in this process");
         Ok(Self { server })
+    }
+
+    /// Says on stderr that nothing real is written to.
+    pub(crate) fn announce(&self) {
+        eprintln!("using a simulated cluster of {BROKERS} brokers in this process");
     }
 
     pub(crate) fn bootstrap(&self) -> String {

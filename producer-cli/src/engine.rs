@@ -1,9 +1,11 @@
 //! What the commands need of a producer, so that they can be tested without one.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use kafka_producer::{Config, Outcome, Producer, ProducerError, Record, SendError};
+use kafka_producer::{Config, ErrorCode, Outcome, Producer, ProducerError, Record, SendError};
 
 use crate::failure::Failure;
 
@@ -26,6 +28,16 @@ pub(crate) struct Undelivered {
     pub(crate) outcome: Outcome,
 }
 
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let certainty = match self.outcome {
+            Outcome::MaybeWritten => "it may have been written",
+            Outcome::NotWritten => "not written",
+        };
+        write!(f, "{} ({certainty})", self.message)
+    }
+}
+
 /// A producer as the commands see it.
 pub(crate) trait Engine {
     /// Hands a record over, waiting for room if it must. `done` is called once and on any
@@ -37,11 +49,57 @@ pub(crate) trait Engine {
         done: impl FnOnce(Result<Delivered, Undelivered>) + Send + 'static,
     ) -> impl Future<Output = Result<(), Undelivered>>;
 
+    /// Waits until the topic's partitions are known, or cannot be.
+    fn metadata(&self, topic: &str) -> impl Future<Output = ()>;
+
     /// Waits until everything that was handed over is resolved.
     fn flush(&self) -> impl Future<Output = ()>;
 
-    /// Ends; what is not resolved after `limit` fails.
+    /// Ends; what is not resolved after `limit` fails. A later call can only shorten the limit.
     fn close(&self, limit: Duration) -> impl Future<Output = ()>;
+}
+
+/// How long records may still travel after Ctrl-C: whoever presses it does not want to wait.
+pub(crate) fn patience(config: &Config) -> Duration {
+    config.delivery_timeout().min(PATIENCE)
+}
+
+/// Runs the work, and says on stderr now and then that nothing is known of the topic yet.
+/// Asking creates a topic on some clusters, so it waits until something was `sent`.
+pub(crate) async fn watched<T>(
+    engine: &impl Engine,
+    topic: &str,
+    servers: &str,
+    sent: impl Fn() -> bool,
+    work: impl Future<Output = T>,
+) -> T {
+    let notices = async {
+        let mut pause = FIRST_NOTICE;
+        while !sent() {
+            tokio::time::sleep(LOOK).await;
+        }
+        let known = engine.metadata(topic);
+        tokio::pin!(known);
+        while tokio::time::timeout(pause, &mut known).await.is_err() {
+            eprintln!(
+                "no metadata for topic {topic} yet: is a broker of {servers} reachable? still \
+                 trying"
+            );
+            pause = NEXT_NOTICE;
+        }
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        result = work => result,
+        never = notices => match never {},
+    }
+}
+
+/// Ends at once, so that what can be known of each record is known.
+pub(crate) async fn abandon(engine: &impl Engine) {
+    // Only a producer that hangs is not closed by then, and nobody waits for that one.
+    let _ = tokio::time::timeout(GRACE, engine.close(Duration::ZERO)).await;
 }
 
 /// Starts a producer on the tokio runtime that this is called on.
@@ -65,12 +123,17 @@ impl Engine for Producer {
             Err(error) => done(Err(Undelivered {
                 partition: error.partition,
                 error: error.error.code().name(),
-                message: error.error.to_string(),
+                message: named(&error.topic, error.error.code(), error.error.to_string()),
                 outcome: error.outcome,
             })),
         })
         .await
         .map_err(|error| refused(&error))
+    }
+
+    async fn metadata(&self, topic: &str) {
+        // What cannot be known is said by the records that fail for it.
+        let _ = self.partitions_for(topic).await;
     }
 
     async fn flush(&self) {
@@ -80,6 +143,20 @@ impl Engine for Producer {
 
     async fn close(&self, limit: Duration) {
         let _ = Self::close(self, limit).await;
+    }
+}
+
+/// The message of an error, with the topic's name in it if the error is about the topic.
+fn named(topic: &str, code: ErrorCode, message: String) -> String {
+    let of_topic = [
+        ErrorCode::INVALID_TOPIC_EXCEPTION,
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ];
+    if of_topic.contains(&code) && !message.contains(&format!("topic {topic}")) {
+        format!("topic {topic}: {message}")
+    } else {
+        message
     }
 }
 
@@ -101,5 +178,55 @@ fn refused(error: &ProducerError) -> Undelivered {
         error: name,
         message: error.to_string(),
         outcome: Outcome::NotWritten,
+    }
+}
+
+/// How long nothing is said of metadata that does not come, and then between two notices.
+const FIRST_NOTICE: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_secs(1);
+const NEXT_NOTICE: Duration = Duration::from_secs(10);
+/// See [`patience`].
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a producer may take to end at once.
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Knows nothing of any topic.
+    struct Lost;
+
+    impl Engine for Lost {
+        async fn send(
+            &self,
+            _record: &Record<'_>,
+            _done: impl FnOnce(Result<Delivered, Undelivered>) + Send + 'static,
+        ) -> Result<(), Undelivered> {
+            Ok(())
+        }
+
+        async fn metadata(&self, _topic: &str) {
+            std::future::pending::<()>().await;
+        }
+
+        async fn flush(&self) {}
+
+        async fn close(&self, _limit: Duration) {}
+    }
+
+    #[tokio::test]
+    async fn work_that_ends_ends_the_watch() {
+        assert_eq!(watched(&Lost, "t", "a:1", || true, async { 7 }).await, 7);
+    }
+
+    #[test]
+    fn an_error_about_the_topic_names_it_once() {
+        let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+        let refused = |message: &str| named("t", code, message.to_string());
+        assert_eq!(refused("not allowed"), "topic t: not allowed");
+        assert_eq!(refused("topic t: not allowed"), "topic t: not allowed");
+        let other = named("t", ErrorCode::REQUEST_TIMED_OUT, "late".to_string());
+        assert_eq!(other, "late");
     }
 }

@@ -42,7 +42,6 @@ impl Settings {
         self.values.contains_key(name)
     }
 
-    #[cfg(test)]
     pub(crate) fn value(&self, name: &str) -> Option<String> {
         self.values.get(name).cloned()
     }

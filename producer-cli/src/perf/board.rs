@@ -130,11 +130,7 @@ impl Board {
         let count = tally.errors.entry(error.error).or_insert(0);
         *count += 1;
         if *count == 1 {
-            let certainty = error.outcome.name();
-            tally.say(Line::Error(format!(
-                "record {number}: {} ({certainty})",
-                error.message
-            )));
+            tally.say(Line::Error(format!("record {number}: {error}")));
         }
     }
 

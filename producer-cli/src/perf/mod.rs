@@ -42,7 +42,11 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
         settings.set("bootstrap.servers", &cluster.bootstrap());
         Some(cluster)
     };
+    let servers = settings.value("bootstrap.servers").unwrap_or_default();
     let config = settings.into_config()?;
+    if let Some(cluster) = &cluster {
+        cluster.announce();
+    }
 
     let bar = progress(args.num_records);
     let interval = Duration::from_millis(args.reporting_interval);
@@ -58,11 +62,13 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
         payloads,
         board: Arc::clone(&board),
         bar: bar.clone(),
+        patience: engine::patience(&config),
     };
     let end = runtime.block_on(async {
         let interrupts = Interrupts::listen()?;
         let producer = engine::start(config)?;
-        Ok::<_, Failure>(run::run(&producer, plan, interrupts).await)
+        let work = run::run(&producer, plan, interrupts);
+        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, || true, work).await)
     })?;
 
     bar.finish_and_clear();
@@ -76,15 +82,26 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
     if let Some(cluster) = cluster {
         cluster.list(&args.topic);
     }
-    Ok(match end {
+    Ok(conclude(end, failed))
+}
+
+/// Says how it ended, on stderr and as an exit code.
+fn conclude(end: End, failed: u64) -> ExitCode {
+    match end {
+        End::Abandoned { unresolved: 0 } => {
+            eprintln!("ended at once");
+            ExitCode::from(130)
+        }
         End::Abandoned { unresolved } => {
-            eprintln!("ended at once: {unresolved} records are unresolved, maybe written");
+            eprintln!(
+                "ended at once: {unresolved} records are unresolved and may have been written"
+            );
             ExitCode::from(130)
         }
         End::Interrupted => ExitCode::from(130),
         End::Finished if failed == 0 => ExitCode::SUCCESS,
         End::Finished | End::OutputClosed => ExitCode::from(1),
-    })
+    }
 }
 
 /// A bar on stderr, if that is a terminal.

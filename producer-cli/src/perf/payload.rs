@@ -30,9 +30,16 @@ impl Payloads {
             Some(path) => {
                 let text = fs::read_to_string(path).map_err(|error| {
                     let path = path.display();
-                    Failure::World(format!("the payload file {path} cannot be read: {error}"))
+                    Failure::Usage(format!("the payload file {path} cannot be read: {error}"))
                 })?;
-                Kind::File(split(&text, &args.payload_delimiter)?)
+                let payloads = split(&text, &args.payload_delimiter)?;
+                if payloads.is_empty() {
+                    return Err(Failure::Usage(format!(
+                        "the payload file {} is empty: expected at least one payload",
+                        path.display()
+                    )));
+                }
+                Kind::File(payloads)
             }
             None if args.payload_monotonic => Kind::Monotonic,
             None => Kind::Random,
@@ -87,11 +94,6 @@ fn split(text: &str, delimiter: &str) -> Result<Vec<Vec<u8>>, Failure> {
         .collect();
     while payloads.last().is_some_and(Vec::is_empty) {
         payloads.pop();
-    }
-    if payloads.is_empty() {
-        return Err(Failure::World(
-            "the payload file is empty: expected at least one payload".to_string(),
-        ));
     }
     Ok(payloads)
 }
@@ -161,7 +163,7 @@ mod tests {
     fn a_file_is_split_at_its_delimiter() {
         assert_eq!(split("a\n\nb\n\n", "\\n").unwrap(), [&b"a"[..], b"", b"b"]);
         assert_eq!(split("a--b", "--").unwrap(), [b"a", b"b"]);
-        assert!(split("\n", "\\n").is_err());
+        assert!(split("\n", "\\n").unwrap().is_empty());
         assert!(split("a", "").is_err());
     }
 

@@ -11,7 +11,7 @@ use super::board::Board;
 use super::payload::Payloads;
 use super::stats::Phase;
 use crate::args::{PerfArgs, Throughput};
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::interrupt::Interrupts;
 
 /// What to send, and who counts.
@@ -20,9 +20,11 @@ pub(crate) struct Plan<'a> {
     pub(crate) payloads: Payloads,
     pub(crate) board: Arc<Board>,
     pub(crate) bar: ProgressBar,
+    /// How long sent records may still travel after a signal.
+    pub(crate) patience: Duration,
 }
 
-/// Why it ended. Everything sent is resolved, except after `Abandoned`.
+/// Why it ended. Everything sent is resolved, except perhaps after `Abandoned`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// A second signal came.
@@ -43,27 +45,42 @@ pub(crate) async fn run(
     mut interrupts: Interrupts,
 ) -> End {
     let mut sent = 0;
-    let end = tokio::select! {
+    let mut end = tokio::select! {
         biased;
         end = send_all(engine, &mut plan, &mut sent) => end,
         () = interrupts.next() => End::Interrupted,
     };
     plan.bar.set_position(sent);
-    if end == End::Interrupted {
-        eprintln!("interrupted: waiting for what was sent; interrupt again to end at once");
+    if end != End::Interrupted {
+        let finish = async {
+            engine.flush().await;
+            // A record is resolved a moment before its callback is called.
+            plan.board.settled(sent).await;
+            engine.close(CLOSE_LIMIT).await;
+        };
+        tokio::select! {
+            biased;
+            () = finish => return end,
+            () = interrupts.next() => end = End::Interrupted,
+        }
     }
+    eprintln!(
+        "interrupted: waiting at most {:?} for {} records; interrupt again to end at once",
+        plan.patience,
+        sent.saturating_sub(plan.board.resolved())
+    );
     let finish = async {
-        engine.flush().await;
-        // A record is resolved a moment before its callback is called.
+        engine.close(plan.patience).await;
         plan.board.settled(sent).await;
-        engine.close(CLOSE_LIMIT).await;
     };
     tokio::select! {
         biased;
-        () = finish => end,
-        () = interrupts.next() => End::Abandoned {
-            unresolved: sent.saturating_sub(plan.board.resolved()),
-        },
+        () = finish => return end,
+        () = interrupts.next() => {}
+    }
+    engine::abandon(engine).await;
+    End::Abandoned {
+        unresolved: sent.saturating_sub(plan.board.resolved()),
     }
 }
 

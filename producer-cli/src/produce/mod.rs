@@ -54,17 +54,16 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<ExitCode, Failure> {
         }
         (false, true) => None,
     };
+    let servers = settings.value("bootstrap.servers").unwrap_or_default();
     let config = settings.into_config()?;
     let input = open(args)?;
-    // A line may hold separators, markers and headers that are not in the record.
-    let limit = config
-        .max_request_size()
-        .saturating_mul(2)
-        .saturating_add(1 << 16);
+    if let Some(cluster) = &cluster {
+        cluster.announce();
+    }
     let lines = read(LineReader::new(
         BufReader::with_capacity(1 << 16, input),
         format,
-        limit,
+        config.max_request_size(),
     ))?;
 
     let stopped = |error| Failure::World(format!("a thread cannot be started: {error}"));
@@ -76,9 +75,12 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<ExitCode, Failure> {
         .map_err(stopped)?;
     let end = runtime.block_on(async {
         let interrupts = Interrupts::listen()?;
+        let patience = engine::patience(&config);
         let producer = engine::start(config)?;
-        let job = Job::new(args);
-        Ok::<_, Failure>(writer::write(&producer, &job, lines, &reporter, interrupts).await)
+        let job = Job::new(args, patience);
+        let sent = || !reporter.untouched();
+        let work = writer::write(&producer, &job, lines, &reporter, interrupts);
+        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, sent, work).await)
     })?;
 
     let code = conclude(&end, &reporter.tally());
@@ -95,6 +97,7 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<ExitCode, Failure> {
 /// Says how it ended, on stderr and as an exit code.
 fn conclude(end: &End, tally: &Tally) -> ExitCode {
     match end {
+        End::Abandoned if tally.unresolved.is_empty() => eprintln!("ended at once"),
         End::Abandoned => {
             eprintln!(
                 "ended at once: {} lines are unresolved and may have been written: {}",
@@ -102,11 +105,20 @@ fn conclude(end: &End, tally: &Tally) -> ExitCode {
                 first_lines(&tally.unresolved)
             );
         }
-        End::BadLine(bad) => eprintln!("error: line {}: {}", bad.number, bad.problem),
+        End::BadLine(number) => eprintln!(
+            "error: line {number} is not in the format: nothing after line {number} is sent"
+        ),
         End::InputFailed(error) => eprintln!("error: the input cannot be read: {error}"),
         End::Finished | End::Interrupted | End::OutputClosed => {}
     }
-    eprintln!("{} delivered, {} failed", tally.delivered, tally.failed);
+    let unresolved = match tally.unresolved.len() {
+        0 => String::new(),
+        count => format!(", {count} unresolved"),
+    };
+    eprintln!(
+        "{} delivered, {} failed{unresolved}",
+        tally.delivered, tally.failed
+    );
     match end {
         End::Abandoned | End::Interrupted => ExitCode::from(130),
         End::Finished if tally.failed == 0 => ExitCode::SUCCESS,
@@ -120,7 +132,7 @@ fn open(args: &ProduceArgs) -> Result<Box<dyn Read + Send>, Failure> {
     match &args.file {
         Some(path) if path.as_os_str() != "-" => match File::open(path) {
             Ok(file) => Ok(Box::new(file)),
-            Err(error) => Err(Failure::World(format!(
+            Err(error) => Err(Failure::Usage(format!(
                 "{} cannot be read: {error}",
                 path.display()
             ))),

@@ -286,17 +286,23 @@ pub(crate) struct LineReader<R> {
     input: R,
     format: LineFormat,
     number: u64,
+    max_request_size: usize,
+    /// The most bytes of a line.
     limit: usize,
 }
 
 impl<R: BufRead> LineReader<R> {
-    /// A reader that keeps no line longer than `limit` bytes.
-    pub(crate) fn new(input: R, format: LineFormat, limit: usize) -> Self {
+    /// A reader that keeps no line whose record could not be sent anyway.
+    pub(crate) fn new(input: R, format: LineFormat, max_request_size: usize) -> Self {
         Self {
             input,
             format,
             number: 0,
-            limit,
+            max_request_size,
+            // A line may hold separators, markers and headers that are not in the record.
+            limit: max_request_size
+                .saturating_mul(2)
+                .saturating_add(SEPARATORS),
         }
     }
 
@@ -304,9 +310,8 @@ impl<R: BufRead> LineReader<R> {
     pub(crate) fn next(&mut self) -> io::Result<Option<Result<Line, BadLine>>> {
         let mut bytes = Vec::new();
         // Two more for the end of the line.
-        let most = u64::try_from(self.limit)
-            .unwrap_or(u64::MAX)
-            .saturating_add(2);
+        let limit = self.limit;
+        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(2);
         if (&mut self.input).take(most).read_until(b'\n', &mut bytes)? == 0 {
             return Ok(None);
         }
@@ -319,15 +324,16 @@ impl<R: BufRead> LineReader<R> {
                 bytes.pop();
             }
         }
-        if bytes.len() <= self.limit {
+        if bytes.len() <= limit {
             return Ok(Some(self.format.cut(self.number, bytes)));
         }
         if !ended {
             self.skip_line()?;
         }
         let problem = format!(
-            "it is longer than {} bytes: send less in one line, or raise max.request.size",
-            self.limit
+            "it is longer than {limit} bytes, the most for a line while max.request.size is {}: \
+             send less in one line, or raise max.request.size",
+            self.max_request_size
         );
         Ok(Some(Err(BadLine {
             number: self.number,
@@ -382,6 +388,8 @@ fn unknown(name: &str) -> Failure {
     ))
 }
 
+/// How much of a line may be separators and the like, beside what doubles with the record.
+const SEPARATORS: usize = 1 << 16;
 const NAMES: [&str; 8] = [
     "parse.key",
     "key.separator",
@@ -434,7 +442,8 @@ mod tests {
     }
 
     fn read(input: &[u8], limit: usize) -> Vec<Result<Vec<u8>, u64>> {
-        let mut reader = LineReader::new(Cursor::new(input), LineFormat::default(), limit);
+        let mut reader = LineReader::new(Cursor::new(input), LineFormat::default(), 0);
+        reader.limit = limit;
         let mut lines = Vec::new();
         while let Some(line) = reader.next().unwrap() {
             lines.push(
@@ -599,6 +608,17 @@ mod tests {
         assert_eq!(
             read(b"xxxxx\nyyyy\r\nzzzzzzzzzz\nw", 4),
             [Err(1), Ok(b"yyyy".to_vec()), Err(3), Ok(b"w".to_vec())]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_names_the_limit_and_its_setting() {
+        let input = vec![b'x'; 66_000];
+        let mut reader = LineReader::new(Cursor::new(input), LineFormat::default(), 100);
+        assert_eq!(
+            reader.next().unwrap().unwrap().unwrap_err().problem,
+            "it is longer than 65736 bytes, the most for a line while max.request.size is 100: \
+             send less in one line, or raise max.request.size"
         );
     }
 

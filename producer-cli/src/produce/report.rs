@@ -39,6 +39,8 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
     /// Lines that were sent and have no outcome yet.
     pub(crate) unresolved: BTreeSet<u64>,
+    /// Whether nobody waits for the unresolved any more.
+    pub(crate) abandoned: bool,
     /// Whether whoever read stdout went away.
     pub(crate) output_closed: bool,
 }
@@ -87,6 +89,9 @@ impl Reporter {
     pub(crate) fn resolve(&self, line: u64, outcome: Result<Delivered, Undelivered>) {
         {
             let mut tally = self.tally_mut();
+            if tally.abandoned {
+                return;
+            }
             tally.unresolved.remove(&line);
             match &outcome {
                 Ok(_) => tally.delivered += 1,
@@ -95,6 +100,25 @@ impl Reporter {
         }
         // The printer goes only after the last sender.
         let _ = self.outcomes.send((line, outcome));
+    }
+
+    /// Reports what is unresolved as such; outcomes that still come are too late.
+    pub(crate) fn abandon(&self) {
+        let unresolved = {
+            let mut tally = self.tally_mut();
+            tally.abandoned = true;
+            tally.unresolved.clone()
+        };
+        for line in unresolved {
+            let outcome = Undelivered {
+                partition: None,
+                error: "UNRESOLVED",
+                message: "unresolved when the command was ended".to_string(),
+                outcome: Outcome::MaybeWritten,
+            };
+            // The printer goes only after the last sender.
+            let _ = self.outcomes.send((line, Err(outcome)));
+        }
     }
 
     /// Waits until every line that was sent has its outcome, and it is printed.
@@ -108,6 +132,11 @@ impl Reporter {
     /// Waits until nobody reads stdout any more.
     pub(crate) async fn output_closed(&self) {
         self.shared.output_closed.notified().await;
+    }
+
+    /// Whether no line was sent yet.
+    pub(crate) fn untouched(&self) -> bool {
+        *self.tally_mut() == Tally::default()
     }
 
     /// How far the lines have got.
@@ -143,11 +172,7 @@ impl<W: Write> Printer<W> {
             let mut count = 0;
             for (line, outcome) in [first].into_iter().chain(outcomes.try_iter()).take(BATCH) {
                 if let Err(error) = &outcome {
-                    eprintln!(
-                        "line {line}: {} ({})",
-                        error.message,
-                        certainty(error.outcome)
-                    );
+                    eprintln!("line {line}: {error}");
                 }
                 if self.output == Output::Json {
                     text.push_str(&json(line, &self.topic, &outcome));
@@ -202,13 +227,6 @@ fn json(line: u64, topic: &str, outcome: &Result<Delivered, Undelivered>) -> Str
     };
     let partition = number(partition.map(i64::from));
     format!(r#"{{"line":{line},"topic":{topic},"partition":{partition},{rest}}}"#)
-}
-
-fn certainty(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::MaybeWritten => "it may have been written",
-        Outcome::NotWritten => "not written",
-    }
 }
 
 /// The first lines by number, and how many more there are.
@@ -333,6 +351,29 @@ mod tests {
         assert_eq!(lines[0]["line"], 2);
         assert_eq!(lines[1]["line"], 1);
         assert_eq!(lines[1]["topic"], "t\"");
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_line_has_an_object_and_no_outcome_after_it() {
+        let page = Page::default();
+        let (reporter, thread) = Reporter::start("t", Output::Json, page.clone()).unwrap();
+        reporter.open(1).await;
+        reporter.abandon();
+        reporter.resolve(1, Ok(DELIVERED));
+        reporter.settled().await;
+        let tally = reporter.tally();
+        assert_eq!((tally.delivered, tally.failed), (0, 0));
+        assert_eq!(tally.unresolved, BTreeSet::from([1]));
+        drop(reporter);
+        thread.join().unwrap();
+        assert_eq!(
+            String::from_utf8(page.0.lock().unwrap().clone()).unwrap(),
+            [
+                r#"{"line":1,"topic":"t","partition":null,"#,
+                "\"error\":\"UNRESOLVED\",\"outcome\":\"maybe_written\"}\n"
+            ]
+            .concat()
+        );
     }
 
     #[tokio::test]

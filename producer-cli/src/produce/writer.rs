@@ -1,6 +1,7 @@
 //! Lines to records to the producer, until the input ends or somebody says stop.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,7 +11,7 @@ use super::Lines;
 use super::reader::{BadLine, Fault, Line};
 use super::report::Reporter;
 use crate::args::ProduceArgs;
-use crate::engine::{Engine, Undelivered};
+use crate::engine::{self, Engine, Undelivered};
 use crate::interrupt::Interrupts;
 
 /// What every record has in common.
@@ -20,6 +21,8 @@ pub(crate) struct Job {
     partition: Option<u32>,
     headers: Vec<(String, String)>,
     pace: Pace,
+    /// How long sent lines may still travel after a signal.
+    patience: Duration,
 }
 
 /// When the next line is sent.
@@ -31,13 +34,13 @@ enum Pace {
     Streaming,
 }
 
-/// Why it ended. Everything sent is resolved, except after `Abandoned`.
+/// Why it ended. Everything sent is resolved, except perhaps after `Abandoned`.
 #[derive(Debug)]
 pub(crate) enum End {
     /// A second signal came.
     Abandoned,
-    /// A line is not in the format.
-    BadLine(BadLine),
+    /// The line with this number is not in the format.
+    BadLine(u64),
     Finished,
     InputFailed(io::Error),
     /// A signal came.
@@ -53,7 +56,7 @@ enum Step {
 }
 
 impl Job {
-    pub(crate) fn new(args: &ProduceArgs) -> Self {
+    pub(crate) fn new(args: &ProduceArgs, patience: Duration) -> Self {
         Self {
             topic: args.topic.clone(),
             partition: args.partition,
@@ -63,6 +66,7 @@ impl Job {
             } else {
                 Pace::Streaming
             },
+            patience,
         }
     }
 }
@@ -75,33 +79,39 @@ pub(crate) async fn write(
     reporter: &Reporter,
     mut interrupts: Interrupts,
 ) -> End {
-    let end = send_all(engine, job, lines, reporter, &mut interrupts).await;
-    if matches!(end, End::Interrupted) {
-        eprintln!(
-            "interrupted: waiting for {} lines; interrupt again to end at once",
-            reporter.tally().unresolved.len()
-        );
+    let mut end = send_all(engine, job, lines, reporter, &mut interrupts).await;
+    if !matches!(end, End::Interrupted) {
+        let finish = async {
+            engine.flush().await;
+            // A record is resolved a moment before its callback is called.
+            reporter.settled().await;
+            engine.close(CLOSE_LIMIT).await;
+        };
+        tokio::select! {
+            biased;
+            () = finish => return end,
+            () = interrupts.next() => end = End::Interrupted,
+        }
     }
+    eprintln!(
+        "interrupted: waiting at most {:?} for {} lines; interrupt again to end at once",
+        job.patience,
+        reporter.tally().unresolved.len()
+    );
     let finish = async {
-        engine.flush().await;
-        // A record is resolved a moment before its callback is called.
+        engine.close(job.patience).await;
         reporter.settled().await;
-        engine.close(CLOSE_LIMIT).await;
     };
     tokio::select! {
         biased;
-        () = finish => end,
-        () = second(&end, &mut interrupts) => End::Abandoned,
+        () = finish => return end,
+        () = interrupts.next() => {}
     }
-}
-
-/// The signal that ends everything: the second one, or the first two while flushing.
-async fn second(end: &End, interrupts: &mut Interrupts) {
-    if !matches!(end, End::Interrupted) {
-        interrupts.next().await;
-        eprintln!("interrupted: waiting for the last lines; interrupt again to end at once");
-    }
-    interrupts.next().await;
+    engine::abandon(engine).await;
+    reporter.abandon();
+    // Whoever reads stdout may be slow; the end does not wait for long.
+    let _ = tokio::time::timeout(engine::GRACE, reporter.settled()).await;
+    End::Abandoned
 }
 
 async fn send_all(
@@ -142,11 +152,13 @@ async fn take(
 ) -> Step {
     let line = match line {
         Ok(line) => line,
-        Err(bad) if bad.fault == Fault::Malformed => return Step::Stop(End::BadLine(bad)),
         Err(bad) => {
             reporter.open(bad.number).await;
-            reporter.resolve(bad.number, Err(too_long(bad.problem)));
-            return Step::Next;
+            reporter.resolve(bad.number, Err(refused(bad.fault, bad.problem)));
+            return match bad.fault {
+                Fault::Malformed => Step::Stop(End::BadLine(bad.number)),
+                Fault::TooLong => Step::Next,
+            };
         }
     };
 
@@ -206,17 +218,21 @@ async fn send(
         .await
 }
 
-fn too_long(message: String) -> Undelivered {
+/// A line that never became a record.
+fn refused(fault: Fault, message: String) -> Undelivered {
     Undelivered {
         partition: None,
-        error: "MESSAGE_TOO_LARGE",
+        error: match fault {
+            Fault::Malformed => "INVALID_RECORD",
+            Fault::TooLong => "MESSAGE_TOO_LARGE",
+        },
         message,
         outcome: Outcome::NotWritten,
     }
 }
 
 /// How long closing may take once everything is resolved: connections are closed, no more.
-const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 #[path = "writer_tests.rs"]

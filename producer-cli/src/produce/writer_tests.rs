@@ -4,7 +4,6 @@
 
 use std::io;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use super::*;
 use crate::args::Output;
@@ -42,7 +41,7 @@ impl Engine for Fake {
     ) -> Result<(), Undelivered> {
         match self.mood {
             Mood::Full => std::future::pending().await,
-            Mood::Refusing => return Err(too_long("refused".to_string())),
+            Mood::Refusing => return Err(refused(Fault::TooLong, "refused".to_string())),
             Mood::Ready => {
                 done(Ok(Delivered {
                     partition: 0,
@@ -59,13 +58,17 @@ impl Engine for Fake {
         Ok(())
     }
 
+    async fn metadata(&self, _topic: &str) {}
+
     async fn flush(&self) {
         if self.mood == Mood::Silent {
             std::future::pending::<()>().await;
         }
     }
 
-    async fn close(&self, _limit: Duration) {}
+    async fn close(&self, _limit: Duration) {
+        self.flush().await;
+    }
 }
 
 fn job(pace: Pace) -> Job {
@@ -74,6 +77,7 @@ fn job(pace: Pace) -> Job {
         partition: None,
         headers: Vec::new(),
         pace,
+        patience: Duration::from_secs(10),
     }
 }
 
@@ -139,10 +143,13 @@ async fn a_malformed_line_stops_the_input_and_what_came_before_is_delivered() {
         fault: Fault::Malformed,
         problem: "no key".to_string(),
     };
-    let lines = vec![line(1, "a"), Err(bad.clone()), line(3, "c")];
+    let lines = vec![line(1, "a"), Err(bad), line(3, "c")];
     let (end, reporter) = run(Mood::Ready, lines, 0).await;
-    assert!(matches!(end, End::BadLine(found) if found == bad));
-    assert_eq!(reporter.tally().delivered, 1);
+    assert!(matches!(end, End::BadLine(2)));
+    assert_eq!(
+        (reporter.tally().delivered, reporter.tally().failed),
+        (1, 1)
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `produce` against a cluster in this process: what lands, what is said, how it ends.
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::time::{Duration, Instant};
 
 use kafka_producer_sim::serve::Server;
@@ -137,21 +137,26 @@ fn a_file_is_read_as_stdin_is() {
     produce(&server, &[file.path().to_str().unwrap()], b"").expect(0);
     assert_eq!(server.records("t", 0).len(), 2);
     produce(&server, &["/nowhere"], b"")
-        .expect(1)
+        .expect(2)
         .says("/nowhere cannot be read");
 }
 
 #[test]
 fn a_line_without_its_separator_stops_and_what_came_before_is_delivered() {
     let server = cluster(1, "t", 1);
-    produce(
+    let ended = produce(
         &server,
-        &["--reader-property", "parse.key=true"],
+        &["--reader-property", "parse.key=true", "--output", "json"],
         b"k\tv\nbad\nk\tw\n",
     )
     .expect(1)
     .says("line 2: no key.separator")
-    .says("1 delivered, 0 failed");
+    .says("nothing after line 2 is sent")
+    .says("1 delivered, 1 failed\n");
+    assert!(ended.stdout.contains(
+        "{\"line\":2,\"topic\":\"t\",\"partition\":null,\
+         \"error\":\"INVALID_RECORD\",\"outcome\":\"not_written\"}\n"
+    ));
     assert_eq!(server.records("t", 0).len(), 1);
 }
 
@@ -270,25 +275,61 @@ fn a_signal_delivers_what_was_read_and_ends_with_130() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once_and_names_the_unresolved_lines() {
+fn a_second_signal_ends_at_once_and_says_what_became_of_each_line() {
     let bootstrap = nobody();
-    let mut child = spawn(&["produce", "--topic", "t", "--bootstrap-server", &bootstrap]);
+    let flags = ["--bootstrap-server", &bootstrap, "--output", "json"];
+    let mut child = spawn(&[&["produce", "--topic", "t"], &flags[..]].concat());
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"a\nb\nc\n").unwrap();
     // Nothing tells that lines have been taken; a signal before that finds fewer.
     std::thread::sleep(Duration::from_millis(1500));
     signal(child.id(), "INT");
-    assert!(line(&mut stderr).starts_with("interrupted: waiting for 3 lines"));
+    assert!(line(&mut stderr).starts_with("interrupted: waiting at most 10s for 3 lines"));
+    let started = Instant::now();
+    signal(child.id(), "INT");
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(
+        said.contains("ended at once\n0 delivered, 3 failed\n"),
+        "{said}"
+    );
+    let objects = end(child).expect(130).objects();
+    assert_eq!(objects.len(), 3);
+    for object in objects {
+        assert_eq!(object["outcome"], "not_written");
+    }
+    assert!(started.elapsed() < Duration::from_secs(9));
+    drop(stdin);
+}
+
+#[test]
+fn one_signal_ends_the_wait_for_an_unreachable_cluster() {
+    let bootstrap = nobody();
+    let flags = ["--bootstrap-server", &bootstrap, "--output", "json"];
+    let mut child = spawn(&[&["produce", "--topic", "t"], &flags[..]].concat());
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    child.stdin.take().unwrap().write_all(b"a\nb\n").unwrap();
+    assert_eq!(
+        line(&mut stderr),
+        format!("no metadata for topic t yet: is a broker of {bootstrap} reachable? still trying")
+    );
     let started = Instant::now();
     signal(child.id(), "INT");
     assert_eq!(
         line(&mut stderr),
-        "ended at once: 3 lines are unresolved and may have been written: 1, 2, 3"
+        "interrupted: waiting at most 10s for 2 lines; interrupt again to end at once"
     );
-    end(child).expect(130);
-    assert!(started.elapsed() < Duration::from_secs(20));
-    drop(stdin);
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(said.ends_with("0 delivered, 2 failed\n"), "{said}");
+    let objects = end(child).expect(130).objects();
+    // Without the signal it would be max.block.ms, which is a minute.
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert_eq!(objects.len(), 2);
+    for object in objects {
+        assert_eq!(object["outcome"], "not_written");
+    }
 }
 
 #[test]

@@ -216,6 +216,53 @@ fn perf_wants_a_payload_and_fewer_warmup_records_than_records() {
 }
 
 #[test]
+fn a_throughput_below_minus_one_names_the_range() {
+    let perf = ["perf", "--topic", "t", "--num-records", "5"];
+    let flags = ["--record-size", "1", "--throughput", "-2"];
+    run(&[&perf[..], &flags].concat(), b"")
+        .expect(2)
+        .says("expected records per second above 0, or -1 for no limit");
+}
+
+#[test]
+fn a_payload_file_that_is_missing_or_empty_is_named() {
+    let perf = ["perf", "--topic", "t", "--num-records", "5"];
+    let flags = ["--throughput", "-1", "--payload-file"];
+    let perf = [&perf[..], &flags].concat();
+    run(&[&perf[..], &["/nowhere"]].concat(), b"")
+        .expect(2)
+        .says("the payload file /nowhere cannot be read");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    run(&[&perf[..], &[path]].concat(), b"")
+        .expect(2)
+        .says(&format!("the payload file {path} is empty"));
+}
+
+#[test]
+fn a_simulated_cluster_is_announced_only_once_the_settings_hold() {
+    let flags = ["--embedded", "--command-property", "acks=7"];
+    let ended = run(&[&["produce", "--topic", "t"], &flags[..]].concat(), b"").expect(2);
+    assert!(!ended.stderr.contains("simulated"), "{}", ended.stderr);
+    run(&["produce", "--embedded", "--topic", "a b"], b"")
+        .expect(2)
+        .says("\"a b\" is no name of a topic");
+}
+
+#[test]
+fn a_broker_refuses_topics_and_ports_that_cannot_be() {
+    run(&["broker", "--topic", "t:1", "--topic", "t:2"], b"")
+        .expect(2)
+        .says("--topic names t twice");
+    run(&["broker", "--topic", "a b"], b"")
+        .expect(2)
+        .says("is no name of a topic");
+    run(&["broker", "--port", "65535", "--brokers", "2"], b"")
+        .expect(2)
+        .says("--port 65535 leaves no port");
+}
+
+#[test]
 fn no_command_and_an_unknown_one_are_wrong_usage() {
     run(&[], b"").expect(2);
     run(&["consume"], b"").expect(2);
