@@ -37,6 +37,7 @@ pub(crate) struct Place {
 
 impl Resolution {
     /// What became of one record of the range; `timestamp` is the record's own.
+    #[inline]
     pub(crate) fn outcome(&self, index: u32, timestamp: i64) -> Outcome {
         let position = index.saturating_sub(self.records.start);
         let topic = Arc::clone(&self.topic);
@@ -86,20 +87,18 @@ impl Completion {
     /// As `outcome`; remembers whom to wake if it is not known yet.
     #[inline]
     pub(crate) fn poll(&self, index: u32, timestamp: i64, waker: &Waker) -> Poll<Outcome> {
-        match self.outcome(index, timestamp) {
-            Some(known) => Poll::Ready(known),
-            None => self.poll_again(index, timestamp, waker),
+        match self.first(index) {
+            Some(first) => Poll::Ready(first.outcome(index, timestamp)),
+            None => self.poll_slowly(index, timestamp, waker),
         }
     }
 
-    fn poll_again(&self, index: u32, timestamp: i64, waker: &Waker) -> Poll<Outcome> {
+    /// What `poll` does unless the first resolution is the record's.
+    #[inline(never)]
+    fn poll_slowly(&self, index: u32, timestamp: i64, waker: &Waker) -> Poll<Outcome> {
         let mut rest = self.rest();
         // It may have been resolved between the first look and the lock.
-        if let Some(first) = self
-            .first
-            .get()
-            .filter(|first| first.records.contains(&index))
-        {
+        if let Some(first) = self.first(index) {
             return Poll::Ready(first.outcome(index, timestamp));
         }
         if let Some(known) = rest.find(index, timestamp) {
@@ -110,6 +109,14 @@ impl Completion {
             None => drop(rest.wakers.insert(index, waker.clone())),
         }
         Poll::Pending
+    }
+
+    /// The first resolution, if it is this record's.
+    #[inline]
+    fn first(&self, index: u32) -> Option<&Resolution> {
+        self.first
+            .get()
+            .filter(|first| first.records.contains(&index))
     }
 
     /// Records what became of a range and moves those who wait for it to `wakes`.

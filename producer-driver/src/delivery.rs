@@ -44,6 +44,7 @@ pub struct DeliveryError {
 }
 
 impl DeliveryError {
+    #[cold]
     pub(crate) fn new(failed: Arc<Failed>, topic: Arc<str>, position: u32) -> Self {
         Self {
             error: failed.error.clone(),
@@ -129,6 +130,7 @@ impl Delivery {
 impl Future for Delivery {
     type Output = Result<RecordMetadata, DeliveryError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.completion
             .poll(self.index, self.timestamp, context.waker())

@@ -144,9 +144,16 @@ impl Hub {
         let mut core = self.lock();
         let result = act(&mut core, now);
         let alarm = core.rearm();
-        if !alarm && !core.machine.has_output() {
-            return result;
+        if alarm || core.machine.has_output() {
+            self.carry_out(caller, core, alarm);
         }
+        result
+    }
+
+    /// Does what the machine wishes, after unlocking. Apart from `apply`, since most appends have
+    /// nothing to carry out.
+    #[inline(never)]
+    fn carry_out(self: &Arc<Self>, caller: Caller, mut core: MutexGuard<'_, Core>, alarm: bool) {
         let mut output = SCRATCH.try_with(Cell::take).unwrap_or_default();
         output.alarm = alarm;
         core.drain(&mut output);
@@ -155,7 +162,6 @@ impl Hub {
         self.perform(caller, &mut output);
         // A thread at its end has no scratch any more, and needs none.
         let _ = SCRATCH.try_with(|scratch| scratch.set(output));
-        result
     }
 
     /// Only to look, or to change what is not the machine's.

@@ -8,6 +8,7 @@
 //! ```
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -58,14 +59,18 @@ impl Want for Detached {
     }
 }
 
-/// A record on its way into the buffer.
+/// A record on its way into the buffer. Small, since every `send` moves one about.
 pub(crate) enum Room<'p, 'r, W: Want> {
-    /// The answer, to be given at once.
-    Done(Option<Result<W::Taken, ProducerError>>),
-    /// The answer, after others had a chance to run.
-    Yielding(Option<W::Taken>),
-    /// No room yet. Boxed, for a future that need not wait should be small.
+    /// The answer was given.
+    Done,
+    /// It was refused.
+    Refused(Box<ProducerError>),
+    /// It was taken, to be told at once.
+    Taken(W::Taken),
+    /// No room yet.
     Waiting(Box<Waiting<'p, 'r, W>>),
+    /// It was taken, to be told after others had a chance to run.
+    Yielding(W::Taken),
 }
 
 /// A place in the line.
@@ -132,9 +137,9 @@ impl<'p, 'r, W: Want> Room<'p, 'r, W> {
                     let want = want.as_mut().expect("only `Waiting` below takes it");
                     let taken = want.taken(core, receipt, timestamp);
                     if core.appended(size(&stamped)) {
-                        Self::Yielding(Some(taken))
+                        Self::Yielding(taken)
                     } else {
-                        Self::Done(Some(Ok(taken)))
+                        Self::Taken(taken)
                     }
                 }
                 Err(SendError::Full(shortage)) => {
@@ -147,43 +152,63 @@ impl<'p, 'r, W: Want> Room<'p, 'r, W> {
                         place,
                     }))
                 }
-                Err(error) => Self::Done(Some(Err(error.into()))),
+                Err(error) => Self::refused(error),
             }
         })
     }
 
+    #[cold]
+    fn refused(error: SendError) -> Self {
+        Self::Refused(Box::new(error.into()))
+    }
+
+    #[inline]
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Result<W::Taken, ProducerError>> {
-        match self {
-            Self::Done(done) => {
-                Poll::Ready(done.take().expect("a future is not polled once it is done"))
-            }
+        match mem::replace(self, Self::Done) {
+            Self::Taken(taken) => Poll::Ready(Ok(taken)),
+            before => self.poll_slowly(before, context),
+        }
+    }
+
+    /// What `poll` does for a record that was not simply taken.
+    fn poll_slowly(
+        &mut self,
+        before: Self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<W::Taken, ProducerError>> {
+        match before {
+            Self::Done => unreachable!("a future is not polled once it is done"),
+            Self::Refused(error) => Poll::Ready(Err(*error)),
+            Self::Taken(taken) => Poll::Ready(Ok(taken)),
+            Self::Waiting(mut waiting) => match waiting.poll(context.waker()) {
+                Some(result) => Poll::Ready(result),
+                None => {
+                    *self = Self::Waiting(waiting);
+                    Poll::Pending
+                }
+            },
             Self::Yielding(taken) => {
-                let taken = taken
-                    .take()
-                    .expect("only `new` makes it, with something inside");
-                *self = Self::Done(Some(Ok(taken)));
+                *self = Self::Taken(taken);
                 context.waker().wake_by_ref();
                 Poll::Pending
-            }
-            Self::Waiting(waiting) => {
-                let Some(result) = waiting.poll(context.waker()) else {
-                    return Poll::Pending;
-                };
-                *self = Self::Done(None);
-                Poll::Ready(result)
             }
         }
     }
 
     /// The answer, if there is no need to wait for it.
+    #[inline]
     pub(crate) fn now(&mut self) -> Option<Result<W::Taken, ProducerError>> {
-        match self {
-            Self::Done(done) => done.take(),
-            Self::Yielding(taken) => taken.take().map(Ok),
-            Self::Waiting(_) => None,
+        match mem::replace(self, Self::Done) {
+            Self::Done => None,
+            Self::Refused(error) => Some(Err(*error)),
+            Self::Taken(taken) | Self::Yielding(taken) => Some(Ok(taken)),
+            waiting @ Self::Waiting(_) => {
+                *self = waiting;
+                None
+            }
         }
     }
 }
@@ -211,21 +236,14 @@ impl<W: Want> Waiting<'_, '_, W> {
                 Err(error) => Some(Err(error.into())),
             }
         })
-        // Dropping `self` leaves the line.
     }
 }
 
-impl<W: Want> Drop for Room<'_, '_, W> {
+impl<W> Drop for Waiting<'_, '_, W> {
     fn drop(&mut self) {
-        if let Self::Waiting(waiting) = self {
-            let place = waiting.place;
-            drop(
-                waiting
-                    .producer
-                    .hub()
-                    .apply(Caller::Sender, |core, now| core.leave(now, place)),
-            );
-        }
+        let place = self.place;
+        let hub = self.producer.hub();
+        drop(hub.apply(Caller::Sender, |core, now| core.leave(now, place)));
     }
 }
 
@@ -260,6 +278,7 @@ impl<'p, 'r> Sending<'p, 'r> {
     }
 
     /// The answer, if there is no need to wait for it.
+    #[inline]
     pub(crate) fn now(&mut self) -> Option<Result<Delivery, ProducerError>> {
         self.room.now()
     }
@@ -271,6 +290,7 @@ impl<'p, 'r> SendingDetached<'p, 'r> {
     }
 
     /// The answer, if there is no need to wait for it.
+    #[inline]
     pub(crate) fn now(&mut self) -> Option<Result<(), ProducerError>> {
         self.room.now()
     }
@@ -279,6 +299,7 @@ impl<'p, 'r> SendingDetached<'p, 'r> {
 impl Future for Sending<'_, '_> {
     type Output = Result<Delivery, ProducerError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.room.poll(context)
     }
@@ -287,6 +308,7 @@ impl Future for Sending<'_, '_> {
 impl Future for SendingDetached<'_, '_> {
     type Output = Result<(), ProducerError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.room.poll(context)
     }

@@ -65,6 +65,7 @@ pub(crate) enum Choice {
 }
 
 /// Chooses the partition of a record. An empty key is a key.
+#[inline]
 pub(crate) fn choose(
     topic: &mut TopicView,
     explicit: Option<u32>,

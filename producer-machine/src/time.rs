@@ -79,40 +79,54 @@ impl fmt::Debug for Instant {
 #[derive(Clone, Debug)]
 pub(crate) struct Deadlines<K> {
     ordered: BTreeSet<(Instant, K)>,
+    /// The first of them, or never: every append asks, so asking is one load.
+    first: Instant,
 }
 
 impl<K: Copy + Ord> Deadlines<K> {
     pub(crate) const fn new() -> Self {
         Self {
             ordered: BTreeSet::new(),
+            first: Instant::NEVER,
         }
     }
 
     pub(crate) fn arm(&mut self, at: Instant, key: K) {
         if at != Instant::NEVER {
             self.ordered.insert((at, key));
+            self.first = self.first.min(at);
         }
     }
 
     pub(crate) fn disarm(&mut self, at: Instant, key: K) {
         self.ordered.remove(&(at, key));
+        if at == self.first {
+            self.look_again();
+        }
     }
 
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.ordered.first().map(|&(at, _)| at)
+    /// The first of them; [`Instant::NEVER`] if there is none.
+    #[inline]
+    pub(crate) const fn first(&self) -> Instant {
+        self.first
     }
 
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
-        let &(at, key) = self.ordered.first()?;
-        if now < at {
+        if now < self.first {
             return None;
         }
-        self.ordered.pop_first();
+        let (_, key) = self.ordered.pop_first()?;
+        self.look_again();
         Some(key)
     }
 
     pub(crate) fn clear(&mut self) {
         self.ordered.clear();
+        self.first = Instant::NEVER;
+    }
+
+    fn look_again(&mut self) {
+        self.first = self.ordered.first().map_or(Instant::NEVER, |&(at, _)| at);
     }
 }
 
@@ -138,9 +152,27 @@ mod tests {
         let mut deadlines = Deadlines::new();
         deadlines.arm(Instant::from_micros(20), 'b');
         deadlines.arm(Instant::from_micros(10), 'a');
-        assert_eq!(deadlines.next(), Some(Instant::from_micros(10)));
+        assert_eq!(deadlines.first(), Instant::from_micros(10));
         assert_eq!(deadlines.pop_due(Instant::from_micros(9)), None);
         assert_eq!(deadlines.pop_due(Instant::from_micros(10)), Some('a'));
         assert_eq!(deadlines.pop_due(Instant::from_micros(10)), None);
+    }
+
+    #[test]
+    fn the_first_deadline_is_known_after_every_change() {
+        let mut deadlines = Deadlines::new();
+        assert_eq!(deadlines.first(), Instant::NEVER);
+        assert_eq!(deadlines.pop_due(Instant::NEVER), None);
+        for (micros, key) in [(10, 'a'), (10, 'b'), (20, 'c'), (30, 'd')] {
+            deadlines.arm(Instant::from_micros(micros), key);
+        }
+        deadlines.disarm(Instant::from_micros(10), 'a');
+        assert_eq!(deadlines.first(), Instant::from_micros(10));
+        deadlines.disarm(Instant::from_micros(10), 'b');
+        assert_eq!(deadlines.first(), Instant::from_micros(20));
+        assert_eq!(deadlines.pop_due(Instant::from_micros(20)), Some('c'));
+        assert_eq!(deadlines.first(), Instant::from_micros(30));
+        deadlines.clear();
+        assert_eq!(deadlines.first(), Instant::NEVER);
     }
 }

@@ -292,12 +292,14 @@ impl ProducerMachine {
     }
 
     /// When `handle_timeout` must be called next.
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let control = match self.life {
             Life::Closed | Life::Fatal(_) => None,
             Life::Closing(_) | Life::Open => self.control_at,
         };
-        [self.timers.next(), control].into_iter().flatten().min()
+        let first = self.timers.first().min(control.unwrap_or(Instant::NEVER));
+        (first != Instant::NEVER).then_some(first)
     }
 
     /// Whether there is an action or an event. Most appends produce neither.

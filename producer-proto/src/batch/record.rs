@@ -31,6 +31,7 @@ impl RecordBody<'_> {
     /// This is what `max.request.size` and `buffer.memory` are compared with; it saturates instead
     /// of overflowing.
     #[must_use]
+    #[inline]
     pub fn upper_bound(&self) -> usize {
         (HEADER_LEN + MAX_RECORD_OVERHEAD)
             .saturating_add(nullable_size(self.key))
