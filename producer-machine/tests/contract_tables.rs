@@ -64,7 +64,7 @@ fn summary(bench: &Bench) -> String {
             Event::Completed { .. } => "Failed",
             Event::Flushed(_) => "Flushed",
             Event::MetadataReady(_) => "MetadataReady",
-            Event::Notice(Notice::Disconnected { .. }) => "Disconnected",
+            Event::Notice(Notice::Disconnected { .. }) => "Lost",
             Event::Notice(Notice::Fatal(_)) => "Fatal",
             Event::Notice(Notice::Retrying { .. }) => "Retrying",
             Event::SpaceReady(_) => "SpaceReady",
@@ -98,7 +98,7 @@ const INPUTS: [Input; 12] = [
         bench.machine.close(bench.now, deadline);
     }),
     ("close now", |bench| {
-        bench.machine.close(bench.now, bench.now)
+        bench.machine.close(bench.now, bench.now);
     }),
     ("acknowledged", |bench| bench.acknowledge_all()),
     ("refused", |bench| {
@@ -113,7 +113,7 @@ const INPUTS: [Input; 12] = [
     }),
     ("connection lost", |bench| bench.cut(0)),
     ("early timeout", |bench| {
-        bench.machine.handle_timeout(bench.now)
+        bench.machine.handle_timeout(bench.now);
     }),
     ("31 s pass", |bench| bench.advance_ms(31_000)),
 ];
@@ -138,25 +138,25 @@ fn the_life_of_a_machine() {
         Open    wait_for_metadata Open:
         Open    flush             Open:
         Open    close later       no longer Open:
-        Open    close now         Closed: Failed Failed Disconnected Disconnected Flushed Closed
+        Open    close now         Closed: Failed Failed Lost Lost Flushed Closed
         Open    acknowledged      Open: Written Flushed
         Open    refused           Open: Failed Flushed
-        Open    fatal answer      Fatal: Failed Fatal Failed Disconnected Disconnected Flushed
-        Open    connection lost   Open: Disconnected Disconnected Retrying
+        Open    fatal answer      Fatal: Failed Fatal Failed Lost Lost Flushed
+        Open    connection lost   Open: Lost Lost Retrying
         Open    early timeout     Open:
-        Open    31 s pass         Open: Disconnected Retrying Retrying
+        Open    31 s pass         Open: Lost Retrying Retrying
         Closing send              no longer Open:
         Closing topic             no longer Open:
         Closing wait_for_metadata no longer Open: MetadataReady
         Closing flush             no longer Open:
         Closing close later       no longer Open:
-        Closing close now         Closed: Failed Failed Disconnected Disconnected Flushed Closed
-        Closing acknowledged      Closed: Written Flushed Written Disconnected Disconnected Closed
-        Closing refused           Closed: Failed Flushed Failed Disconnected Disconnected Closed
-        Closing fatal answer      Closed: Failed Fatal Failed Disconnected Disconnected Flushed Closed
-        Closing connection lost   no longer Open: Disconnected Disconnected Retrying Retrying
+        Closing close now         Closed: Failed Failed Lost Lost Flushed Closed
+        Closing acknowledged      Closed: Written Flushed Written Lost Lost Closed
+        Closing refused           Closed: Failed Flushed Failed Lost Lost Closed
+        Closing fatal answer      Closed: Failed Fatal Failed Lost Lost Flushed Closed
+        Closing connection lost   no longer Open: Lost Lost Retrying Retrying
         Closing early timeout     no longer Open:
-        Closing 31 s pass         Closed: Failed Failed Disconnected Disconnected Flushed Closed
+        Closing 31 s pass         Closed: Failed Failed Lost Lost Flushed Closed
         Fatal   send              Fatal:
         Fatal   topic             Fatal:
         Fatal   wait_for_metadata Fatal: MetadataReady
@@ -181,7 +181,8 @@ fn the_life_of_a_machine() {
         Closed  connection lost   no longer Open:
         Closed  early timeout     no longer Open:
         Closed  31 s pass         no longer Open:
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 /// A batch is given up in flight, then answered with this code. Gives the number of the next

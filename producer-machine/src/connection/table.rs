@@ -2,10 +2,12 @@
 
 #![cfg(test)]
 
+extern crate std;
+
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use expect_test::expect;
+use expect_test::expect_file;
 use kafka_producer_proto::messages::ApiVersionsResponse;
 use kafka_producer_proto::messages::api_versions::ApiVersion;
 
@@ -84,61 +86,5 @@ fn every_phase_with_every_answer() {
             writeln!(table, "{row}").expect("a string takes it");
         }
     }
-    expect![[r#"
-        good             Connecting -> dropped     Connecting
-        good             Pending(4) -> dropped     Pending(4)
-        good             Sent(4)    -> ready       Ready(12, 12, Some(4))
-        good             Sent(2)    -> ready       Ready(12, 12, Some(4))
-        good             Sent(0)    -> ready       Ready(12, 12, Some(4))
-        good             Ready      -> dropped     Ready(9, 12, None)
-        no producer ids  Connecting -> dropped     Connecting
-        no producer ids  Pending(4) -> dropped     Pending(4)
-        no producer ids  Sent(4)    -> ready       Ready(12, 12, None)
-        no producer ids  Sent(2)    -> ready       Ready(12, 12, None)
-        no producer ids  Sent(0)    -> ready       Ready(12, 12, None)
-        no producer ids  Ready      -> dropped     Ready(9, 12, None)
-        too old          Connecting -> dropped     Connecting
-        too old          Pending(4) -> dropped     Pending(4)
-        too old          Sent(4)    -> dropped     Sent(4)
-        too old          Sent(2)    -> dropped     Sent(2)
-        too old          Sent(0)    -> dropped     Sent(0)
-        too old          Ready      -> dropped     Ready(9, 12, None)
-        nothing          Connecting -> dropped     Connecting
-        nothing          Pending(4) -> dropped     Pending(4)
-        nothing          Sent(4)    -> dropped     Sent(4)
-        nothing          Sent(2)    -> dropped     Sent(2)
-        nothing          Sent(0)    -> dropped     Sent(0)
-        nothing          Ready      -> dropped     Ready(9, 12, None)
-        upside down      Connecting -> dropped     Connecting
-        upside down      Pending(4) -> dropped     Pending(4)
-        upside down      Sent(4)    -> dropped     Sent(4)
-        upside down      Sent(2)    -> dropped     Sent(2)
-        upside down      Sent(0)    -> dropped     Sent(0)
-        upside down      Ready      -> dropped     Ready(9, 12, None)
-        refused, knows 2 Connecting -> dropped     Connecting
-        refused, knows 2 Pending(4) -> dropped     Pending(4)
-        refused, knows 2 Sent(4)    -> asked again Pending(2)
-        refused, knows 2 Sent(2)    -> dropped     Sent(2)
-        refused, knows 2 Sent(0)    -> dropped     Sent(0)
-        refused, knows 2 Ready      -> dropped     Ready(9, 12, None)
-        refused, knows 9 Connecting -> dropped     Connecting
-        refused, knows 9 Pending(4) -> dropped     Pending(4)
-        refused, knows 9 Sent(4)    -> dropped     Sent(4)
-        refused, knows 9 Sent(2)    -> dropped     Sent(2)
-        refused, knows 9 Sent(0)    -> dropped     Sent(0)
-        refused, knows 9 Ready      -> dropped     Ready(9, 12, None)
-        refused, mute    Connecting -> dropped     Connecting
-        refused, mute    Pending(4) -> dropped     Pending(4)
-        refused, mute    Sent(4)    -> asked again Pending(0)
-        refused, mute    Sent(2)    -> asked again Pending(0)
-        refused, mute    Sent(0)    -> dropped     Sent(0)
-        refused, mute    Ready      -> dropped     Ready(9, 12, None)
-        another error    Connecting -> dropped     Connecting
-        another error    Pending(4) -> dropped     Pending(4)
-        another error    Sent(4)    -> dropped     Sent(4)
-        another error    Sent(2)    -> dropped     Sent(2)
-        another error    Sent(0)    -> dropped     Sent(0)
-        another error    Ready      -> dropped     Ready(9, 12, None)
-    "#]]
-    .assert_eq(&table);
+    expect_file!["table.txt"].assert_eq(&table);
 }

@@ -3,10 +3,12 @@
 
 #![cfg(test)]
 
+extern crate std;
+
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use expect_test::expect;
+use expect_test::{expect, expect_file};
 
 use super::*;
 
@@ -125,67 +127,5 @@ fn every_state_of_sequences_with_every_input() {
             }
         }
     }
-    expect![[r#"
-        None, 0 out: doubt -> IfHole, 0 out, next 1
-        None, 0 out: establish -> None, 0 out, next 1
-        None, 0 out: forget -> None, 0 out, next 0
-        None, 0 out: restart -> Bump, 0 out, next AfterBump(7/0)
-        None, 0 out: stumble -> None, 0 out, next 1
-        None, 1 out: acknowledged -> None, 0 out, next 2
-        None, 1 out: doubt -> IfHole, 1 out, next AfterOutstanding
-        None, 1 out: establish -> None, 1 out, next 2
-        None, 1 out: gave up -> IfHole, 0 out, next AfterBump(7/0)
-        None, 1 out: refused -> Bump, 0 out, next AfterBump(7/0)
-        None, 1 out: restart -> Bump, 1 out, next AfterOutstanding
-        None, 1 out: stumble -> None, 1 out, next 2
-        None, 2 out: acknowledged -> None, 1 out, next 3
-        None, 2 out: acknowledged last -> None, 1 out, next 3
-        None, 2 out: doubt -> IfHole, 2 out, next AfterOutstanding
-        None, 2 out: establish -> None, 2 out, next 3
-        None, 2 out: gave up -> IfHole, 1 out, next AfterOutstanding
-        None, 2 out: refused -> Bump, 1 out, next AfterOutstanding
-        None, 2 out: restart -> Bump, 2 out, next AfterOutstanding
-        None, 2 out: stumble -> None, 2 out, next 3
-        IfHole, 0 out: doubt -> IfHole, 0 out, next 1
-        IfHole, 0 out: establish -> IfHole, 0 out, next 1
-        IfHole, 0 out: forget -> None, 0 out, next 0
-        IfHole, 0 out: restart -> Bump, 0 out, next AfterBump(7/0)
-        IfHole, 0 out: stumble -> IfHole, 0 out, next 1
-        IfHole, 1 out: acknowledged -> IfHole, 0 out, next 2
-        IfHole, 1 out: doubt -> IfHole, 1 out, next AfterOutstanding
-        IfHole, 1 out: establish -> IfHole, 1 out, next AfterOutstanding
-        IfHole, 1 out: gave up -> IfHole, 0 out, next AfterBump(7/0)
-        IfHole, 1 out: refused -> Bump, 0 out, next AfterBump(7/0)
-        IfHole, 1 out: restart -> Bump, 1 out, next AfterOutstanding
-        IfHole, 1 out: stumble -> IfHole, 1 out, next AfterOutstanding
-        IfHole, 2 out: acknowledged -> IfHole, 1 out, next AfterOutstanding
-        IfHole, 2 out: acknowledged last -> IfHole, 1 out, next AfterOutstanding
-        IfHole, 2 out: doubt -> IfHole, 2 out, next AfterOutstanding
-        IfHole, 2 out: establish -> IfHole, 2 out, next AfterOutstanding
-        IfHole, 2 out: gave up -> IfHole, 1 out, next AfterOutstanding
-        IfHole, 2 out: refused -> Bump, 1 out, next AfterOutstanding
-        IfHole, 2 out: restart -> Bump, 2 out, next AfterOutstanding
-        IfHole, 2 out: stumble -> IfHole, 2 out, next AfterOutstanding
-        Bump, 0 out: doubt -> Bump, 0 out, next AfterBump(7/0)
-        Bump, 0 out: establish -> Bump, 0 out, next AfterBump(7/0)
-        Bump, 0 out: forget -> None, 0 out, next 0
-        Bump, 0 out: restart -> Bump, 0 out, next AfterBump(7/0)
-        Bump, 0 out: stumble -> Bump, 0 out, next AfterBump(7/0)
-        Bump, 1 out: acknowledged -> Bump, 0 out, next AfterBump(7/0)
-        Bump, 1 out: doubt -> Bump, 1 out, next AfterOutstanding
-        Bump, 1 out: establish -> Bump, 1 out, next AfterOutstanding
-        Bump, 1 out: gave up -> Bump, 0 out, next AfterBump(7/0)
-        Bump, 1 out: refused -> Bump, 0 out, next AfterBump(7/0)
-        Bump, 1 out: restart -> Bump, 1 out, next AfterOutstanding
-        Bump, 1 out: stumble -> Bump, 1 out, next AfterOutstanding
-        Bump, 2 out: acknowledged -> Bump, 1 out, next AfterOutstanding
-        Bump, 2 out: acknowledged last -> Bump, 1 out, next AfterOutstanding
-        Bump, 2 out: doubt -> Bump, 2 out, next AfterOutstanding
-        Bump, 2 out: establish -> Bump, 2 out, next AfterOutstanding
-        Bump, 2 out: gave up -> Bump, 1 out, next AfterOutstanding
-        Bump, 2 out: refused -> Bump, 1 out, next AfterOutstanding
-        Bump, 2 out: restart -> Bump, 2 out, next AfterOutstanding
-        Bump, 2 out: stumble -> Bump, 2 out, next AfterOutstanding
-    "#]]
-    .assert_eq(&table);
+    expect_file!["sequences.txt"].assert_eq(&table);
 }
