@@ -53,8 +53,9 @@ async fn send(
         "send_all" => send_many(producer, topic, records).await?,
         "detached" => {
             for number in 0..records {
-                let sending = producer.send_detached(&record(topic, number));
-                sending.await.map_err(|error| error.to_string())?;
+                if let Err(error) = producer.send_detached(&record(topic, number)).await {
+                    return Err(text(&error));
+                }
             }
         }
         _ => {
@@ -67,18 +68,24 @@ async fn send(
     Ok(())
 }
 
+// Whatever the loops below do besides is counted as the producer's, so they do little.
 async fn send_each(producer: &Producer, topic: TopicHandle, records: u64) -> Result<(), String> {
     let mut outstanding: VecDeque<Delivery> = VecDeque::with_capacity(OUTSTANDING);
     for number in 0..records {
-        if outstanding.len() == OUTSTANDING {
-            settle(outstanding.pop_front()).await?;
+        if outstanding.len() == OUTSTANDING
+            && let Some(delivery) = outstanding.pop_front()
+            && let Err(error) = delivery.await
+        {
+            return Err(text(&error));
         }
-        let delivery = producer.send(&record(topic, number)).await;
-        outstanding.push_back(delivery.map_err(|error| error.to_string())?);
+        match producer.send(&record(topic, number)).await {
+            Ok(delivery) => outstanding.push_back(delivery),
+            Err(error) => return Err(text(&error)),
+        }
     }
     producer.flush().await;
     for delivery in outstanding {
-        settle(Some(delivery)).await?;
+        delivery.await.map_err(|error| text(&error))?;
     }
     Ok(())
 }
@@ -89,27 +96,28 @@ async fn send_many(producer: &Producer, topic: TopicHandle, records: u64) -> Res
         let many: [Record<'_>; 16] = std::array::from_fn(|at| record(topic, start + at as u64));
         if OUTSTANDING <= outstanding.len() {
             for _ in 0..16 {
-                settle(outstanding.pop_front()).await?;
+                if let Some(delivery) = outstanding.pop_front()
+                    && let Err(error) = delivery.await
+                {
+                    return Err(text(&error));
+                }
             }
         }
-        let deliveries = producer
-            .send_all(&many)
-            .await
-            .map_err(|error| error.to_string())?;
-        outstanding.extend(deliveries);
+        match producer.send_all(&many).await {
+            Ok(deliveries) => outstanding.extend(deliveries),
+            Err(error) => return Err(text(&error)),
+        }
     }
     producer.flush().await;
     for delivery in outstanding {
-        settle(Some(delivery)).await?;
+        delivery.await.map_err(|error| text(&error))?;
     }
     Ok(())
 }
 
-async fn settle(delivery: Option<Delivery>) -> Result<(), String> {
-    match delivery {
-        Some(delivery) => delivery.await.map(drop).map_err(|error| error.to_string()),
-        None => Ok(()),
-    }
+#[cold]
+fn text(error: &dyn std::error::Error) -> String {
+    error.to_string()
 }
 
 fn record(topic: TopicHandle, number: u64) -> Record<'static> {
@@ -136,10 +144,12 @@ fn on_threads(records: u64, address: &str) -> Result<(), String> {
             {
                 wait(delivery)?;
             }
-            let delivery = producer.send(&record(topic, number));
-            outstanding.push_back(delivery.map_err(|error| error.to_string())?);
+            match producer.send(&record(topic, number)) {
+                Ok(delivery) => outstanding.push_back(delivery),
+                Err(error) => return Err(text(&error)),
+            }
         }
-        producer.flush().map_err(|error| error.to_string())?;
+        producer.flush().map_err(|error| text(&error))?;
         outstanding.into_iter().try_for_each(wait)
     };
     send(WARM_UP)?;
@@ -148,9 +158,13 @@ fn on_threads(records: u64, address: &str) -> Result<(), String> {
     meter.tell(records);
     producer
         .close(Duration::from_secs(10))
-        .map_err(|error| error.to_string())
+        .map_err(|error| text(&error))
 }
 
+#[inline]
 fn wait(delivery: kafka_producer::blocking::Delivery) -> Result<(), String> {
-    delivery.wait().map(drop).map_err(|error| error.to_string())
+    match delivery.wait() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(text(&error)),
+    }
 }

@@ -83,9 +83,9 @@ impl ProducerMachine {
             value: record.value,
             headers: record.headers,
         };
-        let bound = body.upper_bound();
-        if self.config.max_request_size < bound || self.config.buffer_memory < bound {
-            return Err(self.too_large(bound));
+        let limit = self.config.max_request_size.min(self.config.buffer_memory);
+        if !body.is_within(limit) {
+            return Err(self.too_large(body.upper_bound()));
         }
         if let Some(timestamp) = record.timestamp.filter(|&timestamp| timestamp < 0) {
             return Err(negative_timestamp(timestamp));
@@ -115,7 +115,7 @@ impl ProducerMachine {
             .get(index as usize)
             .and_then(|partition| partition.key);
         if let Choice::Sticky(_) = choice {
-            view.sticky.appended(bound - HEADER_LEN);
+            view.sticky.appended(body.upper_bound() - HEADER_LEN);
             let spent = view.sticky.is_spent(batch_size);
             return self.append_keyless(now, topic, key, index, &body, spent, claim);
         }

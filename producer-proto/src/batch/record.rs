@@ -38,7 +38,23 @@ impl RecordBody<'_> {
             .saturating_add(nullable_size(self.value))
             .saturating_add(headers_size(self.headers))
     }
+
+    /// Whether the [`upper_bound`](Self::upper_bound) is within `limit`; cheaper than to compare
+    /// the two, as most records are far below.
+    #[must_use]
+    #[inline]
+    pub fn is_within(&self, limit: usize) -> bool {
+        let key = self.key.map_or(0, <[u8]>::len);
+        let value = self.value.map_or(0, <[u8]>::len);
+        let rough = key.saturating_add(value).saturating_add(MAX_BARE);
+
+        self.headers.is_empty() && rough <= limit || self.upper_bound() <= limit
+    }
 }
+
+/// No batch of one record without headers takes more, besides its key and value: two lengths of
+/// ten bytes at most, and the count of headers.
+const MAX_BARE: usize = HEADER_LEN + MAX_RECORD_OVERHEAD + 10 + 10 + 1;
 
 /// Bytes of a field that may be null, with its length.
 #[inline]
@@ -77,6 +93,29 @@ mod tests {
     #[test]
     fn the_bound_of_an_empty_record_is_the_header_and_the_overhead_and_three_lengths() {
         assert_eq!(RecordBody::default().upper_bound(), 61 + 21 + 1 + 1 + 1);
+    }
+
+    #[test]
+    fn a_record_is_within_exactly_the_limits_that_its_bound_does_not_exceed() {
+        let bytes = [0; 20_000];
+        let headers = [Header {
+            key: "h1",
+            value: Some(&bytes[..300]),
+        }];
+        for len in [0, 1, 63, 64, 8191, 8192, 20_000] {
+            for headers in [&headers[..], &[]] {
+                let record = RecordBody {
+                    timestamp: 0,
+                    key: Some(&bytes[..len / 2]),
+                    value: Some(&bytes[..len]),
+                    headers,
+                };
+                let bound = record.upper_bound();
+                for limit in bound - 30..bound + 30 {
+                    assert_eq!(record.is_within(limit), bound <= limit, "{bound} {limit}");
+                }
+            }
+        }
     }
 
     #[test]
