@@ -298,6 +298,9 @@ fn choose(response: &ApiVersionsResponse) -> Result<Versions, String> {
 }
 
 #[cfg(test)]
+mod table;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use alloc::vec;

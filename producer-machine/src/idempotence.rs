@@ -317,6 +317,9 @@ impl Sequences {
 }
 
 #[cfg(test)]
+mod table;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -39,6 +39,7 @@ fn a_record_larger_than_a_batch_that_closes_another_lingers_no_more_once_it_is_g
     bench.assert_settled();
 }
 
+#[cfg(feature = "gzip")]
 #[test]
 fn a_record_larger_than_a_batch_is_compressed_whatever_it_closes() {
     let properties = [("batch.size", "1024"), ("compression.type", "gzip")];

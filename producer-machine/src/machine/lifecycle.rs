@@ -30,6 +30,7 @@ impl ProducerMachine {
     pub(super) fn end_flushes(&mut self) {
         let oldest = self.accumulator.oldest_incomplete();
         while let Some(&(id, up_to)) = self.flushes.front() {
+            self.steps.step();
             if oldest.is_some_and(|oldest| oldest < up_to) {
                 return;
             }

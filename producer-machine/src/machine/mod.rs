@@ -15,6 +15,7 @@ mod schedule;
 mod send;
 mod sequence;
 mod settle;
+mod steps;
 mod timers;
 mod transmit;
 mod wait;
@@ -40,6 +41,7 @@ use crate::time::Deadlines;
 use crate::waiters::Waiters;
 use crate::{ConnectionId, FlushId, Instant, Receipt, Record, Seed, TopicHandle, WaiterId};
 
+use steps::Steps;
 use timers::Timer;
 
 /// How long the producer has to live.
@@ -99,6 +101,7 @@ pub struct ProducerMachine {
     random: Stream,
     events: VecDeque<Event>,
     actions: VecDeque<Action>,
+    steps: Steps,
     /// Scratch, so that a request or an answer allocates nothing.
     spare_batches: Vec<Vec<crate::connection::SentBatch>>,
     spare_keys: Vec<PartitionKey>,
@@ -143,6 +146,7 @@ impl ProducerMachine {
             random: seed.stream(2),
             events: VecDeque::new(),
             actions: VecDeque::new(),
+            steps: Steps::default(),
             spare_batches: Vec::new(),
             spare_keys: Vec::new(),
             config,
@@ -351,6 +355,12 @@ impl ProducerMachine {
     /// Bytes of `buffer.memory` in use.
     pub const fn buffer_used(&self) -> usize {
         self.accumulator.budget.used()
+    }
+
+    /// Turns of loops so far, counted where debug assertions are on: for tests.
+    #[doc(hidden)]
+    pub const fn steps(&self) -> u64 {
+        self.steps.taken()
     }
 
     /// Time never runs backwards.

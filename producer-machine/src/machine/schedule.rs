@@ -16,6 +16,7 @@ use crate::{ConnectionId, Instant};
 impl ProducerMachine {
     /// Looks at a partition: puts it where it belongs now.
     pub(super) fn reconsider(&mut self, now: Instant, key: PartitionKey) {
+        self.steps.step();
         if self.is_over() {
             return;
         }
@@ -157,6 +158,7 @@ impl ProducerMachine {
             .flat_map(|lane| lane.lingering.iter().copied())
             .collect();
         for key in lingering {
+            self.steps.step();
             self.reconsider(now, key);
         }
     }
@@ -240,6 +242,7 @@ impl ProducerMachine {
             self.control_at = Some(due);
             return;
         }
+        self.steps.take(self.brokers.lanes.len());
         match self.brokers.least_loaded(now) {
             Some(LeastLoaded::Connect(node)) => self.connect(now, node),
             Some(LeastLoaded::Connected(id)) => self.announce_connection(id),

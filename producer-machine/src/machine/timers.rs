@@ -34,6 +34,7 @@ pub(super) enum Timer {
 impl ProducerMachine {
     pub(super) fn on_timeout(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop_due(now) {
+            self.steps.step();
             match timer {
                 Timer::Backoff(key) => {
                     self.accumulator.partitions[key.0 as usize].backoff_at = None;

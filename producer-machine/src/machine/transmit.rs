@@ -329,6 +329,7 @@ impl ProducerMachine {
     /// Takes from the first so many of the queue.
     fn drain_ready(&mut self, now: Instant, count: usize, load: &mut Load) -> Room {
         for _ in 0..count {
+            self.steps.step();
             let lane = self.brokers.lanes.get_mut(&load.node);
             let Some((turn, key)) = lane.and_then(Lane::call_first) else {
                 break;
@@ -350,6 +351,7 @@ impl ProducerMachine {
     fn drain_lingering(&mut self, now: Instant, lingering: &[PartitionKey], load: &mut Load) {
         let place = Place::Lingering(load.node);
         for &key in lingering {
+            self.steps.step();
             let lingers = self.accumulator.partitions[key.0 as usize].place == place;
             if lingers && self.drain_one(now, key, load) == Room::None {
                 return;

@@ -83,6 +83,7 @@ impl ProducerMachine {
     /// first, and a wake-up to as many behind as would fill that batch (E129).
     pub(super) fn grant_space(&mut self) {
         while let Some((first, needed)) = self.waiters.first() {
+            self.steps.step();
             let budget = &mut self.accumulator.budget;
             if budget.available() < needed {
                 return;

@@ -149,7 +149,13 @@ pub fn settings() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
             ("max.in.flight.requests.per.connection", "1"),
         ]),
     ];
-    let codec = prop_oneof![3 => Just("none"), 1 => Just("gzip"), 1 => Just("lz4")];
+    let gzip = if cfg!(feature = "gzip") {
+        "gzip"
+    } else {
+        "none"
+    };
+    let lz4 = if cfg!(feature = "lz4") { "lz4" } else { "none" };
+    let codec = prop_oneof![3 => Just("none"), 1 => Just(gzip), 1 => Just(lz4)];
     let backoff = prop_oneof![Just("50"), Just("1")];
     let linger = prop_oneof![Just("0"), Just("5"), Just("500")];
     (guarantee, codec, backoff, linger).prop_map(|(mut all, codec, backoff, linger)| {

@@ -1,0 +1,131 @@
+//! Every state of the producer's session and of a partition's sequences, with every input, as
+//! tables.
+
+#![cfg(test)]
+
+extern crate std;
+
+use alloc::string::String;
+use core::fmt::Write as _;
+
+use expect_test::{expect, expect_file};
+
+use super::*;
+
+const fn identity(producer_epoch: i16) -> Identity {
+    Identity {
+        producer_id: 7,
+        producer_epoch,
+    }
+}
+
+#[test]
+fn every_session_that_is_asked_to_leave_an_identity_behind() {
+    let old = identity(0);
+    let last = identity(i16::MAX);
+    let wanted = |replaces| Session::Wanted {
+        at: Instant::ORIGIN,
+        replaces,
+    };
+    let sessions = [
+        ("Off", Session::Off, old),
+        ("Asking", Session::Asking { replaces: None }, old),
+        ("Wanted", wanted(None), old),
+        ("Wanted after it", wanted(Some(old)), old),
+        ("Ready with it", Session::Ready(old), old),
+        ("Ready with another", Session::Ready(identity(1)), old),
+        ("Ready at the end", Session::Ready(last), last),
+    ];
+    let mut table = String::new();
+    for (name, mut session, old) in sessions {
+        let bumped = session.bump(Instant::from_millis(5), old);
+        writeln!(table, "{name}: {} -> {}", say(&bumped), say(&session)).expect("a string");
+    }
+    expect![[r#"
+        Off: Already -> Off
+        Asking: Already -> Asking { replaces: None }
+        Wanted: Already -> Wanted { at: 0.000ms, replaces: None }
+        Wanted after it: Already -> Wanted { at: 0.000ms, replaces: Some(7/0) }
+        Ready with it: Epoch(7/1) -> Ready(7/1)
+        Ready with another: Already -> Ready(7/1)
+        Ready at the end: Exhausted -> Wanted { at: 5.000ms, replaces: Some(7/32767) }
+    "#]]
+    .assert_eq(&table);
+}
+
+/// Debug, with identities as `7/0`.
+fn say(what: &impl core::fmt::Debug) -> String {
+    let mut text = alloc::format!("{what:?}");
+    for epoch in [0, 1, 2, i16::MAX] {
+        text = text.replace(
+            &alloc::format!("{:?}", identity(epoch)),
+            &alloc::format!("7/{epoch}"),
+        );
+    }
+    text
+}
+
+/// Sequences with an acknowledged record, and then so many batches outstanding.
+fn sequences(outstanding: u32, repair: Repair) -> Sequences {
+    let mut sequences = Sequences::default();
+    let session = Session::Ready(identity(0));
+    for _ in 0..=outstanding {
+        assert!(matches!(sequences.fresh(&session), Fresh::Number(_)));
+        sequences.numbered(1);
+    }
+    sequences.acknowledged(numbering(0), 1);
+    sequences.establish();
+    sequences.repair = repair;
+    sequences
+}
+
+const fn numbering(base: u32) -> Numbering {
+    Numbering {
+        identity: identity(0),
+        base: Sequence(base),
+    }
+}
+
+type Input = (&'static str, u32, fn(&mut Sequences));
+
+/// Each with the number of batches that must be outstanding.
+const INPUTS: [Input; 9] = [
+    ("acknowledged", 1, |s| s.acknowledged(numbering(1), 1)),
+    ("acknowledged last", 2, |s| s.acknowledged(numbering(2), 1)),
+    ("doubt", 0, Sequences::doubt),
+    ("establish", 0, |s| s.establish()),
+    ("forget", 0, Sequences::forget),
+    ("gave up", 1, Sequences::gave_up),
+    ("refused", 1, Sequences::refused),
+    ("restart", 0, |s| s.restart()),
+    ("stumble", 0, |s| s.stumble()),
+];
+
+#[test]
+fn every_state_of_sequences_with_every_input() {
+    let session = Session::Ready(identity(0));
+    let mut table = String::new();
+    for repair in [Repair::None, Repair::IfHole, Repair::Bump] {
+        for outstanding in 0..=2 {
+            for (name, needed, input) in INPUTS {
+                let is_forgetful = name == "forget" && 0 < outstanding;
+                if outstanding < needed || is_forgetful {
+                    // What ends was outstanding, and nothing outstanding is forgotten.
+                    continue;
+                }
+                let mut state = sequences(outstanding, repair);
+                input(&mut state);
+                let (after, left) = (state.repair, state.outstanding);
+                let next = match state.fresh(&session) {
+                    Fresh::Number(numbering) => alloc::format!("{}", numbering.base.as_i32()),
+                    waiting => say(&waiting),
+                };
+                let row = alloc::format!(
+                    "{repair:?}, {outstanding} out: {name} -> {after:?}, {left} out, next {next}"
+                );
+                writeln!(table, "{row}").expect("a string takes it");
+            }
+        }
+    }
+    expect_file!["sequences.txt"].assert_eq(&table);
+}
