@@ -11,7 +11,8 @@ use kafka_protocol::messages as theirs;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use proptest::prelude::*;
 
-use crate::sample::{Sample, Source};
+use crate::round_trips::fallback_prefix;
+use crate::sample::{self, Sample, Source};
 use crate::wire::Field;
 use crate::{ApiKey, ErrorCode, Message, Uuid, message, messages as ours};
 
@@ -23,11 +24,7 @@ macro_rules! compare_all {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 64,
-        failure_persistence: None,
-        ..Default::default()
-    })]
+    #![proptest_config(sample::cases(500))]
 
     #[test]
     fn every_message_agrees_with_an_independent_implementation(
@@ -72,6 +69,11 @@ where
         let value = Ours::sample(form, &mut Source(source));
         let mut body = Vec::new();
         value.encode(version, &mut body).unwrap();
+        if api == ApiKey::ApiVersions && version > 0 && body.starts_with(&fallback_prefix()) {
+            // Written in the form of version 0 whatever was asked, as brokers do. Their crate
+            // leaves that to its caller, and version 0 has compared this very answer already.
+            continue;
+        }
 
         let mut unread = bytes::Bytes::from(body.clone());
         let read = Theirs::decode(&mut unread, version)
@@ -101,11 +103,10 @@ where
 fn our_words(api: ApiKey, message: &impl Debug) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in format!("{message:?}").split(' ') {
-        match word.strip_prefix('(') {
-            // `NAME (6),` becomes `6,`.
+        match words.last().and_then(|name| bare_number(name, word)) {
             Some(number) => {
                 words.pop();
-                words.push(number.replacen(')', "", 1));
+                words.push(number);
             }
             None => words.push(word.to_string()),
         }
@@ -118,6 +119,14 @@ fn our_words(api: ApiKey, message: &impl Debug) -> String {
             .replace(" topic_id: AAAAAAAAAAAAAAAAAAAAAA,", ""),
         _ => text,
     }
+}
+
+/// The two words of an error code as one: `NAME (6),` becomes `6,`. Record bytes are printed with
+/// spaces and parentheses of their own, so only a code beside its own name counts.
+fn bare_number(name: &str, word: &str) -> Option<String> {
+    let (number, rest) = word.strip_prefix('(')?.split_once(')')?;
+    let before = name.strip_suffix(ErrorCode(number.parse().ok()?).name())?;
+    Some(format!("{before}{number}{rest}"))
 }
 
 /// The debug text of one of their messages, with ids printed as we print them.
@@ -145,5 +154,14 @@ fn topic_id(word: &str) -> Option<String> {
 #[test]
 fn error_codes_are_compared_as_numbers() {
     let words = our_words(ApiKey::Produce, &(ErrorCode::NOT_LEADER_OR_FOLLOWER, "a"));
-    assert_eq!(words, "6, \"a\")");
+    assert_eq!(words, "(6, \"a\")");
+    let words = our_words(ApiKey::Produce, &(ErrorCode(999), "a"));
+    assert_eq!(words, "(999, \"a\")");
+}
+
+#[test]
+fn record_bytes_that_look_like_an_error_code_are_compared_as_they_are() {
+    let records = bytes::Bytes::from_static(b"\t (\xfa (6) z");
+    let words = our_words(ApiKey::Fetch, &records);
+    assert_eq!(words, "b\"\\t (\\xfa (6) z\"");
 }

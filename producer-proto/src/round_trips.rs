@@ -6,7 +6,7 @@ use core::fmt::Debug;
 use proptest::prelude::*;
 
 use crate::messages::*;
-use crate::sample::{Sample, Source};
+use crate::sample::{self, Sample, Source};
 use crate::wire::Field;
 use crate::{ApiKey, ErrorCode, Message, Request, message};
 
@@ -31,11 +31,7 @@ macro_rules! round_trip_all {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 64,
-        failure_persistence: None,
-        ..Default::default()
-    })]
+    #![proptest_config(sample::cases(64))]
 
     #[test]
     fn every_message_reads_back_as_it_was_written(
@@ -78,7 +74,8 @@ where
     Ok(())
 }
 
-fn fallback_prefix() -> [u8; 2] {
+/// How an ApiVersions answer starts that is in the form of version 0 whatever was asked.
+pub(crate) fn fallback_prefix() -> [u8; 2] {
     ErrorCode::UNSUPPORTED_VERSION.0.to_be_bytes()
 }
 
