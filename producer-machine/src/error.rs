@@ -54,9 +54,6 @@ pub enum SendError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortage {
     pub(crate) bytes: usize,
-    /// The leader that the record would wait for, if it is known (E47 of fairness: one sick
-    /// broker must not starve the others).
-    pub(crate) broker: Option<i32>,
 }
 
 impl Shortage {

@@ -9,7 +9,6 @@ use kafka_producer_proto::batch::{HEADER_LEN, Header, HeaderRef, RecordBody, Rec
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
 use crate::accumulator::{Appended, BatchKey, Chunk, Claim, PartitionKey};
-use crate::brokers::NodeId;
 use crate::error::{SendError, Shortage};
 use crate::metadata::TopicView;
 use crate::partitioner::{self, Choice};
@@ -190,13 +189,9 @@ impl ProducerMachine {
         let hurry = self.hurry();
         let appended = self.accumulator.append(now, key, body, hurry, claim);
         self.on_appended(now, key, &appended);
-        appended.result.map_err(|bytes| {
-            let leader = self.accumulator.partitions[key.0 as usize].leader;
-            SendError::Full(Shortage {
-                bytes,
-                broker: leader.and_then(NodeId::broker),
-            })
-        })
+        appended
+            .result
+            .map_err(|bytes| SendError::Full(Shortage { bytes }))
     }
 
     /// Arms the timers of a batch that was opened, and lets those that are full leave.
@@ -298,12 +293,7 @@ impl ProducerMachine {
             }
         }
         self.service_control(now);
-        result.map_err(|bytes| {
-            SendError::Full(Shortage {
-                bytes,
-                broker: None,
-            })
-        })
+        result.map_err(|bytes| SendError::Full(Shortage { bytes }))
     }
 
     /// A topic is known, or has grown: its held records go to their partitions, in order.
