@@ -67,7 +67,8 @@ impl ProducerMachine {
             Verdict::Retry => self.retry_or_fail(now, key, code),
         }
         self.reconsider(now, partition);
-        (verdict == Verdict::RefuseProducer).then_some(code)
+        // The answer to a batch that was given up changes nothing (E86).
+        (verdict == Verdict::RefuseProducer && !abandoned).then_some(code)
     }
 
     /// What kills an idempotent producer costs a plain one only the batch.
