@@ -54,7 +54,7 @@ fn check(transport: &impl Transport, bootstrap: &str) {
     assert!(
         matches!(
             error.error,
-            ProduceError::TopicUnknown { .. } | ProduceError::TimedOut { .. }
+            ProduceError::Unreachable { .. } | ProduceError::TimedOut { .. }
         ),
         "{error}"
     );
