@@ -25,7 +25,7 @@ pub(crate) enum Verdict {
     Acknowledge,
     /// Written before; the broker no longer knows where.
     AcknowledgeUnplaced,
-    /// The broker does not know the sequence: see `sequences`.
+    /// The broker does not know the sequence: see `machine/sequence.rs`.
     OutOfSequence,
     /// No use in trying again, with this batch.
     Refuse,

@@ -76,7 +76,7 @@ impl ProducerMachine {
 
     /// The deadline of `close` has come: what is left fails.
     pub(super) fn give_up(&mut self, now: Instant) {
-        self.fail_everything(now, &ProduceError::Closed);
+        self.fail_everything(&ProduceError::Closed);
         self.finish(now);
     }
 
@@ -89,7 +89,7 @@ impl ProducerMachine {
         self.notice(Notice::Fatal(fatal.clone()));
         let closing = matches!(self.life, Life::Closing(_));
         self.life = Life::Fatal(fatal.clone());
-        self.fail_everything(now, &ProduceError::Fatal(fatal));
+        self.fail_everything(&ProduceError::Fatal(fatal));
         self.drop_connections(now);
         self.timers.clear();
         self.control_at = None;
@@ -123,8 +123,8 @@ impl ProducerMachine {
 
     /// Fails every record: in the order in which batches were opened, so that a partition's
     /// records fail in order.
-    fn fail_everything(&mut self, now: Instant, error: &ProduceError) {
-        self.fail_batches(now, error, |_| true);
+    fn fail_everything(&mut self, error: &ProduceError) {
+        self.fail_batches(error, |_| true);
         let topics: Vec<TopicHandle> = self.accumulator.held.keys().copied().collect();
         for topic in topics {
             let held = self.accumulator.take_held(topic);
@@ -139,7 +139,7 @@ impl ProducerMachine {
             code,
             message: None,
         };
-        self.fail_batches(now, &error, |batch| {
+        self.fail_batches(&error, |batch| {
             batch.stage == Stage::Queued && batch.numbering.is_none()
         });
         for key in core::mem::take(&mut self.without_identity) {
@@ -147,7 +147,7 @@ impl ProducerMachine {
         }
     }
 
-    fn fail_batches(&mut self, now: Instant, error: &ProduceError, which: impl Fn(&Batch) -> bool) {
+    fn fail_batches(&mut self, error: &ProduceError, which: impl Fn(&Batch) -> bool) {
         let mut keys: Vec<(u64, BatchKey)> = self
             .accumulator
             .batches
@@ -165,7 +165,7 @@ impl ProducerMachine {
             {
                 Some(Stage::Queued) => {
                     self.take_out(key);
-                    self.fail(now, key, error.clone());
+                    self.fail(key, error.clone());
                 }
                 Some(Stage::InFlight(connection)) => self.abandon(key, connection, error.clone()),
                 Some(Stage::Abandoned(_)) | None => {}

@@ -199,7 +199,7 @@ impl ProducerMachine {
             self.tell_topic(topic);
         }
         for topic in applied.refused {
-            self.refuse_held(now, topic);
+            self.refuse_held(topic);
             self.tell_topic(topic);
         }
         self.notice(Notice::MetadataRefreshed {
@@ -377,7 +377,7 @@ impl ProducerMachine {
             Err(error) => {
                 self.accumulator.partitions[partition.0 as usize].dequeue(key);
                 let error = ProduceError::Compression(Arc::from(error.to_string()));
-                self.fail(now, key, error);
+                self.fail(key, error);
             }
         }
         self.reconsider(now, partition);

@@ -44,7 +44,7 @@ impl ProducerMachine {
             Fate::InDoubt(Suspicion::Until(_)) => {
                 let partition = batch.partition;
                 let message = answer.message.clone();
-                self.fail(now, key, ProduceError::Broker { code, message });
+                self.fail(key, ProduceError::Broker { code, message });
                 self.accumulator.partitions[partition.0 as usize]
                     .sequences
                     .restart();
@@ -97,7 +97,7 @@ impl ProducerMachine {
         if self.accumulator.batches[key.0 as usize].is_in_doubt() {
             let code = ErrorCode::UNKNOWN_TOPIC_ID;
             let message = None;
-            self.fail(now, key, ProduceError::Broker { code, message });
+            self.fail(key, ProduceError::Broker { code, message });
         } else {
             self.renumber(now, key, code);
         }

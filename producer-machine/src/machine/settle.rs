@@ -55,12 +55,12 @@ impl ProducerMachine {
         }
         match verdict {
             Verdict::Acknowledge | Verdict::AcknowledgeUnplaced => {
-                self.acknowledge(now, key, verdict, &answer);
+                self.acknowledge(key, verdict, &answer);
             }
             _ if abandoned => self.end_abandoned(key),
             Verdict::Refuse | Verdict::RefuseProducer => {
                 let message = answer.message;
-                self.fail(now, key, ProduceError::Broker { code, message });
+                self.fail(key, ProduceError::Broker { code, message });
             }
             _ if self.is_of_former_topic(key) => self.leave_former_topic(now, key, code),
             Verdict::OutOfSequence => self.on_out_of_sequence(now, key, &answer),
@@ -81,7 +81,7 @@ impl ProducerMachine {
         }
     }
 
-    fn acknowledge(&mut self, now: Instant, key: BatchKey, verdict: Verdict, answer: &Answer) {
+    fn acknowledge(&mut self, key: BatchKey, verdict: Verdict, answer: &Answer) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
         partition.acknowledged(batch);
@@ -97,7 +97,7 @@ impl ProducerMachine {
         if !matches!(batch.stage, Stage::Abandoned(_)) {
             self.tell_written(key, written);
         }
-        self.remove(now, key);
+        self.remove(key);
     }
 
     /// Under acks=0 the frame was written: that counts as delivered, offset unknown.
@@ -108,7 +108,6 @@ impl ProducerMachine {
         let partition = batch.partition;
         self.accumulator.partitions[partition.0 as usize].arrive();
         self.acknowledge(
-            now,
             key,
             Verdict::AcknowledgeUnplaced,
             &Answer::none(ErrorCode::NONE),
@@ -131,11 +130,10 @@ impl ProducerMachine {
         let batch = &self.accumulator.batches[key.0 as usize];
         if batch.deadline <= now {
             let (attempts, last) = (batch.attempts, batch.last_error);
-            self.fail(now, key, ProduceError::TimedOut { attempts, last });
+            self.fail(key, ProduceError::TimedOut { attempts, last });
         } else if self.config.retries < batch.attempts {
             let attempts = batch.attempts;
             self.fail(
-                now,
                 key,
                 ProduceError::RetriesExhausted {
                     attempts,
@@ -170,7 +168,7 @@ impl ProducerMachine {
     }
 
     /// A batch that is in no queue and not in flight fails.
-    pub(super) fn fail(&mut self, now: Instant, key: BatchKey, error: ProduceError) {
+    pub(super) fn fail(&mut self, key: BatchKey, error: ProduceError) {
         let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
             return;
         };
@@ -183,7 +181,7 @@ impl ProducerMachine {
             }
         }
         self.tell_failed(key, error);
-        self.remove(now, key);
+        self.remove(key);
     }
 
     /// `delivery.timeout.ms` is over.
@@ -208,7 +206,7 @@ impl ProducerMachine {
             }
             Stage::Queued => {
                 self.take_out(key);
-                self.fail(now, key, error);
+                self.fail(key, error);
             }
         }
         self.reconsider(now, partition);
@@ -226,7 +224,7 @@ impl ProducerMachine {
     }
 
     /// Releases the memory of a batch that has been told of.
-    fn remove(&mut self, _now: Instant, key: BatchKey) {
+    fn remove(&mut self, key: BatchKey) {
         if let Some(batch) = self.accumulator.remove(key) {
             self.timers
                 .disarm(batch.deadline, Timer::Delivery(batch.serial, key));
@@ -364,7 +362,7 @@ impl ProducerMachine {
     }
 
     /// The cluster refuses the topic: what waits for it fails.
-    pub(super) fn refuse_held(&mut self, _now: Instant, topic: TopicHandle) {
+    pub(super) fn refuse_held(&mut self, topic: TopicHandle) {
         let Some(code) = self.topic_error(topic) else {
             return;
         };
@@ -458,7 +456,6 @@ impl ProducerMachine {
             self.end_abandoned(key);
         } else {
             self.fail(
-                now,
                 key,
                 ProduceError::RetriesExhausted {
                     attempts,

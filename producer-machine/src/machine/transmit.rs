@@ -410,7 +410,7 @@ impl ProducerMachine {
             code: ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
             message: None,
         };
-        self.fail(now, batch, error);
+        self.fail(batch, error);
         self.reconsider(now, key);
     }
 
