@@ -33,7 +33,7 @@ pub(crate) use fate::{Refreshes, Resolution};
 pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use partition::{Departure, Next, Open, Order, Partition};
 pub(crate) use stage::{Records, Stage};
 
 use fate::Fate;

@@ -148,15 +148,15 @@ impl ProducerMachine {
         match connection.negotiate(response) {
             Negotiated::Again => Ok(()),
             Negotiated::Ready => {
-                let (node, address) = (connection.node, Arc::clone(&connection.address));
+                let (lane, address) = (connection.lane, Arc::clone(&connection.address));
                 self.brokers.ready(id);
-                let broker = node.broker();
+                let broker = lane.node.broker();
                 self.notice(Notice::Connected {
                     connection: id,
                     broker,
                     address,
                 });
-                self.announce(now, node);
+                self.announce(now, lane);
                 Ok(())
             }
             Negotiated::Useless(problem) => Err(problem),
