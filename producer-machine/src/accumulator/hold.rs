@@ -76,22 +76,18 @@ impl Accumulator {
         chunks
     }
 
-    /// Takes the chunks of a topic whose time is up.
-    pub(crate) fn take_expired(&mut self, now: Instant, topic: TopicHandle) -> Vec<Chunk> {
-        let mut expired = Vec::new();
-        let Some(chunks) = self.held.get_mut(&topic) else {
-            return expired;
-        };
-        while chunks.front().is_some_and(|chunk| chunk.deadline <= now) {
-            if let Some(mut chunk) = chunks.pop_front() {
-                close_chunk(&mut self.groups, &mut chunk);
-                expired.push(chunk);
-            }
+    /// Takes the first chunk of a topic if its time is up; then the next one may be due too.
+    pub(crate) fn take_expired(&mut self, now: Instant, topic: TopicHandle) -> Option<Chunk> {
+        let chunks = self.held.get_mut(&topic)?;
+        if now < chunks.front()?.deadline {
+            return None;
         }
+        let mut chunk = chunks.pop_front()?;
+        close_chunk(&mut self.groups, &mut chunk);
         if chunks.is_empty() {
             self.held.remove(&topic);
         }
-        expired
+        Some(chunk)
     }
 
     /// When the first chunk of a topic must be given up.

@@ -38,19 +38,17 @@ impl ProducerMachine {
         }
         let result = self.accept(now, record, Claim::Waiter(waiter));
         if let Err(SendError::Full(shortage)) = &result {
-            self.put_back(now, waiter, *shortage);
+            self.put_back(waiter, *shortage);
         }
         self.conclude(now);
         result
     }
 
-    /// The room was not enough: what was reserved is free again, the place is kept, and what
-    /// came to linger meanwhile leaves.
-    fn put_back(&mut self, now: Instant, waiter: WaiterId, shortage: Shortage) {
+    /// The room was not enough: what was reserved is free again, and the place is kept.
+    fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
         if let Some(deadline) = self.waiters.wait_again(waiter, shortage.bytes) {
             self.accumulator.budget.end_grant(waiter);
             self.timers.arm(deadline, Timer::Waiter(waiter));
-            self.stop_lingering(now);
         }
     }
 

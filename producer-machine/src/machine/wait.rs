@@ -18,8 +18,6 @@ impl ProducerMachine {
         let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
         if self.is_open() {
             self.timers.arm(deadline, Timer::Waiter(id));
-            // While somebody waits for memory nothing lingers (E8).
-            self.stop_lingering(now);
         } else {
             self.wake_waiter(id);
         }
