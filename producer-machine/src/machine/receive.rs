@@ -231,9 +231,9 @@ impl ProducerMachine {
     }
 
     fn tell_topic(&mut self, topic: TopicHandle) {
-        for (id, waiter) in self.waiters.take_topic(topic) {
+        for (id, deadline) in self.waiters.take_topic(topic) {
             self.timers
-                .disarm(waiter.deadline, super::timers::Timer::Waiter(id));
+                .disarm(deadline, super::timers::Timer::Waiter(id));
             self.events.push_back(Event::MetadataReady(id));
         }
     }

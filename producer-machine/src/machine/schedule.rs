@@ -238,6 +238,11 @@ impl ProducerMachine {
         if self.waiters.wait_for_space() {
             self.grant_space();
         }
+        let hurry = self.hurry();
+        if hurry != core::mem::replace(&mut self.concluded, hurry) && hurry == Hurry::Now {
+            // While somebody waits for memory nothing lingers (E8).
+            self.stop_lingering(now);
+        }
         if !self.flushes.is_empty() {
             self.end_flushes();
         }
