@@ -21,6 +21,7 @@ mod delivery;
 mod due;
 mod ends;
 mod error;
+mod foreign;
 mod hub;
 mod link;
 mod notice;

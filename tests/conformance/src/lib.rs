@@ -39,6 +39,7 @@ macro_rules! suite {
             detached_records_land,
             a_refused_record_is_reported_in_the_call,
             callbacks_run_in_order_and_one_that_panics_harms_nobody,
+            a_waker_that_panics_harms_nobody,
             a_callback_may_send,
             a_flush_is_over_after_the_callbacks_before_it,
             a_close_is_over_after_all_callbacks,
