@@ -13,6 +13,7 @@
 pub mod cases {
     pub mod calls;
     pub mod cancel;
+    pub mod edges;
     pub mod ends;
     pub mod peers;
     pub mod room;
@@ -43,7 +44,6 @@ macro_rules! suite {
             a_callback_may_send,
             a_flush_is_over_after_the_callbacks_before_it,
             a_close_is_over_after_all_callbacks,
-            a_callback_may_not_wait,
             the_partitions_of_a_topic_are_known,
             a_topic_that_does_not_exist_fails_within_its_time,
             a_failed_record_is_given_back,
@@ -68,6 +68,12 @@ macro_rules! suite {
             a_dropped_flush_harms_nobody,
             a_dropped_close_goes_on,
             a_dropped_question_for_partitions_harms_nobody,
+        );
+        $crate::suite!($transport; edges:
+            edge_e23_a_flush_in_a_callback_is_an_error_and_the_producer_goes_on,
+            edge_e23_a_close_in_a_callback_begins_and_is_not_waited_for,
+            edge_e23_a_send_in_a_callback_does_not_wait_for_room,
+            edge_e41_a_record_sent_in_an_expiry_callback_is_a_new_one,
         );
         $crate::suite!($transport; ends:
             a_flush_is_over_when_all_is_resolved,

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use kafka_producer::{
     ErrorCode, Header, Outcome, ProduceError, Producer, ProducerError, Record, SendError,
-    WaitError, blocking,
 };
 use kafka_producer_driver::block_on;
 
@@ -252,22 +251,6 @@ fn ends_after_the_callback<E: Future<Output = ()> + Send + 'static>(
     hand_in.send(Task::new(end(producer))).unwrap();
     block_on(outside);
     assert_eq!(called.try_recv(), Ok(Poll::Pending));
-}
-
-pub fn a_callback_may_not_wait(transport: &impl Transport) {
-    let cluster = Cluster::start(&[("orders", 1)]);
-    let producer = transport.start(config(&cluster.bootstrap(), &[]));
-    let blocking = blocking::Producer::from(producer.clone());
-    let (sender, called) = mpsc::channel();
-    let call = move |_| {
-        let flushed = blocking.flush();
-        let delivery = blocking.try_send(&Record::to("orders").value("y")).unwrap();
-        sender.send((flushed, delivery.wait())).unwrap();
-    };
-    block_on(producer.send_with(&Record::to("orders").value("x"), call)).unwrap();
-    let (flushed, waited) = called.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert_eq!(flushed, Err(ProducerError::WouldDeadlock));
-    assert!(matches!(waited, Err(WaitError::WouldDeadlock)));
 }
 
 pub fn the_partitions_of_a_topic_are_known(transport: &impl Transport) {

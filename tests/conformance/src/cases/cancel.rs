@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafka_producer::{Delivery, Producer, Record, SendError};
+use kafka_producer::Record;
 use kafka_producer_driver::block_on;
 
-use super::room::warm;
+use super::room::{fill, warm};
 use crate::{Cluster, Task, Transport, at_every_poll, config, poll_at_most};
 
 /// How often each name is in the log.
@@ -16,18 +16,6 @@ fn census(cluster: &Cluster) -> BTreeMap<String, usize> {
         *census.entry(value.trim_end().to_owned()).or_default() += 1;
     }
     census
-}
-
-fn fill(producer: &Producer) -> Vec<Delivery> {
-    let filler = format!("{:<4000}", "filler");
-    let mut taken = Vec::new();
-    loop {
-        match producer.try_send(&Record::to("orders").value(&filler)) {
-            Ok(delivery) => taken.push(delivery),
-            Err(SendError::Full(_)) => return taken,
-            Err(error) => panic!("neither taken nor full: {error}"),
-        }
-    }
 }
 
 pub fn a_dropped_send_loses_and_doubles_nothing(transport: &impl Transport) {

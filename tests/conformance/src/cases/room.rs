@@ -25,7 +25,7 @@ fn names(values: &[String]) -> Vec<&str> {
 }
 
 /// Sends until nothing fits any more; nothing is answered meanwhile.
-fn fill(producer: &Producer) -> Vec<Delivery> {
+pub(super) fn fill(producer: &Producer) -> Vec<Delivery> {
     let filler = value("filler");
     let mut taken = Vec::new();
     loop {
