@@ -23,6 +23,8 @@ mod ends;
 mod error;
 mod foreign;
 mod hub;
+#[cfg(test)]
+mod leaks;
 mod link;
 mod notice;
 mod park;

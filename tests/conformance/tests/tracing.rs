@@ -1,4 +1,5 @@
 //! What an operator reads: one event for each notice of the machine.
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 use std::fmt::{Debug, Write};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
