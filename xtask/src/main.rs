@@ -6,6 +6,7 @@
 mod edge_cases;
 mod failure;
 mod kafka;
+mod msrv;
 mod no_std;
 mod ports;
 mod process;
@@ -45,6 +46,12 @@ enum Chore {
     },
     /// Do all that CI does
     Ci,
+    /// Build what is published with the oldest Rust that it promises
+    Msrv {
+        /// Install the toolchains that are missing, and build nothing
+        #[arg(long)]
+        fetch_only: bool,
+    },
     /// Show that protocol and machine need no standard library
     NoStd,
     /// Check what formatter and clippy do not: lengths, headers, leftovers
@@ -137,6 +144,8 @@ fn run(chore: Chore) -> Outcome {
         Chore::Seeds { count } => suites::seeds(count),
         Chore::Bench { arguments } => suites::bench(&arguments),
         Chore::Ci => suites::ci(),
+        Chore::Msrv { fetch_only: true } => msrv::fetch(),
+        Chore::Msrv { fetch_only: false } => msrv::check(),
         Chore::NoStd => no_std::check(),
         Chore::Tidy => tidy::check(),
     }
