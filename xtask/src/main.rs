@@ -84,7 +84,7 @@ enum KafkaChore {
 enum Suite {
     /// Our producer against Apache Kafka, three brokers of it unless such a cluster runs already
     RealKafka {
-        /// The release, 3.9.0 or newer
+        /// The release: 2.8.x, or 3.9.0 or newer
         #[arg(long, default_value = "4.3.1")]
         version: Version,
         /// What the test program is given
@@ -110,7 +110,7 @@ struct Shape {
     /// How many nodes, each broker and controller at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
     brokers: u16,
-    /// The release, 3.9.0 or newer
+    /// The release: 2.8.x, or 3.9.0 or newer
     #[arg(long, default_value = "4.3.1")]
     version: Version,
     /// The first broker's port; the other brokers and the controllers take those after it
