@@ -284,5 +284,6 @@ impl ProducerMachine {
         if let Life::Closing(_) = self.life {
             self.end_close(now);
         }
+        self.count_waiting(now);
     }
 }

@@ -17,7 +17,7 @@ use super::timers::Timer;
 use crate::accumulator::{BatchKey, Chunk, Content, Run, Stage};
 use crate::action::Action;
 use crate::config::Guarantee;
-use crate::connection::{Connection, What};
+use crate::connection::{Connection, Phase, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
 use crate::frame::Body;
@@ -55,7 +55,7 @@ impl ProducerMachine {
         }
         match verdict {
             Verdict::Acknowledge | Verdict::AcknowledgeUnplaced => {
-                self.acknowledge(key, verdict, &answer);
+                self.acknowledge(now, key, verdict, &answer);
             }
             _ if abandoned => self.end_abandoned(key),
             Verdict::Refuse | Verdict::RefuseProducer => {
@@ -81,7 +81,7 @@ impl ProducerMachine {
         }
     }
 
-    fn acknowledge(&mut self, key: BatchKey, verdict: Verdict, answer: &Answer) {
+    fn acknowledge(&mut self, now: Instant, key: BatchKey, verdict: Verdict, answer: &Answer) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
         partition.acknowledged(batch);
@@ -95,6 +95,7 @@ impl ProducerMachine {
             log_append_time: Some(answer.log_append_time).filter(|&time| 0 <= time),
         };
         if !matches!(batch.stage, Stage::Abandoned(_)) {
+            self.count_acknowledged(now, key);
             self.tell_written(key, written);
         }
         self.remove(key);
@@ -108,6 +109,7 @@ impl ProducerMachine {
         let partition = batch.partition;
         self.accumulator.partitions[partition.0 as usize].arrive();
         self.acknowledge(
+            now,
             key,
             Verdict::AcknowledgeUnplaced,
             &Answer::none(ErrorCode::NONE),
@@ -154,6 +156,7 @@ impl ProducerMachine {
         batch.retry_at = now + delay;
         batch.stage = Stage::Queued;
         let (topic, index, attempts) = (partition.topic, partition.index, batch.attempts);
+        self.meter.on_retry(topic, batch.count);
         partition.sequences.stumble();
         partition.enqueue(key, &self.accumulator.batches);
         if let Some(view) = self.metadata.topic(topic) {
@@ -254,6 +257,7 @@ impl ProducerMachine {
     pub(super) fn tell_failed(&mut self, key: BatchKey, error: ProduceError) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &self.accumulator.partitions[batch.partition.0 as usize];
+        self.meter.on_failed(partition.topic, batch.count);
         let (body, codec) = match &batch.content {
             Content::Compressing { records, .. } => (Arc::clone(records), Codec::None),
             Content::Finished { body, codec } => (Arc::clone(body), *codec),
@@ -320,6 +324,7 @@ impl ProducerMachine {
                 first: 0,
             };
             self.accumulator.release_chunk(serial, charge);
+            self.meter.on_failed(topic, partitions.len() as u32);
             for (partition, run) in Chunk::by_partition(runs.as_slice(), &partitions) {
                 let mut error = error.clone();
                 if let ProduceError::TopicUnknown { partition: of, .. } = &mut error {
@@ -397,6 +402,9 @@ impl ProducerMachine {
         };
         if let Some(at) = connection.timer_at {
             self.timers.disarm(at, Timer::Connection(id));
+        }
+        if !matches!(connection.phase, Phase::Connecting) {
+            self.meter.on_closed();
         }
         self.timers
             .disarm(connection.throttled_until, Timer::Throttle(id));
