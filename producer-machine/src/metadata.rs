@@ -21,7 +21,7 @@ use kafka_producer_proto::messages::metadata::{
 };
 use kafka_producer_proto::{ErrorCode, Uuid};
 
-use crate::accumulator::PartitionKey;
+use crate::accumulator::{PartitionKey, Refreshes};
 use crate::brokers::NodeId;
 use crate::config::Config;
 use crate::partitioner::Sticky;
@@ -190,17 +190,15 @@ impl Metadata {
         !self.brokers.is_empty()
     }
 
-    /// How often everything was asked for and answered.
-    pub(crate) const fn refreshes(&self) -> u64 {
-        self.refreshes
-    }
-
-    /// What `refreshes` will be once a request that is yet to be sent is answered.
-    pub(crate) const fn next_refresh(&self) -> u64 {
-        match self.asking {
-            Asking::Everything => self.refreshes + 2,
-            Asking::Newcomers | Asking::Nothing => self.refreshes + 1,
-        }
+    /// How often everything was asked for and answered, and which answer a request that is yet to
+    /// be sent will bring.
+    pub(crate) const fn refreshes(&self) -> Refreshes {
+        let done = self.refreshes;
+        let next = match self.asking {
+            Asking::Everything => done + 2,
+            Asking::Newcomers | Asking::Nothing => done + 1,
+        };
+        Refreshes { done, next }
     }
 
     /// A partition has data and no leader: it is asked for until it has one.

@@ -20,12 +20,14 @@ impl ProducerMachine {
     /// A batch has left.
     pub(super) fn count_drained(&mut self, now: Instant, key: BatchKey) {
         let batch = &self.accumulator.batches[key.0 as usize];
+        let records = batch.stage().records();
+        let packed_bytes = records.map_or(0, |records| records.body.len());
         let drained = Drained {
             topic: self.accumulator.partitions[batch.partition.0 as usize].topic,
             records: batch.count,
             plain_bytes: batch.plain_bytes,
-            packed_bytes: batch.wire_size().saturating_sub(HEADER_LEN),
-            size: batch.wire_size(),
+            packed_bytes,
+            size: HEADER_LEN + packed_bytes,
             age: now.since(self.opened_at(batch)),
         };
         self.meter.on_drained(now, drained);
@@ -36,6 +38,20 @@ impl ProducerMachine {
         let batch = &self.accumulator.batches[key.0 as usize];
         let latency = now.since(self.opened_at(batch));
         self.meter.on_acknowledged(now, batch.count, latency);
+    }
+
+    /// A batch goes again.
+    pub(super) fn count_retry(&mut self, key: BatchKey) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
+        self.meter.on_retry(partition.topic, batch.count);
+    }
+
+    /// A batch has failed.
+    pub(super) fn count_failed(&mut self, key: BatchKey) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
+        self.meter.on_failed(partition.topic, batch.count);
     }
 
     /// Who waits has waited until now.
