@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use crate::accumulator::PartitionKey;
 use crate::config::Config;
 use crate::connection::{Connection, Phase};
+use crate::error::DisconnectReason;
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::time::TICK;
@@ -41,6 +42,13 @@ impl NodeId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Turn(u64);
 
+/// How a connection was lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Loss {
+    pub(crate) at: Instant,
+    pub(crate) reason: DisconnectReason,
+}
+
 /// The way to a broker.
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -59,6 +67,10 @@ pub(crate) struct Lane {
     last_attempt: Option<Instant>,
     /// Attempts so far: the driver takes address number `attempts` modulo their count.
     attempts: u32,
+    /// How the last connection was lost, or why it was never made.
+    pub(crate) last_loss: Option<Loss>,
+    /// Since when the broker has not answered at all, if it was given up for that.
+    pub(crate) silent_since: Option<Instant>,
     /// Losses since the lane last carried requests.
     losses: u32,
     /// Attempts since the last one that got through to the peer.
@@ -78,6 +90,8 @@ impl Lane {
             is_named: true,
             last_attempt: None,
             attempts: 0,
+            last_loss: None,
+            silent_since: None,
             losses: 0,
             setup_failures: 0,
         }
@@ -108,6 +122,30 @@ impl Lane {
     /// How many partitions may send.
     pub(crate) fn ready(&self) -> usize {
         self.ready.len()
+    }
+
+    /// How many partitions go before the one with this turn.
+    pub(crate) fn ahead_of(&self, turn: Turn) -> usize {
+        self.ready.range(..turn).count()
+    }
+
+    /// Whether the newest metadata names it.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.is_named
+    }
+
+    /// A connection that was heard of last at `heard` was lost.
+    pub(crate) fn lose(&mut self, now: Instant, heard: Instant, reason: &DisconnectReason) {
+        match reason {
+            DisconnectReason::RequestTimeout | DisconnectReason::SetupTimeout => {
+                self.silent_since.get_or_insert(heard);
+            }
+            _ => self.silent_since = None,
+        }
+        self.last_loss = Some(Loss {
+            at: now,
+            reason: reason.clone(),
+        });
     }
 
     pub(crate) fn address(&self) -> Arc<str> {
@@ -218,7 +256,7 @@ impl Brokers {
         // Expired means more than the limit, so the deadline is one tick behind it.
         let setup_deadline = now + self.setup.delay(lane.setup_failures, jitter) + TICK;
         self.connections
-            .insert(connection, Connection::new(node, lane.address()));
+            .insert(connection, Connection::new(now, node, lane.address()));
         let host = Arc::clone(&lane.host);
         Some(Opening {
             connection,
@@ -241,6 +279,7 @@ impl Brokers {
     pub(crate) fn ready(&mut self, connection: ConnectionId) {
         if let Some(lane) = self.lane_of(connection) {
             lane.losses = 0;
+            lane.silent_since = None;
         }
     }
 

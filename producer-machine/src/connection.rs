@@ -64,6 +64,7 @@ pub(crate) struct SentBatch {
 pub(crate) struct Sent {
     pub(crate) correlation_id: i32,
     pub(crate) version: i16,
+    pub(crate) at: Instant,
     pub(crate) deadline: Instant,
     pub(crate) what: What,
 }
@@ -99,6 +100,10 @@ pub(crate) struct Connection {
     pub(crate) node: NodeId,
     pub(crate) address: Arc<str>,
     pub(crate) phase: Phase,
+    /// Since when it is in this phase.
+    pub(crate) since: Instant,
+    /// When the broker last answered, or took the connection.
+    pub(crate) heard_at: Instant,
     pub(crate) reader: FrameReader,
     pub(crate) in_flight: VecDeque<Sent>,
     /// Batches under acks=0 whose frame the driver may still be writing.
@@ -106,6 +111,8 @@ pub(crate) struct Connection {
     /// Until when that frame must be written: a peer that stops reading must not pin memory.
     pub(crate) written_by: Instant,
     pub(crate) throttled_until: Instant,
+    /// When that throttle began.
+    pub(crate) throttled_since: Instant,
     /// Until then the broker reads nothing: what is sent meanwhile is answered later.
     deaf_until: Instant,
     /// Whether the driver knows that there is something to send, and has not asked in vain since.
@@ -129,16 +136,19 @@ pub(crate) enum Negotiated {
 }
 
 impl Connection {
-    pub(crate) fn new(node: NodeId, address: Arc<str>) -> Self {
+    pub(crate) fn new(now: Instant, node: NodeId, address: Arc<str>) -> Self {
         Self {
             node,
             address,
             phase: Phase::Connecting,
+            since: now,
+            heard_at: now,
             reader: FrameReader::new(MAX_FRAME),
             in_flight: VecDeque::new(),
             unanswered: Vec::new(),
             written_by: Instant::NEVER,
             throttled_until: Instant::ORIGIN,
+            throttled_since: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
             announced: false,
             timer_at: None,
@@ -196,6 +206,9 @@ impl Connection {
         match version {
             ThrottleRule::BrokerWaits => self.deaf_until = self.deaf_until.max(now + span),
             ThrottleRule::ClientWaits => {
+                if self.throttled_until <= now {
+                    self.throttled_since = now;
+                }
                 self.throttled_until = self.throttled_until.max(now + span);
             }
         }
@@ -322,7 +335,7 @@ mod tests {
     }
 
     fn asked(version: i16) -> Connection {
-        let mut connection = Connection::new(NodeId(1), "b1:9092".into());
+        let mut connection = Connection::new(Instant::ORIGIN, NodeId(1), "b1:9092".into());
         connection.phase = Phase::Negotiating(Ask::Sent(version));
         connection
     }

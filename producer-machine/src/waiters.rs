@@ -69,6 +69,11 @@ impl Waiters {
         !self.queue.is_empty()
     }
 
+    /// How many wait for room and have none yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// The longest waiter for room, and how much it needs.
     pub(crate) fn first(&self) -> Option<(WaiterId, usize)> {
         let &id = self.queue.first()?;

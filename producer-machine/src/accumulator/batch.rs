@@ -93,6 +93,8 @@ pub(crate) struct Batch {
     pub(crate) attempts: u32,
     pub(crate) last_error: Option<ErrorCode>,
     pub(crate) retry_at: Instant,
+    /// When the last attempt ended.
+    pub(crate) failed_at: Option<Instant>,
     /// The leader epoch of the last attempt: a newer one cancels the backoff (KAFKA-15415).
     pub(crate) leader_epoch: i32,
     /// Which incarnation of its topic it was last handed out for.

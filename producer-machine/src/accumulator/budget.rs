@@ -66,6 +66,11 @@ impl Budget {
             .saturating_sub(self.reserved)
     }
 
+    /// `buffer.memory`.
+    pub(crate) const fn total(&self) -> usize {
+        self.total
+    }
+
     /// Bytes in use: batches, compressed copies, requests in flight, held records.
     pub(crate) const fn used(&self) -> usize {
         self.used

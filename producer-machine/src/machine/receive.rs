@@ -55,6 +55,8 @@ impl ProducerMachine {
         }
         let version = ApiKey::ApiVersions.client_versions().max;
         connection.phase = Phase::Negotiating(Ask::Pending(version));
+        connection.since = now;
+        connection.heard_at = now;
         connection.idle_at = now + self.config.connections_max_idle;
         self.brokers.connected(id);
         self.arm_connection(id);
@@ -107,6 +109,7 @@ impl ProducerMachine {
             ));
         }
         connection.idle_at = now + self.config.connections_max_idle;
+        connection.heard_at = now;
         let version = sent.version;
         let unreadable = |error| undecodable(api, version, error);
         // An answer that cannot be read leaves its request in flight, to end with the connection.
@@ -148,6 +151,7 @@ impl ProducerMachine {
         match connection.negotiate(response) {
             Negotiated::Again => Ok(()),
             Negotiated::Ready => {
+                connection.since = now;
                 let (node, address) = (connection.node, Arc::clone(&connection.address));
                 self.brokers.ready(id);
                 let broker = node.broker();

@@ -152,6 +152,7 @@ impl ProducerMachine {
             .retry
             .delay(batch.attempts.saturating_sub(1), &mut self.jitter);
         batch.retry_at = now + delay;
+        batch.failed_at = Some(now);
         batch.stage = Stage::Queued;
         let (topic, index, attempts) = (partition.topic, partition.index, batch.attempts);
         partition.sequences.stumble();
@@ -403,6 +404,7 @@ impl ProducerMachine {
         let Connection {
             node,
             address,
+            heard_at,
             in_flight,
             unanswered,
             ..
@@ -412,6 +414,9 @@ impl ProducerMachine {
             _ => ErrorCode::NETWORK_EXCEPTION,
         };
         let broker = node.broker();
+        if let Some(lane) = self.brokers.lanes.get_mut(&node) {
+            lane.lose(now, heard_at, &reason);
+        }
         if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
             self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
         }

@@ -182,6 +182,7 @@ impl ProducerMachine {
         connection.in_flight.push_back(Sent {
             correlation_id,
             version,
+            at: now,
             deadline,
             what,
         });
@@ -236,6 +237,7 @@ impl ProducerMachine {
             connection.in_flight.push_back(Sent {
                 correlation_id,
                 version,
+                at: now,
                 deadline,
                 what,
             });
