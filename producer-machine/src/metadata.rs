@@ -22,7 +22,7 @@ use kafka_producer_proto::messages::metadata::{
 };
 use kafka_producer_proto::{ErrorCode, Uuid};
 
-use crate::accumulator::PartitionKey;
+use crate::accumulator::{PartitionKey, Refreshes};
 use crate::brokers::NodeId;
 use crate::config::Config;
 use crate::partitioner::Sticky;
@@ -194,9 +194,15 @@ impl Metadata {
         !self.brokers.is_empty()
     }
 
-    /// How often everything was asked for and answered.
-    pub(crate) const fn refreshes(&self) -> u64 {
-        self.refreshes
+    /// How often everything was asked for and answered, and which answer a request that is yet to
+    /// be sent will bring.
+    pub(crate) const fn refreshes(&self) -> Refreshes {
+        let done = self.refreshes;
+        let next = match self.asking {
+            Asking::Everything => done + 2,
+            Asking::Newcomers | Asking::Nothing => done + 1,
+        };
+        Refreshes { done, next }
     }
 
     /// When everything was last answered.
@@ -207,14 +213,6 @@ impl Metadata {
     /// Since when a partition waits for a leader.
     pub(crate) fn leaderless_since(&self, key: PartitionKey) -> Option<Instant> {
         self.leaderless.get(&key).copied()
-    }
-
-    /// What `refreshes` will be once a request that is yet to be sent is answered.
-    pub(crate) const fn next_refresh(&self) -> u64 {
-        match self.asking {
-            Asking::Everything => self.refreshes + 2,
-            Asking::Newcomers | Asking::Nothing => self.refreshes + 1,
-        }
     }
 
     /// A partition has data and no leader: it is asked for until it has one.

@@ -11,10 +11,13 @@
 
 mod batch;
 mod budget;
+mod fate;
+mod flight;
 mod groups;
 mod held;
 mod hold;
 mod partition;
+mod stage;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -24,11 +27,16 @@ use kafka_producer_proto::batch::{HEADER_LEN, OpenBatch, RecordBody};
 use kafka_producer_proto::compression::{self, Codec};
 use slab::Slab;
 
-pub(crate) use batch::{Batch, BatchKey, Content, Fate, PartitionKey, Stage, Suspicion};
+pub(crate) use batch::{Batch, BatchKey, PartitionKey};
 pub(crate) use budget::{Budget, Class};
+pub(crate) use fate::{Refreshes, Resolution};
+pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
 pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use stage::{Records, Stage};
+
+use fate::Fate;
 
 use crate::action::CompressJob;
 use crate::config::Config;
@@ -297,8 +305,7 @@ impl Accumulator {
             partition: key,
             serial,
             oldest: serial,
-            content: Content::Open,
-            stage: Stage::Queued,
+            stage: Stage::Open,
             fate: Fate::NotWritten,
             runs: Runs::One(Run {
                 group,
@@ -354,10 +361,10 @@ impl Accumulator {
             partition.class = reached;
         }
         let body = self.budget.share(closed.records);
-        batch.content = Content::Finished {
+        batch.stage.close(Records {
             body,
             codec: Codec::None,
-        };
+        });
         partition.queue.push_back(open.key);
         Some(open.key)
     }
@@ -367,11 +374,10 @@ impl Accumulator {
         if self.codec == Codec::None {
             return None;
         }
-        let content = &self.batches.get(key.0 as usize)?.content;
-        let Content::Finished { body, .. } = content else {
+        let Stage::Queued(records) = &self.batches.get(key.0 as usize)?.stage else {
             return None;
         };
-        let records = body.clone();
+        let records = records.body.clone();
         // Room for the worst case, or the largest class: the codec makes more if it must.
         let worst = compression::max_compressed_len(self.codec, records.len());
         let class = self
@@ -386,10 +392,7 @@ impl Accumulator {
         self.jobs.insert(job, key);
         let batch = self.batches.get_mut(key.0 as usize)?;
         batch.charge += charge;
-        batch.content = Content::Compressing {
-            job,
-            records: records.clone(),
-        };
+        batch.stage.compress(job);
         Some(CompressJob {
             id: job,
             codec: self.codec,
@@ -409,20 +412,15 @@ impl Accumulator {
         let Some(batch) = self.batches.get_mut(key.0 as usize) else {
             return;
         };
-        let Content::Compressing { records, .. } = &mut batch.content else {
-            return;
-        };
-        let plain = core::mem::take(records);
         let out = self.budget.fit(out);
         self.budget.charge(out.capacity());
         let before = core::mem::replace(&mut batch.charge, out.capacity());
         self.budget.release(before);
         let body = self.budget.share(out);
-        batch.content = Content::Finished {
-            body,
-            codec: self.codec,
-        };
-        self.budget.unshare(plain);
+        let codec = self.codec;
+        if let Some(plain) = batch.stage.compressed(Records { body, codec }) {
+            self.budget.unshare(plain);
+        }
     }
 
     /// A batch is resolved: its flush may end. Its memory stays until `remove`.
@@ -436,12 +434,14 @@ impl Accumulator {
     pub(crate) fn remove(&mut self, key: BatchKey) -> Option<Batch> {
         let mut batch = self.batches.try_remove(key.0 as usize)?;
         self.budget.release(core::mem::take(&mut batch.charge));
-        match core::mem::replace(&mut batch.content, Content::Open) {
-            Content::Compressing { job, .. } => {
+        match core::mem::take(&mut batch.stage) {
+            Stage::Compressing(job, _) => {
                 self.jobs.remove(&job);
             }
-            Content::Finished { body, .. } => self.budget.unshare(body),
-            Content::Open => {}
+            Stage::Abandoned(records) | Stage::InFlight(records) | Stage::Queued(records) => {
+                self.budget.unshare(records.body);
+            }
+            Stage::Open => {}
         }
         Some(batch)
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 use slab::Slab;
 
-use super::batch::{Batch, BatchKey, Stage};
+use super::batch::{Batch, BatchKey};
 use super::budget::Class;
 use super::groups::{Run, Runs};
 use crate::brokers::{NodeId, Turn};
@@ -214,7 +214,7 @@ impl Partition {
         let Some(batch) = batches.get(key.0 as usize) else {
             return Next::Nothing;
         };
-        if !batch.is_finished() {
+        if !batch.stage.is_queued() {
             return Next::Nothing;
         }
         let not_before = batch.not_before(self.leader_epoch);
@@ -285,7 +285,7 @@ impl Partition {
     }
 
     /// Puts a batch (back) into the queue, in the order in which batches were opened.
-    pub(crate) fn enqueue(&mut self, key: BatchKey, batches: &Slab<Batch>) {
+    pub(super) fn enqueue(&mut self, key: BatchKey, batches: &Slab<Batch>) {
         let serial_of = |key: BatchKey| batches.get(key.0 as usize).map_or(0, |b| b.serial);
         let serial = serial_of(key);
         let at = match self.queue.back() {
@@ -308,9 +308,8 @@ impl Partition {
     }
 
     /// A batch left for the broker.
-    pub(crate) fn depart(&mut self, key: BatchKey, batch: &mut Batch, on: ConnectionId) {
+    pub(super) fn depart(&mut self, key: BatchKey, on: ConnectionId) {
         self.dequeue(key);
-        batch.stage = Stage::InFlight(on);
         self.in_flight += 1;
         self.connection = Some(on);
     }
@@ -319,7 +318,7 @@ impl Partition {
     ///
     /// An acknowledgement of something sent before a failure says nothing about what goes again:
     /// while a numbered batch waits for that, the partition stays at one in flight.
-    pub(crate) fn acknowledged(&mut self, batch: &Batch) {
+    pub(super) fn acknowledged(&mut self, batch: &Batch) {
         let Some(numbering) = batch.numbering else {
             return;
         };
@@ -330,7 +329,7 @@ impl Partition {
     }
 
     /// A batch's request ended, one way or another.
-    pub(crate) fn arrive(&mut self) {
+    pub(super) fn arrive(&mut self) {
         debug_assert!(0 < self.in_flight, "what ends was in flight");
         self.in_flight = self.in_flight.saturating_sub(1);
         if self.in_flight == 0 {

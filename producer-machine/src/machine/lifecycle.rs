@@ -140,7 +140,7 @@ impl ProducerMachine {
             message: None,
         };
         self.fail_batches(&error, |batch| {
-            batch.stage == Stage::Queued && batch.numbering.is_none()
+            !matches!(batch.stage(), Stage::InFlight(_)) && batch.numbering.is_none()
         });
         for key in core::mem::take(&mut self.without_identity) {
             self.reconsider(now, key);
@@ -157,28 +157,14 @@ impl ProducerMachine {
             .collect();
         keys.sort_unstable();
         for (_, key) in keys {
-            match self
-                .accumulator
-                .batches
-                .get(key.0 as usize)
-                .map(|batch| batch.stage)
-            {
-                Some(Stage::Queued) => {
+            match self.accumulator.batches[key.0 as usize].stage() {
+                Stage::Abandoned(_) => {}
+                Stage::Compressing(..) | Stage::Open | Stage::Queued(_) => {
                     self.take_out(key);
                     self.fail(key, error.clone());
                 }
-                Some(Stage::InFlight(connection)) => self.abandon(key, connection, error.clone()),
-                Some(Stage::Abandoned(_)) | None => {}
+                Stage::InFlight(_) => self.abandon(key, error.clone()),
             }
         }
-    }
-
-    fn abandon(&mut self, key: BatchKey, connection: ConnectionId, error: ProduceError) {
-        let batch = &mut self.accumulator.batches[key.0 as usize];
-        let (serial, deadline) = (batch.serial, batch.deadline);
-        batch.doubt();
-        batch.stage = Stage::Abandoned(connection);
-        self.timers.disarm(deadline, Timer::Delivery(serial, key));
-        self.tell_failed(key, error);
     }
 }

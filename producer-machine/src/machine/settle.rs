@@ -14,7 +14,7 @@ use kafka_producer_proto::compression::Codec;
 use super::ProducerMachine;
 use super::receive::Answer;
 use super::timers::Timer;
-use crate::accumulator::{BatchKey, Chunk, Content, Run, Stage};
+use crate::accumulator::{BatchKey, Chunk, Proof, Run, Stage};
 use crate::action::Action;
 use crate::config::Guarantee;
 use crate::connection::{Connection, What};
@@ -33,18 +33,18 @@ impl ProducerMachine {
         key: BatchKey,
         answer: Answer,
     ) -> Option<ErrorCode> {
-        let batch = self.accumulator.batches.get_mut(key.0 as usize)?;
+        let batch = self.accumulator.batches.get(key.0 as usize)?;
         let partition = batch.partition;
-        let abandoned = matches!(batch.stage, Stage::Abandoned(_));
+        let abandoned = batch.stage().is_abandoned();
         let code = answer.code;
-        batch.last_error = Some(code);
         let verdict = self.judge(code);
         let success = matches!(verdict, Verdict::Acknowledge | Verdict::AcknowledgeUnplaced);
-        let batch = &mut self.accumulator.batches[key.0 as usize];
-        if !success && !produce::proves_unwritten(code) {
-            batch.doubt();
-        }
-        self.accumulator.partitions[partition.0 as usize].arrive();
+        let proof = if success || produce::proves_unwritten(code) {
+            Proof::Sure
+        } else {
+            Proof::None
+        };
+        self.accumulator.arrive(key, Some(code), proof);
         if !success {
             let topic = self.accumulator.partitions[partition.0 as usize].topic;
             self.metadata.touch(now, topic);
@@ -62,7 +62,9 @@ impl ProducerMachine {
                 let message = answer.message;
                 self.fail(key, ProduceError::Broker { code, message });
             }
-            _ if self.is_of_former_topic(key) => self.leave_former_topic(now, key, code),
+            _ if self.accumulator.is_of_former_topic(key) => {
+                self.leave_former_topic(now, key, code);
+            }
             Verdict::OutOfSequence => self.on_out_of_sequence(now, key, &answer),
             Verdict::Retry => self.retry_or_fail(now, key, code),
         }
@@ -82,9 +84,9 @@ impl ProducerMachine {
     }
 
     fn acknowledge(&mut self, key: BatchKey, verdict: Verdict, answer: &Answer) {
+        self.accumulator.acknowledge(key);
         let batch = &self.accumulator.batches[key.0 as usize];
-        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
-        partition.acknowledged(batch);
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
         // Offsets that no log can have are as good as none: nobody adds to them and overflows.
         let end = answer.base_offset.checked_add(i64::from(batch.count));
         let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset && end.is_some();
@@ -94,7 +96,7 @@ impl ProducerMachine {
             base_offset: placed.then_some(answer.base_offset),
             log_append_time: Some(answer.log_append_time).filter(|&time| 0 <= time),
         };
-        if !matches!(batch.stage, Stage::Abandoned(_)) {
+        if !batch.stage().is_abandoned() {
             self.tell_written(key, written);
         }
         self.remove(key);
@@ -106,7 +108,7 @@ impl ProducerMachine {
             return;
         };
         let partition = batch.partition;
-        self.accumulator.partitions[partition.0 as usize].arrive();
+        self.accumulator.arrive(key, None, Proof::Sure);
         self.acknowledge(
             key,
             Verdict::AcknowledgeUnplaced,
@@ -117,11 +119,7 @@ impl ProducerMachine {
 
     /// A batch that was given up in flight: nobody is told, but its number ends here.
     fn end_abandoned(&mut self, key: BatchKey) {
-        let batch = &self.accumulator.batches[key.0 as usize];
-        if batch.numbering.is_some() {
-            let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
-            partition.sequences.gave_up();
-        }
+        self.accumulator.give_up(key);
         self.accumulator.remove(key);
     }
 
@@ -146,17 +144,14 @@ impl ProducerMachine {
     }
 
     fn retry(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
-        let batch = &mut self.accumulator.batches[key.0 as usize];
-        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let (partition, attempts) = (batch.partition, batch.attempts);
         let delay = self
             .retry
-            .delay(batch.attempts.saturating_sub(1), &mut self.jitter);
-        batch.retry_at = now + delay;
-        batch.failed_at = Some(now);
-        batch.stage = Stage::Queued;
-        let (topic, index, attempts) = (partition.topic, partition.index, batch.attempts);
-        partition.sequences.stumble();
-        partition.enqueue(key, &self.accumulator.batches);
+            .delay(attempts.saturating_sub(1), &mut self.jitter);
+        self.accumulator.requeue(now, key, now + delay);
+        let partition = &self.accumulator.partitions[partition.0 as usize];
+        let (topic, index) = (partition.topic, partition.index);
         if let Some(view) = self.metadata.topic(topic) {
             let topic = Arc::clone(&view.name);
             self.notice(Notice::Retrying {
@@ -170,24 +165,25 @@ impl ProducerMachine {
 
     /// A batch that is in no queue and not in flight fails.
     pub(super) fn fail(&mut self, key: BatchKey, error: ProduceError) {
-        let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
-            return;
-        };
-        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
-        if batch.numbering.is_some() {
-            if batch.is_in_doubt() {
-                partition.sequences.gave_up();
-            } else {
-                partition.sequences.refused();
-            }
+        if self.accumulator.batches.contains(key.0 as usize) {
+            self.accumulator.give_up(key);
+            self.tell_failed(key, error);
+            self.remove(key);
         }
+    }
+
+    /// A batch in flight fails; its request goes on.
+    pub(super) fn abandon(&mut self, key: BatchKey, error: ProduceError) {
+        self.accumulator.abandon(key);
+        let batch = &self.accumulator.batches[key.0 as usize];
+        self.timers
+            .disarm(batch.deadline, Timer::Delivery(batch.serial, key));
         self.tell_failed(key, error);
-        self.remove(key);
     }
 
     /// `delivery.timeout.ms` is over.
     pub(super) fn expire(&mut self, now: Instant, key: BatchKey) {
-        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
+        let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
             return;
         };
         let partition = batch.partition;
@@ -195,20 +191,13 @@ impl ProducerMachine {
             attempts: batch.attempts,
             last: batch.last_error,
         };
-        match batch.stage {
+        match batch.stage() {
             Stage::Abandoned(_) => {}
-            Stage::InFlight(connection) => {
-                batch.doubt();
-                batch.stage = Stage::Abandoned(connection);
-                self.accumulator.partitions[partition.0 as usize]
-                    .sequences
-                    .doubt();
-                self.tell_failed(key, error);
-            }
-            Stage::Queued => {
+            Stage::Compressing(..) | Stage::Open | Stage::Queued(_) => {
                 self.take_out(key);
                 self.fail(key, error);
             }
+            Stage::InFlight(_) => self.abandon(key, error),
         }
         self.reconsider(now, partition);
     }
@@ -217,7 +206,7 @@ impl ProducerMachine {
     pub(super) fn take_out(&mut self, key: BatchKey) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let (partition, serial, linger_at) = (batch.partition, batch.serial, batch.linger_at);
-        if let Content::Open = batch.content {
+        if let Stage::Open = batch.stage() {
             self.timers.disarm(linger_at, Timer::Linger(serial, key));
             self.accumulator.close_open(partition);
         }
@@ -255,11 +244,10 @@ impl ProducerMachine {
     pub(super) fn tell_failed(&mut self, key: BatchKey, error: ProduceError) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &self.accumulator.partitions[batch.partition.0 as usize];
-        let (body, codec) = match &batch.content {
-            Content::Compressing { records, .. } => (Arc::clone(records), Codec::None),
-            Content::Finished { body, codec } => (Arc::clone(body), *codec),
-            Content::Open => (Body::default(), Codec::None),
-        };
+        let (body, codec) = batch.stage().records().map_or_else(
+            || (Body::default(), Codec::None),
+            |records| (Arc::clone(&records.body), records.codec),
+        );
         let outcome = if batch.is_in_doubt() {
             Outcome::MaybeWritten
         } else {
@@ -450,13 +438,12 @@ impl ProducerMachine {
     /// Under acks=0 a frame whose writing was cut short is not sent again: that could write its
     /// records twice, which acks=0 promises not to.
     fn lose_unanswered(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
-        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
+        let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
             return;
         };
-        batch.doubt();
         let (partition, attempts) = (batch.partition, batch.attempts);
-        let abandoned = matches!(batch.stage, Stage::Abandoned(_));
-        self.accumulator.partitions[partition.0 as usize].arrive();
+        let abandoned = batch.stage().is_abandoned();
+        self.accumulator.arrive(key, Some(code), Proof::None);
         if abandoned {
             self.end_abandoned(key);
         } else {

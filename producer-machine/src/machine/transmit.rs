@@ -12,7 +12,6 @@ use crate::brokers::{Lane, NodeId};
 use crate::connection::{Ask, Phase, Sent, SentBatch, Versions, What};
 use crate::error::ProduceError;
 use crate::frame::Unsealed;
-use crate::idempotence::Numbering;
 use crate::produce::{self, BatchPart, RequestHead, TopicPart};
 use crate::{ConnectionId, ErrorCode, Instant};
 
@@ -390,7 +389,7 @@ impl ProducerMachine {
             self.expire(now, batch);
             return Room::Left;
         }
-        let size = state.wire_size();
+        let size = state.stage().wire_size();
         if load.is_full_for(size) {
             return Room::None;
         }
@@ -399,7 +398,7 @@ impl ProducerMachine {
             return Room::Left;
         }
         load.room = load.room.saturating_sub(size);
-        let sent = self.depart(key, batch, numbering, load.connection);
+        let sent = self.accumulator.depart(batch, numbering, load.connection);
         load.batches.push(sent);
         self.reconsider(now, key);
         Room::Left
@@ -414,31 +413,6 @@ impl ProducerMachine {
         };
         self.fail(batch, error);
         self.reconsider(now, key);
-    }
-
-    /// The batch leaves: from now on it may be written.
-    fn depart(
-        &mut self,
-        key: PartitionKey,
-        batch: BatchKey,
-        numbering: Option<Numbering>,
-        id: ConnectionId,
-    ) -> SentBatch {
-        let partition = &mut self.accumulator.partitions[key.0 as usize];
-        let state = &mut self.accumulator.batches[batch.0 as usize];
-        if let Some(numbering) = numbering {
-            state.numbering = Some(numbering);
-            partition.sequences.numbered(state.count);
-        }
-        state.attempts += 1;
-        state.leader_epoch = partition.leader_epoch;
-        state.incarnation = partition.incarnation;
-        partition.depart(batch, state, id);
-        SentBatch {
-            topic: partition.topic,
-            index: partition.index,
-            batch,
-        }
     }
 
     /// Under acks=0 the driver's question for the next frame says that the last one was written:

@@ -11,9 +11,7 @@ use alloc::vec::Vec;
 
 use super::link::at;
 use super::{Explanation, Next, NodeId, Oldest, ProducerMachine, State, Step, unknown};
-use crate::accumulator::{
-    Batch, BatchKey, Content, Departure, Fate, Order, Partition, PartitionKey, Stage, Suspicion,
-};
+use crate::accumulator::{Batch, BatchKey, Departure, Order, Partition, PartitionKey, Stage};
 use crate::connection::{Connection, What};
 use crate::explain::{Link, PartitionState, TopicState};
 use crate::idempotence::Fresh;
@@ -174,21 +172,22 @@ impl ProducerMachine {
 
     /// What keeps the next batch from leaving, apart from its leader.
     fn batch_obstacle(&self, now: Instant, partition: &Partition, batch: &Batch) -> Option<View> {
-        if let Content::Compressing { records, .. } = &batch.content {
-            let bytes = records.len();
+        if let Stage::Compressing(_, records) = batch.stage() {
+            let bytes = records.body.len();
             return Some(PartitionState::Compressing { bytes }.into());
         }
         let not_before = batch.not_before(partition.leader_epoch);
         if now < not_before {
             let error = batch.last_error.unwrap_or(ErrorCode::NETWORK_EXCEPTION);
             let attempts = batch.attempts;
-            let state = match batch.fate {
-                Fate::InDoubt(Suspicion::Until(_)) => PartitionState::InDoubt { error, attempts },
-                fate => PartitionState::BackingOff {
+            let state = if batch.is_suspected() {
+                PartitionState::InDoubt { error, attempts }
+            } else {
+                PartitionState::BackingOff {
                     error,
                     attempts,
-                    outcome: outcome(fate),
-                },
+                    outcome: outcome(batch),
+                }
             };
             return Some(View {
                 state,
@@ -324,12 +323,12 @@ impl ProducerMachine {
             node: connection.node,
             requests: partition.in_flight,
             unresolved: batches()
-                .filter(|batch| !matches!(batch.stage, Stage::Abandoned(_)))
+                .filter(|batch| !batch.stage().is_abandoned())
                 .count() as u32,
             oldest,
             deadline,
             outcome: batches()
-                .map(|batch| outcome(batch.fate))
+                .map(outcome)
                 .find(|outcome| *outcome == Outcome::MaybeWritten)
                 .unwrap_or(Outcome::NotWritten),
         })
@@ -341,7 +340,7 @@ impl ProducerMachine {
             .batches
             .iter()
             .map(|(_, batch)| batch)
-            .filter(|batch| !matches!(batch.stage, Stage::Abandoned(_)) && which(batch))
+            .filter(|batch| !batch.stage().is_abandoned() && which(batch))
             .min_by_key(|batch| (batch.deadline, batch.serial))
             .map(|batch| Oldest {
                 accepted: self.accepted(batch),
@@ -356,9 +355,10 @@ impl ProducerMachine {
     }
 }
 
-const fn outcome(fate: Fate) -> Outcome {
-    match fate {
-        Fate::InDoubt(_) => Outcome::MaybeWritten,
-        Fate::NotWritten => Outcome::NotWritten,
+const fn outcome(batch: &Batch) -> Outcome {
+    if batch.is_in_doubt() {
+        Outcome::MaybeWritten
+    } else {
+        Outcome::NotWritten
     }
 }

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::{Explanation, Next, ProducerMachine, State, Step, unknown};
-use crate::accumulator::Stage;
 use crate::connection::Phase;
 use crate::explain::{IdentityState, MetadataState, ProducerLife, ProducerState};
 use crate::idempotence::Session;
@@ -64,7 +63,7 @@ impl ProducerMachine {
     fn slowest(&self, now: Instant) -> Option<Explanation> {
         let batches = self.accumulator.batches.iter().map(|(_, batch)| batch);
         let batch = batches
-            .filter(|batch| !matches!(batch.stage, Stage::Abandoned(_)))
+            .filter(|batch| !batch.stage().is_abandoned())
             .min_by_key(|batch| (batch.deadline, batch.serial));
         let held = self.accumulator.held.iter();
         let held = held
