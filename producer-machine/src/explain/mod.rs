@@ -208,8 +208,13 @@ pub enum Link {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokerState {
-    /// The connection.
+    /// The connection; of several (`connections.per.broker`) the one that is missed most, or has
+    /// the oldest request.
     pub link: Link,
+    /// How many connections carry requests.
+    pub connected: usize,
+    /// How many there may be.
+    pub lanes: usize,
     /// How many partitions have something ready for it.
     pub waiting: usize,
     /// Since when it has not answered at all, if it was given up for that.

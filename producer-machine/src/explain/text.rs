@@ -213,6 +213,9 @@ impl Explanation {
             let waiting = count(state.waiting, "partition", "s");
             text += &format!("; {waiting} can be sent to it");
         }
+        if 1 < state.lanes {
+            text += &format!("; {} of {} connections stand", state.connected, state.lanes);
+        }
         if !state.named {
             text += "; metadata no longer names it";
         }

@@ -152,15 +152,15 @@ impl ProducerMachine {
             Negotiated::Again => Ok(()),
             Negotiated::Ready => {
                 connection.since = now;
-                let (node, address) = (connection.node, Arc::clone(&connection.address));
+                let (lane, address) = (connection.lane, Arc::clone(&connection.address));
                 self.brokers.ready(id);
-                let broker = node.broker();
+                let broker = lane.node.broker();
                 self.notice(Notice::Connected {
                     connection: id,
                     broker,
                     address,
                 });
-                self.announce(now, node);
+                self.announce(now, lane);
                 Ok(())
             }
             Negotiated::Useless(problem) => Err(problem),
@@ -235,9 +235,9 @@ impl ProducerMachine {
     }
 
     fn tell_topic(&mut self, topic: TopicHandle) {
-        for (id, waiter) in self.waiters.take_topic(topic) {
+        for (id, deadline) in self.waiters.take_topic(topic) {
             self.timers
-                .disarm(waiter.deadline, super::timers::Timer::Waiter(id));
+                .disarm(deadline, super::timers::Timer::Waiter(id));
             self.events.push_back(Event::MetadataReady(id));
         }
     }

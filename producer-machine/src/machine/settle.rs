@@ -390,7 +390,7 @@ impl ProducerMachine {
         self.timers
             .disarm(connection.throttled_until, Timer::Throttle(id));
         let Connection {
-            node,
+            lane,
             address,
             heard_at,
             in_flight,
@@ -401,10 +401,8 @@ impl ProducerMachine {
             DisconnectReason::RequestTimeout => ErrorCode::REQUEST_TIMED_OUT,
             _ => ErrorCode::NETWORK_EXCEPTION,
         };
-        let broker = node.broker();
-        if let Some(lane) = self.brokers.lanes.get_mut(&node) {
-            lane.lose(now, heard_at, &reason);
-        }
+        let broker = lane.node.broker();
+        self.brokers.lose(now, lane.node, heard_at, &reason);
         if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
             self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
         }
@@ -432,7 +430,7 @@ impl ProducerMachine {
         for batch in unanswered {
             self.lose_unanswered(now, batch, code);
         }
-        self.connect_if_wanted(now, node);
+        self.connect_if_wanted(now, lane.node);
     }
 
     /// Under acks=0 a frame whose writing was cut short is not sent again: that could write its

@@ -5,7 +5,7 @@ use alloc::string::ToString;
 
 use super::{Explanation, Next, NodeId, ProducerMachine, State, Step, unknown};
 use crate::Instant;
-use crate::brokers::Lane;
+use crate::brokers::{Broker, Lane, LaneId};
 use crate::connection::{Connection, Phase};
 use crate::explain::{BrokerState, Link, Node};
 
@@ -18,16 +18,34 @@ pub(super) struct LinkView {
 
 impl ProducerMachine {
     pub(super) fn explain_broker(&self, now: Instant, node: NodeId) -> Explanation {
-        let Some(lane) = self.brokers.lanes.get(&node).filter(|_| 0 <= node.0) else {
+        let Some(broker) = self.brokers.all().get(&node).filter(|_| 0 <= node.0) else {
             return unknown(now, format!("broker {}", node.0));
         };
-        let view = self.link_view(now, lane);
+        let views = || {
+            let lanes = broker.lanes.iter();
+            lanes.map(|lane| (self.link_view(now, broker, lane), lane))
+        };
+        // A lane that something waits for says more than one that is at rest.
+        let telling = views().min_by_key(|(view, lane)| {
+            let idle = match view.link {
+                Link::Ready { in_flight } | Link::Throttled { in_flight } => in_flight == 0,
+                Link::BackingOff { .. } | Link::Connecting | Link::Negotiating => false,
+                Link::Down => true,
+            };
+            (lane.ready() == 0, idle, view.since)
+        });
+        let Some((view, _)) = telling else {
+            return unknown(now, self.node(node).to_string());
+        };
+        let stands = |link: &Link| matches!(link, Link::Ready { .. } | Link::Throttled { .. });
         Explanation {
             state: State::Broker(BrokerState {
                 link: view.link,
-                waiting: lane.ready(),
-                silent_since: lane.silent_since,
-                named: lane.is_named(),
+                connected: views().filter(|(view, _)| stands(&view.link)).count(),
+                lanes: broker.lanes.len(),
+                waiting: broker.lanes.iter().map(Lane::ready).sum(),
+                silent_since: broker.silent_since,
+                named: broker.is_named(),
             }),
             since: view.since,
             next: view.next,
@@ -39,24 +57,26 @@ impl ProducerMachine {
     pub(super) fn node(&self, node: NodeId) -> Node {
         Node {
             id: node.broker(),
-            address: match self.brokers.lanes.get(&node) {
-                Some(lane) => lane.address(),
+            address: match self.brokers.all().get(&node) {
+                Some(broker) => broker.address(),
                 None => "address unknown".into(),
             },
         }
     }
 
-    pub(super) fn connection_of(&self, node: NodeId) -> Option<&Connection> {
-        let lane = self.brokers.lanes.get(&node)?;
-        self.brokers.connections.get(&lane.connection?)
+    /// How far a lane is.
+    pub(super) fn link_of(&self, now: Instant, id: LaneId) -> Option<LinkView> {
+        let broker = self.brokers.all().get(&id.node)?;
+        let lane = broker.lanes.get(id.index as usize)?;
+        Some(self.link_view(now, broker, lane))
     }
 
-    pub(super) fn link_view(&self, now: Instant, lane: &Lane) -> LinkView {
+    fn link_view(&self, now: Instant, broker: &Broker, lane: &Lane) -> LinkView {
         let connection = lane
             .connection
             .and_then(|id| self.brokers.connections.get(&id));
         let Some(connection) = connection else {
-            return self.without_connection(now, lane);
+            return self.without_connection(now, broker, lane);
         };
         match &connection.phase {
             Phase::Connecting => LinkView {
@@ -73,16 +93,16 @@ impl ProducerMachine {
         }
     }
 
-    fn without_connection(&self, now: Instant, lane: &Lane) -> LinkView {
+    fn without_connection(&self, now: Instant, broker: &Broker, lane: &Lane) -> LinkView {
         let wanted = 0 < lane.ready() && !self.is_over();
-        if now < lane.not_before || wanted {
-            let last = lane.last_loss.as_ref();
+        if now < broker.not_before || wanted {
+            let last = broker.last_loss.as_ref();
             return LinkView {
                 link: Link::BackingOff {
                     last: last.map(|loss| loss.reason.clone()),
                 },
                 since: last.map(|loss| loss.at),
-                next: at(Step::Connect, Some(lane.not_before)).filter(|_| wanted),
+                next: at(Step::Connect, Some(broker.not_before)).filter(|_| wanted),
             };
         }
         LinkView {

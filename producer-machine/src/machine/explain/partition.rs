@@ -12,7 +12,8 @@ use alloc::vec::Vec;
 use super::link::at;
 use super::{Explanation, Next, NodeId, Oldest, ProducerMachine, State, Step, unknown};
 use crate::accumulator::{Batch, BatchKey, Departure, Order, Partition, PartitionKey, Stage};
-use crate::connection::{Connection, What};
+use crate::brokers::Place;
+use crate::connection::What;
 use crate::explain::{Link, PartitionState, TopicState};
 use crate::idempotence::Fresh;
 use crate::machine::Life;
@@ -238,26 +239,25 @@ impl ProducerMachine {
             return view;
         }
         let leader = self.node(node);
-        let Some(lane) = self.brokers.lanes.get(&node) else {
+        let id = self.brokers.lane_for(node, key);
+        let Some((lane, link)) = self.brokers.lane(id).zip(self.link_of(now, id)) else {
             return PartitionState::NoLeader.into();
         };
-        let link = self.link_view(now, lane);
-        let connection = self.connection_of(node);
         match link.link {
             Link::Ready { in_flight } if in_flight < self.brokers.max_in_flight() => {
                 PartitionState::Queued {
                     leader,
-                    ahead: lane.ahead_of(partition.turn),
+                    ahead: match partition.place {
+                        Place::Ready(_, turn) => lane.ahead_of(turn),
+                        Place::Lingering(_) | Place::Nowhere => lane.ready(),
+                    },
                 }
                 .into()
             }
             Link::Ready { in_flight } => View {
                 state: PartitionState::InFlightLimit { leader, in_flight },
                 since: None,
-                next: at(
-                    Step::GiveUpRequest,
-                    connection.and_then(Connection::oldest_deadline),
-                ),
+                next: link.next,
             },
             Link::Throttled { .. } => View {
                 state: PartitionState::Throttled { leader },
@@ -320,7 +320,7 @@ impl ProducerMachine {
             found.filter(of_partition)
         };
         Some(Flight {
-            node: connection.node,
+            node: connection.lane.node,
             requests: partition.in_flight,
             unresolved: batches()
                 .filter(|batch| !batch.stage().is_abandoned())
