@@ -92,6 +92,7 @@ impl ProducerMachine {
                 let place = place(node);
                 self.put(key, place);
                 if let Place::Ready(node) = place {
+                    self.accumulator.holdings.asked(now, node);
                     self.announce(now, node);
                 }
             }
@@ -201,6 +202,7 @@ impl ProducerMachine {
         let Some(opening) = self.brokers.open(now, node, &mut self.jitter) else {
             return;
         };
+        self.accumulator.holdings.asked(now, node);
         if let Some(connection) = self.brokers.connections.get_mut(&opening.connection) {
             connection.timer_at = Some(opening.setup_deadline);
         }
@@ -275,8 +277,11 @@ impl ProducerMachine {
     /// At the end of each input: what follows for those who wait for room, a flush or the end.
     #[inline]
     pub(super) fn conclude(&mut self, now: Instant) {
+        if self.waiters.are_aside() {
+            self.bring_back(now);
+        }
         if self.waiters.wait_for_space() {
-            self.grant_space();
+            self.grant_space(now);
         }
         let hurry = self.hurry();
         if hurry != core::mem::replace(&mut self.concluded, hurry) && hurry == Hurry::Now {

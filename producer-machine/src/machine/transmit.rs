@@ -60,6 +60,9 @@ impl ProducerMachine {
         };
         if let Some(connection) = self.brokers.connections.get_mut(&id) {
             connection.announced = filled;
+            if filled {
+                self.accumulator.holdings.asked(now, connection.node);
+            }
         }
         if filled {
             self.arm_connection(id);
