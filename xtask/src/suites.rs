@@ -61,6 +61,8 @@ pub(crate) fn real_kafka(version: Version, arguments: &[String]) -> Outcome {
 fn against(cluster: &Cluster, arguments: &[String]) -> Outcome<Command> {
     let mut cargo = cargo();
     cargo.args(["test", "--package", "real-kafka", "--features", "brokers"]);
+    // A release that fails one case should still show what it makes of all the others.
+    cargo.arg("--no-fail-fast");
     cargo.env("KAFKA_BOOTSTRAP", cluster.bootstrap());
     cargo.env("KAFKA_JUDGE_CP", cluster.class_path());
     cargo.env("KAFKA_VERSION", cluster.version().to_string());
