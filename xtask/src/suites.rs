@@ -129,16 +129,6 @@ pub(crate) fn seeds(count: u32) -> Outcome {
     )
 }
 
-/// Counts instructions, heap calls and CPU per record.
-pub(crate) fn bench(arguments: &[String]) -> Outcome {
-    let mut cargo = cargo();
-    process::run(
-        cargo
-            .args(["run", "--release", "--package", "benches", "--"])
-            .args(arguments),
-    )
-}
-
 /// Everything that CI does.
 pub(crate) fn ci() -> Outcome {
     process::run(
