@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::{Instant, TopicHandle, WaiterId};
 
 /// What a waiter waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wish {
     /// Room for a record of so many bytes.
     Space(usize),
@@ -20,7 +20,7 @@ pub(crate) enum Wish {
 }
 
 /// How far a waiter has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
     /// It was told that there is room.
     Told,
@@ -29,7 +29,7 @@ enum Stage {
 }
 
 /// A waiter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Waiter {
     wish: Wish,
     deadline: Instant,
@@ -37,7 +37,7 @@ struct Waiter {
 }
 
 /// All waiters. What is set aside for those who were told is the budget's business.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Waiters {
     all: BTreeMap<WaiterId, Waiter>,
     /// Those that wait for room, in the order of their coming.
