@@ -64,6 +64,7 @@ pub(crate) struct SentBatch {
 pub(crate) struct Sent {
     pub(crate) correlation_id: i32,
     pub(crate) version: i16,
+    /// When it was handed out to be written.
     pub(crate) at: Instant,
     pub(crate) deadline: Instant,
     pub(crate) what: What,

@@ -73,8 +73,13 @@ impl Waiters {
     }
 
     /// How many wait for room and have none yet.
-    pub(crate) fn waiting(&self) -> usize {
+    pub(crate) fn waiting_for_space(&self) -> usize {
         self.queue.len()
+    }
+
+    /// How many wait for news of a topic.
+    pub(crate) fn waiting_for_topics(&self) -> usize {
+        self.topics.len()
     }
 
     /// The longest waiter for room, and how much it needs.

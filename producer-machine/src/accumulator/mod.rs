@@ -307,6 +307,7 @@ impl Accumulator {
             count: 0,
             base_timestamp: 0,
             max_timestamp: 0,
+            plain_bytes: 0,
             charge,
             linger_at: now + self.linger,
             deadline: now + self.delivery_timeout,
@@ -349,6 +350,7 @@ impl Accumulator {
         batch.count = closed.count;
         batch.base_timestamp = closed.base_timestamp;
         batch.max_timestamp = closed.max_timestamp;
+        batch.plain_bytes = closed.records.len();
         if let Some(reached) = self.budget.class_for(HEADER_LEN + closed.records.len()) {
             partition.class = reached;
         }

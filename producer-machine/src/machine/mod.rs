@@ -12,6 +12,7 @@
 mod digest;
 mod explain;
 mod lifecycle;
+mod metrics;
 mod receive;
 mod schedule;
 mod send;
@@ -39,6 +40,7 @@ use crate::explain::{Explanation, Subject};
 use crate::frame::Unsealed;
 use crate::idempotence::Session;
 use crate::metadata::Metadata;
+use crate::metrics::Meter;
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::time::Deadlines;
@@ -102,6 +104,7 @@ pub struct ProducerMachine {
     control_at: Option<Instant>,
     /// The address and the reason of the last connection that was lost or never made.
     trouble: Option<Arc<str>>,
+    meter: Meter,
     retry: Backoff,
     jitter: Stream,
     random: Stream,
@@ -148,6 +151,7 @@ impl ProducerMachine {
             timers: Deadlines::new(),
             control_at: None,
             trouble: None,
+            meter: Meter::new(now),
             retry: Backoff::new(config.retry_backoff, config.retry_backoff_max),
             jitter: seed.stream(1),
             random: seed.stream(2),

@@ -58,6 +58,7 @@ impl ProducerMachine {
         connection.since = now;
         connection.heard_at = now;
         connection.idle_at = now + self.config.connections_max_idle;
+        self.meter.on_connected();
         self.brokers.connected(id);
         self.arm_connection(id);
         self.announce_connection(id);
@@ -67,6 +68,7 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
+        self.meter.on_bytes(connection.lane.node, bytes.len());
         let mut reader = core::mem::replace(&mut connection.reader, FrameReader::new(MAX_FRAME));
         let mut rest = bytes;
         loop {
@@ -110,7 +112,8 @@ impl ProducerMachine {
         }
         connection.idle_at = now + self.config.connections_max_idle;
         connection.heard_at = now;
-        let version = sent.version;
+        let (version, sent_at, node) = (sent.version, sent.at, connection.lane.node);
+        self.meter.on_response(node);
         let unreadable = |error| undecodable(api, version, error);
         // An answer that cannot be read leaves its request in flight, to end with the connection.
         match api {
@@ -132,6 +135,8 @@ impl ProducerMachine {
             }
             _ => match connection.in_flight.pop_front().map(|sent| sent.what) {
                 Some(What::Produce { batches, ids }) => {
+                    self.meter
+                        .on_produce_response(now, node, now.since(sent_at));
                     self.on_produce(now, id, version, body, batches, &ids)
                 }
                 _ => Ok(()),
@@ -186,6 +191,7 @@ impl ProducerMachine {
             self.metadata.failed(now, &mut self.jitter);
             return;
         }
+        self.meter.on_metadata(now);
         let applied = self
             .metadata
             .apply(now, version, response, &mut self.jitter);
@@ -325,6 +331,7 @@ impl ProducerMachine {
         });
         let tail = visited.map_err(|error| undecodable(ApiKey::Produce, version, error));
         if let Ok(tail) = &tail {
+            self.meter.on_throttle_time(now, tail.throttle_time_ms);
             self.throttle(now, id, ApiKey::Produce, version, tail.throttle_time_ms);
         }
         let mut fatal = None;

@@ -249,5 +249,6 @@ impl ProducerMachine {
         if let Life::Closing(_) = self.life {
             self.end_close(now);
         }
+        self.count_waiting(now);
     }
 }

@@ -60,6 +60,10 @@ impl ProducerMachine {
         };
         if let Some(connection) = self.brokers.connections.get_mut(&id) {
             connection.announced = filled;
+            if filled {
+                self.meter
+                    .on_request(now, connection.lane.node, frame.len());
+            }
         }
         if filled {
             self.arm_connection(id);
@@ -217,6 +221,7 @@ impl ProducerMachine {
         let (version, ids) = self.topic_ids(version, &batches);
         let written = self.write_produce(id, version, &batches, frame);
         debug_assert_eq!(written, Some(()), "a request of ours can be encoded");
+        self.meter.on_produce();
         let idle_at = now + self.config.connections_max_idle;
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return false;
@@ -401,6 +406,7 @@ impl ProducerMachine {
         load.room = load.room.saturating_sub(size);
         let sent = self.accumulator.depart(batch, numbering, load.connection);
         load.batches.push(sent);
+        self.count_drained(now, batch);
         self.reconsider(now, key);
         Room::Left
     }

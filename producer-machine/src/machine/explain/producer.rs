@@ -25,7 +25,7 @@ impl ProducerMachine {
             },
             buffer_used: self.accumulator.budget.used(),
             buffer_total: self.accumulator.budget.total(),
-            waiters: self.waiters.waiting(),
+            waiters: self.waiters.waiting_for_space(),
             flushes: self.flushes.len(),
             connections: ready.count(),
             metadata: MetadataState {
