@@ -53,7 +53,7 @@ struct Waiter {
 }
 
 /// Those who wait for a sick broker.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 struct Aside {
     waiters: BTreeSet<WaiterId>,
     /// The one that has come back, and is not done.

@@ -12,6 +12,7 @@ impl Hash for Accumulator {
             budget,
             groups,
             held,
+            holdings,
             incomplete,
             jobs,
             next_serial,
@@ -22,7 +23,8 @@ impl Hash for Accumulator {
             codec,
             level,
         } = self;
-        (partitions, budget, groups, held, incomplete, jobs).hash(state);
+        (partitions, budget, groups, held).hash(state);
+        (holdings, incomplete, jobs).hash(state);
         (
             next_serial,
             next_job,

@@ -31,6 +31,7 @@ impl ProducerMachine {
             random,
             events,
             actions,
+            meter: _,
             steps: _,
             spare_batches: _,
             spare_keys: _,
