@@ -1,6 +1,9 @@
 //! Every future that the driver gives away is dropped at every poll somewhere: this compares its
 //! sources with the list of those that are.
-#![allow(clippy::unwrap_used, reason = "a source that cannot be read is a failure")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a source that cannot be read is a failure"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
