@@ -52,6 +52,6 @@ pub use ids::{ConnectionId, FlushId, GroupId, JobId, Receipt, TopicHandle, Waite
 pub use kafka_producer_proto::ErrorCode;
 pub use kafka_producer_proto::compression::{Codec, Compressor};
 pub use machine::ProducerMachine;
-pub use record::{Header, Record, Topic};
+pub use record::{Header, Record, RecordBuilder, Topic};
 pub use seed::Seed;
 pub use time::Instant;
