@@ -10,7 +10,7 @@ use kafka_producer_proto::compression::Codec;
 use kafka_producer_proto::wire::{self, Lengths};
 use kafka_producer_proto::{ApiKey, EncodeError, ErrorCode, Uuid};
 
-use crate::accumulator::{Batch, Content};
+use crate::accumulator::{Batch, Records};
 use crate::frame::{Body, Unsealed};
 
 /// The first version that names topics by id (KIP-516).
@@ -215,9 +215,7 @@ const fn lengths_of(version: i16) -> Lengths {
 /// The header of a batch as it goes out now: the body never changes, the header is written for
 /// each attempt.
 pub(crate) fn header_of(batch: &Batch) -> Option<(BatchHeader, Body)> {
-    let Content::Finished { body, codec } = &batch.content else {
-        return None;
-    };
+    let Records { body, codec } = batch.stage().records()?;
     let mut header = BatchHeader::plain(batch.count, batch.base_timestamp, batch.max_timestamp);
     if *codec != Codec::None {
         header.attributes = Attributes::default().with_codec(*codec);

@@ -11,10 +11,16 @@
 
 mod batch;
 mod budget;
+mod digest;
+mod fate;
+mod flight;
+mod grants;
 mod groups;
 mod held;
 mod hold;
+mod holdings;
 mod partition;
+mod stage;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -24,15 +30,21 @@ use kafka_producer_proto::batch::{HEADER_LEN, OpenBatch, RecordBody};
 use kafka_producer_proto::compression::{self, Codec};
 use slab::Slab;
 
-pub(crate) use batch::{Batch, BatchKey, Content, Fate, PartitionKey, Stage, Suspicion};
+pub(crate) use batch::{Batch, BatchKey, PartitionKey};
 pub(crate) use budget::{Budget, Class};
+pub(crate) use fate::{Refreshes, Resolution};
+pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use holdings::Holdings;
+pub(crate) use partition::{Departure, Next, Open, Order, Partition};
+pub(crate) use stage::{Records, Stage};
+
+use fate::Fate;
 
 use crate::action::CompressJob;
 use crate::config::Config;
-use crate::{Instant, JobId, Receipt, TopicHandle};
+use crate::{Instant, JobId, Receipt, TopicHandle, WaiterId};
 
 /// What became of a record, and what else that set in motion.
 #[derive(Debug)]
@@ -46,7 +58,7 @@ pub(crate) struct Appended {
 }
 
 /// Whether new batches may linger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Hurry {
     /// Somebody waits for memory, or the producer is closing.
     Now,
@@ -59,17 +71,8 @@ pub(crate) enum Hurry {
 pub(crate) enum Claim {
     /// Somebody who has not waited.
     Newcomer,
-    /// Somebody who has waited, and has so many bytes set aside.
-    Waiter(usize),
-}
-
-impl Claim {
-    const fn reserved(self) -> usize {
-        match self {
-            Self::Newcomer => 0,
-            Self::Waiter(reserved) => reserved,
-        }
-    }
+    /// Somebody who has waited, and for whom bytes are set aside.
+    Waiter(WaiterId),
 }
 
 /// All records that are accepted and not resolved.
@@ -78,6 +81,7 @@ pub(crate) struct Accumulator {
     pub(crate) partitions: Vec<Partition>,
     pub(crate) batches: Slab<Batch>,
     pub(crate) budget: Budget,
+    pub(crate) holdings: Holdings,
     pub(crate) groups: Groups,
     pub(crate) held: BTreeMap<TopicHandle, VecDeque<Chunk>>,
     /// (oldest serial, own serial) of all batches and chunks that are not resolved.
@@ -98,6 +102,7 @@ impl Accumulator {
             partitions: Vec::new(),
             batches: Slab::new(),
             budget: Budget::new(config.buffer_memory, config.batch_size),
+            holdings: Holdings::new(config),
             groups: Groups::default(),
             held: BTreeMap::new(),
             incomplete: BTreeSet::new(),
@@ -193,11 +198,11 @@ impl Accumulator {
                 opened: None,
             };
         }
-        if self.grow(key, record, claim.reserved()) {
+        if self.grow(now, key, record, claim) {
             return self.append(now, key, record, hurry, claim);
         }
         let closed = self.close_open(key);
-        match self.open(now, key, record, hurry, claim.reserved()) {
+        match self.open(now, key, record, hurry, claim) {
             Ok(opened) => Appended {
                 opened: Some(opened),
                 closed,
@@ -227,8 +232,14 @@ impl Accumulator {
     }
 
     /// Moves the open batch into a larger buffer, if there is one that the budget allows.
-    fn grow(&mut self, key: PartitionKey, record: &RecordBody<'_>, reserved: usize) -> bool {
-        let Some(open) = &mut self.partitions[key.0 as usize].open else {
+    fn grow(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        record: &RecordBody<'_>,
+        claim: Claim,
+    ) -> bool {
+        let Some(open) = &self.partitions[key.0 as usize].open else {
             return false;
         };
         let Some(from) = open.class else {
@@ -239,16 +250,20 @@ impl Accumulator {
             return false;
         };
         let more = self.budget.size_of(to) - self.budget.size_of(from);
-        if self.budget.available() + reserved < more {
+        if !self.may_take(now, key, claim, more) {
             return false;
         }
-        self.budget.charge(more);
         let buffer = self.budget.buffer(to);
+        let Some(open) = &mut self.partitions[key.0 as usize].open else {
+            return false;
+        };
         let old = open.records.move_to(buffer);
         self.budget.recycle(old);
         open.class = Some(to);
         open.limit = self.budget.size_of(to);
-        self.batches[open.key.0 as usize].charge += more;
+        let batch = open.key;
+        self.budget.consume(claim, more);
+        self.recharge(batch, self.batches[batch.0 as usize].charge + more);
         true
     }
 
@@ -259,25 +274,24 @@ impl Accumulator {
         key: PartitionKey,
         record: &RecordBody<'_>,
         hurry: Hurry,
-        reserved: usize,
+        claim: Claim,
     ) -> Result<BatchKey, usize> {
         let bound = record.upper_bound();
         let smallest = self.budget.class_for(bound);
-        let room = self.budget.available() + reserved;
         let usual = self.partitions[key.0 as usize].class;
         let class = smallest.map(|smallest| {
             let wanted = smallest.max(usual);
-            if self.budget.size_of(wanted) <= room {
+            if self.may_take(now, key, claim, self.budget.size_of(wanted)) {
                 wanted
             } else {
                 smallest
             }
         });
         let charge = class.map_or(bound, |class| self.budget.size_of(class));
-        if room < charge {
+        if !self.may_take(now, key, claim, charge) {
             return Err(charge);
         }
-        self.budget.charge(charge);
+        self.budget.consume(claim, charge);
         let buffer = self.buffer_for(class, bound);
         Ok(self.install(now, key, class, charge, OpenBatch::new(buffer), hurry))
     }
@@ -297,8 +311,7 @@ impl Accumulator {
             partition: key,
             serial,
             oldest: serial,
-            content: Content::Open,
-            stage: Stage::Queued,
+            stage: Stage::Open,
             fate: Fate::NotWritten,
             runs: Runs::One(Run {
                 group,
@@ -308,17 +321,20 @@ impl Accumulator {
             count: 0,
             base_timestamp: 0,
             max_timestamp: 0,
-            charge,
+            plain_bytes: 0,
+            charge: 0,
             linger_at: now + self.linger,
             deadline: now + self.delivery_timeout,
             numbering: None,
             attempts: 0,
             last_error: None,
             retry_at: Instant::ORIGIN,
+            failed_at: None,
             leader_epoch: -1,
             incarnation: 0,
         };
         let batch_key = BatchKey(self.batches.insert(batch) as u32);
+        self.recharge(batch_key, charge);
         self.incomplete.insert((serial, serial));
         let departure = if hurry == Hurry::Now || self.linger.is_zero() {
             Departure::Due
@@ -349,14 +365,15 @@ impl Accumulator {
         batch.count = closed.count;
         batch.base_timestamp = closed.base_timestamp;
         batch.max_timestamp = closed.max_timestamp;
+        batch.plain_bytes = closed.records.len();
         if let Some(reached) = self.budget.class_for(HEADER_LEN + closed.records.len()) {
             partition.class = reached;
         }
         let body = self.budget.share(closed.records);
-        batch.content = Content::Finished {
+        batch.stage.close(Records {
             body,
             codec: Codec::None,
-        };
+        });
         partition.queue.push_back(open.key);
         Some(open.key)
     }
@@ -366,11 +383,10 @@ impl Accumulator {
         if self.codec == Codec::None {
             return None;
         }
-        let content = &self.batches.get(key.0 as usize)?.content;
-        let Content::Finished { body, .. } = content else {
+        let Stage::Queued(records) = &self.batches.get(key.0 as usize)?.stage else {
             return None;
         };
-        let records = body.clone();
+        let records = records.body.clone();
         // Room for the worst case, or the largest class: the codec makes more if it must.
         let worst = compression::max_compressed_len(self.codec, records.len());
         let class = self
@@ -379,16 +395,12 @@ impl Accumulator {
             .or_else(|| self.budget.class_for(HEADER_LEN + records.len()));
         let charge = class.map_or(worst, |class| self.budget.size_of(class));
         let out = self.buffer_for(class, worst);
-        self.budget.charge(charge);
+        self.recharge(key, self.batches[key.0 as usize].charge + charge);
         let job = JobId(self.next_job);
         self.next_job += 1;
         self.jobs.insert(job, key);
         let batch = self.batches.get_mut(key.0 as usize)?;
-        batch.charge += charge;
-        batch.content = Content::Compressing {
-            job,
-            records: records.clone(),
-        };
+        batch.stage.compress(job);
         Some(CompressJob {
             id: job,
             codec: self.codec,
@@ -405,23 +417,17 @@ impl Accumulator {
 
     /// The compressed copy replaces the plain one, whose charge ends.
     pub(crate) fn compressed(&mut self, key: BatchKey, out: Vec<u8>) {
-        let Some(batch) = self.batches.get_mut(key.0 as usize) else {
+        if !self.batches.contains(key.0 as usize) {
             return;
-        };
-        let Content::Compressing { records, .. } = &mut batch.content else {
-            return;
-        };
-        let plain = core::mem::take(records);
+        }
         let out = self.budget.fit(out);
-        self.budget.charge(out.capacity());
-        let before = core::mem::replace(&mut batch.charge, out.capacity());
-        self.budget.release(before);
+        self.recharge(key, out.capacity());
         let body = self.budget.share(out);
-        batch.content = Content::Finished {
-            body,
-            codec: self.codec,
-        };
-        self.budget.unshare(plain);
+        let codec = self.codec;
+        let batch = &mut self.batches[key.0 as usize];
+        if let Some(plain) = batch.stage.compressed(Records { body, codec }) {
+            self.budget.unshare(plain);
+        }
     }
 
     /// A batch is resolved: its flush may end. Its memory stays until `remove`.
@@ -433,14 +439,18 @@ impl Accumulator {
 
     /// A batch has gone: nobody reads its bytes any more. Releases its memory, exactly once.
     pub(crate) fn remove(&mut self, key: BatchKey) -> Option<Batch> {
+        if self.batches.contains(key.0 as usize) {
+            self.recharge(key, 0);
+        }
         let mut batch = self.batches.try_remove(key.0 as usize)?;
-        self.budget.release(core::mem::take(&mut batch.charge));
-        match core::mem::replace(&mut batch.content, Content::Open) {
-            Content::Compressing { job, .. } => {
+        match core::mem::take(&mut batch.stage) {
+            Stage::Compressing(job, _) => {
                 self.jobs.remove(&job);
             }
-            Content::Finished { body, .. } => self.budget.unshare(body),
-            Content::Open => {}
+            Stage::Abandoned(records) | Stage::InFlight(records) | Stage::Queued(records) => {
+                self.budget.unshare(records.body);
+            }
+            Stage::Open => {}
         }
         Some(batch)
     }

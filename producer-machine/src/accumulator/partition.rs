@@ -6,26 +6,15 @@ use alloc::vec::Vec;
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 use slab::Slab;
 
-use super::batch::{Batch, BatchKey, Stage};
+use super::batch::{Batch, BatchKey};
 use super::budget::Class;
 use super::groups::{Run, Runs};
-use crate::brokers::{NodeId, Turn};
+use crate::brokers::{NodeId, Place};
 use crate::idempotence::{Fresh, Numbering, Sequences, Session};
 use crate::{ConnectionId, GroupId, Instant, TopicHandle};
 
-/// Where a partition stands with its broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Its open batch lingers; it leaves early if the broker is asked anyway.
-    Lingering(NodeId),
-    /// Nowhere: nothing to send, or something must happen first.
-    Nowhere,
-    /// In the queue of its leader.
-    Ready(NodeId),
-}
-
 /// The batch that takes records.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Open {
     pub(crate) records: OpenBatch,
     pub(crate) key: BatchKey,
@@ -42,14 +31,14 @@ pub(crate) struct Open {
 }
 
 /// Whether an open batch may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Departure {
     Due,
     Lingering,
 }
 
 /// A partition that has been used.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Partition {
     pub(crate) topic: TopicHandle,
     pub(crate) index: u32,
@@ -60,20 +49,20 @@ pub(crate) struct Partition {
     pub(crate) open: Option<Open>,
     /// Batches that take no records any more and are not in flight, in the order of opening.
     pub(crate) queue: VecDeque<BatchKey>,
+    /// What its batches cost of the budget.
+    pub(crate) held: usize,
     pub(crate) in_flight: u32,
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) sequences: Sequences,
     pub(crate) place: Place,
-    /// Its turn in the queue of the lane, while it is ready.
-    pub(crate) turn: Turn,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
     pub(crate) backoff_at: Option<Instant>,
 }
 
 /// How many batches of a partition may be in flight.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum Order {
     /// Sequences keep the order: so many once established.
     Idempotent { limit: u32 },
@@ -183,11 +172,11 @@ impl Partition {
             incarnation: 0,
             open: None,
             queue: VecDeque::new(),
+            held: 0,
             in_flight: 0,
             connection: None,
             sequences: Sequences::default(),
             place: Place::Nowhere,
-            turn: Turn::default(),
             class: Class::default(),
             backoff_at: None,
         }
@@ -214,7 +203,7 @@ impl Partition {
         let Some(batch) = batches.get(key.0 as usize) else {
             return Next::Nothing;
         };
-        if !batch.is_finished() {
+        if !batch.stage.is_queued() {
             return Next::Nothing;
         }
         let not_before = batch.not_before(self.leader_epoch);
@@ -285,7 +274,7 @@ impl Partition {
     }
 
     /// Puts a batch (back) into the queue, in the order in which batches were opened.
-    pub(crate) fn enqueue(&mut self, key: BatchKey, batches: &Slab<Batch>) {
+    pub(super) fn enqueue(&mut self, key: BatchKey, batches: &Slab<Batch>) {
         let serial_of = |key: BatchKey| batches.get(key.0 as usize).map_or(0, |b| b.serial);
         let serial = serial_of(key);
         let at = match self.queue.back() {
@@ -308,9 +297,8 @@ impl Partition {
     }
 
     /// A batch left for the broker.
-    pub(crate) fn depart(&mut self, key: BatchKey, batch: &mut Batch, on: ConnectionId) {
+    pub(super) fn depart(&mut self, key: BatchKey, on: ConnectionId) {
         self.dequeue(key);
-        batch.stage = Stage::InFlight(on);
         self.in_flight += 1;
         self.connection = Some(on);
     }
@@ -319,7 +307,7 @@ impl Partition {
     ///
     /// An acknowledgement of something sent before a failure says nothing about what goes again:
     /// while a numbered batch waits for that, the partition stays at one in flight.
-    pub(crate) fn acknowledged(&mut self, batch: &Batch) {
+    pub(super) fn acknowledged(&mut self, batch: &Batch) {
         let Some(numbering) = batch.numbering else {
             return;
         };
@@ -330,7 +318,7 @@ impl Partition {
     }
 
     /// A batch's request ended, one way or another.
-    pub(crate) fn arrive(&mut self) {
+    pub(super) fn arrive(&mut self) {
         debug_assert!(0 < self.in_flight, "what ends was in flight");
         self.in_flight = self.in_flight.saturating_sub(1);
         if self.in_flight == 0 {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{Batch, BatchKey, Stage};
+use crate::accumulator::{Batch, BatchKey, Hurry, Stage};
 use crate::error::{DisconnectReason, FatalError, ProduceError};
 use crate::event::{Event, Notice};
 use crate::{ConnectionId, ErrorCode, FlushId, Instant, TopicHandle};
@@ -20,7 +20,9 @@ impl ProducerMachine {
         let id = FlushId(self.next_flush);
         self.next_flush += 1;
         self.flushes.push_back((id, self.accumulator.next_serial()));
-        self.stop_lingering(now);
+        if self.concluded == Hurry::Relaxed {
+            self.stop_lingering(now);
+        }
         self.conclude(now);
         id
     }
@@ -63,7 +65,6 @@ impl ProducerMachine {
             return;
         }
         self.timers.arm(deadline, Timer::Close);
-        self.stop_lingering(now);
         self.conclude(now);
     }
 
@@ -140,7 +141,7 @@ impl ProducerMachine {
             message: None,
         };
         self.fail_batches(&error, |batch| {
-            batch.stage == Stage::Queued && batch.numbering.is_none()
+            !matches!(batch.stage(), Stage::InFlight(_)) && batch.numbering.is_none()
         });
         for key in core::mem::take(&mut self.without_identity) {
             self.reconsider(now, key);
@@ -157,28 +158,14 @@ impl ProducerMachine {
             .collect();
         keys.sort_unstable();
         for (_, key) in keys {
-            match self
-                .accumulator
-                .batches
-                .get(key.0 as usize)
-                .map(|batch| batch.stage)
-            {
-                Some(Stage::Queued) => {
+            match self.accumulator.batches[key.0 as usize].stage() {
+                Stage::Abandoned(_) => {}
+                Stage::Compressing(..) | Stage::Open | Stage::Queued(_) => {
                     self.take_out(key);
                     self.fail(key, error.clone());
                 }
-                Some(Stage::InFlight(connection)) => self.abandon(key, connection, error.clone()),
-                Some(Stage::Abandoned(_)) | None => {}
+                Stage::InFlight(_) => self.abandon(key, error.clone()),
             }
         }
-    }
-
-    fn abandon(&mut self, key: BatchKey, connection: ConnectionId, error: ProduceError) {
-        let batch = &mut self.accumulator.batches[key.0 as usize];
-        let (serial, deadline) = (batch.serial, batch.deadline);
-        batch.doubt();
-        batch.stage = Stage::Abandoned(connection);
-        self.timers.disarm(deadline, Timer::Delivery(serial, key));
-        self.tell_failed(key, error);
     }
 }

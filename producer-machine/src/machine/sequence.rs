@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use super::ProducerMachine;
 use super::receive::Answer;
-use crate::accumulator::{BatchKey, Fate, PartitionKey, Suspicion};
+use crate::accumulator::{BatchKey, PartitionKey, Resolution};
 use crate::config::UnknownFate;
 use crate::error::ProduceError;
 use crate::event::Notice;
@@ -24,25 +24,21 @@ impl ProducerMachine {
         let code = answer.code;
         let unknown_log_start =
             code == ErrorCode::UNKNOWN_PRODUCER_ID && answer.log_start_offset < 0;
-        if unknown_log_start || self.follows_another(key) {
+        if unknown_log_start || self.accumulator.follows_another(key) {
             // An earlier batch goes first, and this one after it, unchanged.
             self.retry_or_fail(now, key, code);
             return;
         }
-        let batch = &mut self.accumulator.batches[key.0 as usize];
-        let rewrite = self.config.unknown_fate == UnknownFate::Rewrite;
-        match batch.fate {
-            Fate::NotWritten => self.renumber(now, key, code),
-            Fate::InDoubt(_) if rewrite => self.renumber(now, key, code),
-            Fate::InDoubt(Suspicion::None) => {
-                batch.fate = Fate::InDoubt(Suspicion::Until(self.metadata.next_refresh()));
-                self.ask_elsewhere(now, key, code);
-            }
-            Fate::InDoubt(Suspicion::Until(refresh)) if self.metadata.refreshes() < refresh => {
-                self.ask_elsewhere(now, key, code);
-            }
-            Fate::InDoubt(Suspicion::Until(_)) => {
-                let partition = batch.partition;
+        let resolution = match self.config.unknown_fate {
+            UnknownFate::Report => self
+                .accumulator
+                .on_unknown_sequence(key, self.metadata.refreshes()),
+            UnknownFate::Rewrite => Resolution::Renumber,
+        };
+        match resolution {
+            Resolution::AskElsewhere => self.ask_elsewhere(now, key, code),
+            Resolution::GiveUp => {
+                let partition = self.accumulator.batches[key.0 as usize].partition;
                 let message = answer.message.clone();
                 self.fail(key, ProduceError::Broker { code, message });
                 self.accumulator.partitions[partition.0 as usize]
@@ -50,6 +46,7 @@ impl ProducerMachine {
                     .restart();
                 self.suspect_loss(partition);
             }
+            Resolution::Renumber => self.renumber(now, key, code),
         }
     }
 
@@ -70,25 +67,6 @@ impl ProducerMachine {
                 partition: index,
             });
         }
-    }
-
-    /// Whether an earlier batch of the partition has a number and waits to be sent again.
-    fn follows_another(&self, key: BatchKey) -> bool {
-        let batch = &self.accumulator.batches[key.0 as usize];
-        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
-        partition.queue.iter().any(|other| {
-            self.accumulator
-                .batches
-                .get(other.0 as usize)
-                .is_some_and(|other| other.numbering.is_some() && other.serial < batch.serial)
-        })
-    }
-
-    /// Whether the batch was handed out for a topic that has been created anew since.
-    pub(super) fn is_of_former_topic(&self, key: BatchKey) -> bool {
-        let batch = &self.accumulator.batches[key.0 as usize];
-        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
-        0 < batch.attempts && batch.incarnation != partition.incarnation
     }
 
     /// A batch that was handed out for the former topic is never sent to the new one, unless it
@@ -117,7 +95,7 @@ impl ProducerMachine {
             partition.incarnation += 1;
             let queued: Vec<BatchKey> = partition.queue.iter().copied().collect();
             for batch in queued {
-                if self.is_of_former_topic(batch) {
+                if self.accumulator.is_of_former_topic(batch) {
                     self.take_out(batch);
                     self.leave_former_topic(now, batch, ErrorCode::UNKNOWN_TOPIC_ID);
                 }
@@ -129,13 +107,8 @@ impl ProducerMachine {
     /// once nothing else of its partition is outstanding.
     fn renumber(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
         self.retry_or_fail(now, key, code);
-        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
-            return;
-        };
-        if batch.numbering.take().is_some() {
-            self.accumulator.partitions[batch.partition.0 as usize]
-                .sequences
-                .refused();
+        if self.accumulator.batches.contains(key.0 as usize) {
+            self.accumulator.renumber(key);
         }
     }
 }

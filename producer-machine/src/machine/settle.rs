@@ -14,10 +14,10 @@ use kafka_producer_proto::compression::Codec;
 use super::ProducerMachine;
 use super::receive::Answer;
 use super::timers::Timer;
-use crate::accumulator::{BatchKey, Chunk, Content, Run, Stage};
+use crate::accumulator::{BatchKey, Chunk, Proof, Run, Stage};
 use crate::action::Action;
 use crate::config::Guarantee;
-use crate::connection::{Connection, What};
+use crate::connection::{Connection, Phase, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
 use crate::frame::Body;
@@ -33,18 +33,18 @@ impl ProducerMachine {
         key: BatchKey,
         answer: Answer,
     ) -> Option<ErrorCode> {
-        let batch = self.accumulator.batches.get_mut(key.0 as usize)?;
+        let batch = self.accumulator.batches.get(key.0 as usize)?;
         let partition = batch.partition;
-        let abandoned = matches!(batch.stage, Stage::Abandoned(_));
+        let abandoned = batch.stage().is_abandoned();
         let code = answer.code;
-        batch.last_error = Some(code);
         let verdict = self.judge(code);
         let success = matches!(verdict, Verdict::Acknowledge | Verdict::AcknowledgeUnplaced);
-        let batch = &mut self.accumulator.batches[key.0 as usize];
-        if !success && !produce::proves_unwritten(code) {
-            batch.doubt();
-        }
-        self.accumulator.partitions[partition.0 as usize].arrive();
+        let proof = if success || produce::proves_unwritten(code) {
+            Proof::Sure
+        } else {
+            Proof::None
+        };
+        self.accumulator.arrive(key, Some(code), proof);
         if !success {
             let topic = self.accumulator.partitions[partition.0 as usize].topic;
             self.metadata.touch(now, topic);
@@ -55,14 +55,16 @@ impl ProducerMachine {
         }
         match verdict {
             Verdict::Acknowledge | Verdict::AcknowledgeUnplaced => {
-                self.acknowledge(key, verdict, &answer);
+                self.acknowledge(now, key, verdict, &answer);
             }
             _ if abandoned => self.end_abandoned(key),
             Verdict::Refuse | Verdict::RefuseProducer => {
                 let message = answer.message;
                 self.fail(key, ProduceError::Broker { code, message });
             }
-            _ if self.is_of_former_topic(key) => self.leave_former_topic(now, key, code),
+            _ if self.accumulator.is_of_former_topic(key) => {
+                self.leave_former_topic(now, key, code);
+            }
             Verdict::OutOfSequence => self.on_out_of_sequence(now, key, &answer),
             Verdict::Retry => self.retry_or_fail(now, key, code),
         }
@@ -81,10 +83,10 @@ impl ProducerMachine {
         }
     }
 
-    fn acknowledge(&mut self, key: BatchKey, verdict: Verdict, answer: &Answer) {
+    fn acknowledge(&mut self, now: Instant, key: BatchKey, verdict: Verdict, answer: &Answer) {
+        self.accumulator.acknowledge(key);
         let batch = &self.accumulator.batches[key.0 as usize];
-        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
-        partition.acknowledged(batch);
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
         // Offsets that no log can have are as good as none: nobody adds to them and overflows.
         let end = answer.base_offset.checked_add(i64::from(batch.count));
         let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset && end.is_some();
@@ -94,7 +96,8 @@ impl ProducerMachine {
             base_offset: placed.then_some(answer.base_offset),
             log_append_time: Some(answer.log_append_time).filter(|&time| 0 <= time),
         };
-        if !matches!(batch.stage, Stage::Abandoned(_)) {
+        if !batch.stage().is_abandoned() {
+            self.count_acknowledged(now, key);
             self.tell_written(key, written);
         }
         self.remove(key);
@@ -106,8 +109,9 @@ impl ProducerMachine {
             return;
         };
         let partition = batch.partition;
-        self.accumulator.partitions[partition.0 as usize].arrive();
+        self.accumulator.arrive(key, None, Proof::Sure);
         self.acknowledge(
+            now,
             key,
             Verdict::AcknowledgeUnplaced,
             &Answer::none(ErrorCode::NONE),
@@ -117,11 +121,7 @@ impl ProducerMachine {
 
     /// A batch that was given up in flight: nobody is told, but its number ends here.
     fn end_abandoned(&mut self, key: BatchKey) {
-        let batch = &self.accumulator.batches[key.0 as usize];
-        if batch.numbering.is_some() {
-            let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
-            partition.sequences.gave_up();
-        }
+        self.accumulator.give_up(key);
         self.accumulator.remove(key);
     }
 
@@ -146,16 +146,15 @@ impl ProducerMachine {
     }
 
     fn retry(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
-        let batch = &mut self.accumulator.batches[key.0 as usize];
-        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let (partition, attempts) = (batch.partition, batch.attempts);
         let delay = self
             .retry
-            .delay(batch.attempts.saturating_sub(1), &mut self.jitter);
-        batch.retry_at = now + delay;
-        batch.stage = Stage::Queued;
-        let (topic, index, attempts) = (partition.topic, partition.index, batch.attempts);
-        partition.sequences.stumble();
-        partition.enqueue(key, &self.accumulator.batches);
+            .delay(attempts.saturating_sub(1), &mut self.jitter);
+        self.count_retry(key);
+        self.accumulator.requeue(now, key, now + delay);
+        let partition = &self.accumulator.partitions[partition.0 as usize];
+        let (topic, index) = (partition.topic, partition.index);
         if let Some(view) = self.metadata.topic(topic) {
             let topic = Arc::clone(&view.name);
             self.notice(Notice::Retrying {
@@ -169,24 +168,25 @@ impl ProducerMachine {
 
     /// A batch that is in no queue and not in flight fails.
     pub(super) fn fail(&mut self, key: BatchKey, error: ProduceError) {
-        let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
-            return;
-        };
-        let partition = &mut self.accumulator.partitions[batch.partition.0 as usize];
-        if batch.numbering.is_some() {
-            if batch.is_in_doubt() {
-                partition.sequences.gave_up();
-            } else {
-                partition.sequences.refused();
-            }
+        if self.accumulator.batches.contains(key.0 as usize) {
+            self.accumulator.give_up(key);
+            self.tell_failed(key, error);
+            self.remove(key);
         }
+    }
+
+    /// A batch in flight fails; its request goes on.
+    pub(super) fn abandon(&mut self, key: BatchKey, error: ProduceError) {
+        self.accumulator.abandon(key);
+        let batch = &self.accumulator.batches[key.0 as usize];
+        self.timers
+            .disarm(batch.deadline, Timer::Delivery(batch.serial, key));
         self.tell_failed(key, error);
-        self.remove(key);
     }
 
     /// `delivery.timeout.ms` is over.
     pub(super) fn expire(&mut self, now: Instant, key: BatchKey) {
-        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
+        let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
             return;
         };
         let partition = batch.partition;
@@ -194,20 +194,13 @@ impl ProducerMachine {
             attempts: batch.attempts,
             last: batch.last_error,
         };
-        match batch.stage {
+        match batch.stage() {
             Stage::Abandoned(_) => {}
-            Stage::InFlight(connection) => {
-                batch.doubt();
-                batch.stage = Stage::Abandoned(connection);
-                self.accumulator.partitions[partition.0 as usize]
-                    .sequences
-                    .doubt();
-                self.tell_failed(key, error);
-            }
-            Stage::Queued => {
+            Stage::Compressing(..) | Stage::Open | Stage::Queued(_) => {
                 self.take_out(key);
                 self.fail(key, error);
             }
+            Stage::InFlight(_) => self.abandon(key, error),
         }
         self.reconsider(now, partition);
     }
@@ -216,7 +209,7 @@ impl ProducerMachine {
     pub(super) fn take_out(&mut self, key: BatchKey) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let (partition, serial, linger_at) = (batch.partition, batch.serial, batch.linger_at);
-        if let Content::Open = batch.content {
+        if let Stage::Open = batch.stage() {
             self.timers.disarm(linger_at, Timer::Linger(serial, key));
             self.accumulator.close_open(partition);
         }
@@ -252,13 +245,13 @@ impl ProducerMachine {
     }
 
     pub(super) fn tell_failed(&mut self, key: BatchKey, error: ProduceError) {
+        self.count_failed(key);
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &self.accumulator.partitions[batch.partition.0 as usize];
-        let (body, codec) = match &batch.content {
-            Content::Compressing { records, .. } => (Arc::clone(records), Codec::None),
-            Content::Finished { body, codec } => (Arc::clone(body), *codec),
-            Content::Open => (Body::default(), Codec::None),
-        };
+        let (body, codec) = batch.stage().records().map_or_else(
+            || (Body::default(), Codec::None),
+            |records| (Arc::clone(&records.body), records.codec),
+        );
         let outcome = if batch.is_in_doubt() {
             Outcome::MaybeWritten
         } else {
@@ -320,6 +313,7 @@ impl ProducerMachine {
                 first: 0,
             };
             self.accumulator.release_chunk(serial, charge);
+            self.meter.on_failed(topic, partitions.len() as u32);
             for (partition, run) in Chunk::by_partition(runs.as_slice(), &partitions) {
                 let mut error = error.clone();
                 if let ProduceError::TopicUnknown { partition: of, .. } = &mut error {
@@ -398,11 +392,15 @@ impl ProducerMachine {
         if let Some(at) = connection.timer_at {
             self.timers.disarm(at, Timer::Connection(id));
         }
+        if !matches!(connection.phase, Phase::Connecting) {
+            self.meter.on_closed();
+        }
         self.timers
             .disarm(connection.throttled_until, Timer::Throttle(id));
         let Connection {
-            node,
+            lane,
             address,
+            heard_at,
             in_flight,
             unanswered,
             ..
@@ -411,7 +409,8 @@ impl ProducerMachine {
             DisconnectReason::RequestTimeout => ErrorCode::REQUEST_TIMED_OUT,
             _ => ErrorCode::NETWORK_EXCEPTION,
         };
-        let broker = node.broker();
+        let broker = lane.node.broker();
+        self.brokers.lose(now, lane.node, heard_at, &reason);
         if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
             self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
         }
@@ -439,19 +438,18 @@ impl ProducerMachine {
         for batch in unanswered {
             self.lose_unanswered(now, batch, code);
         }
-        self.connect_if_wanted(now, node);
+        self.connect_if_wanted(now, lane.node);
     }
 
     /// Under acks=0 a frame whose writing was cut short is not sent again: that could write its
     /// records twice, which acks=0 promises not to.
     fn lose_unanswered(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
-        let Some(batch) = self.accumulator.batches.get_mut(key.0 as usize) else {
+        let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
             return;
         };
-        batch.doubt();
         let (partition, attempts) = (batch.partition, batch.attempts);
-        let abandoned = matches!(batch.stage, Stage::Abandoned(_));
-        self.accumulator.partitions[partition.0 as usize].arrive();
+        let abandoned = batch.stage().is_abandoned();
+        self.accumulator.arrive(key, Some(code), Proof::None);
         if abandoned {
             self.end_abandoned(key);
         } else {

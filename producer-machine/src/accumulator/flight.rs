@@ -1,0 +1,138 @@
+//! A batch on its way: what its departure, the end of its request and its own end change in its
+//! partition.
+
+use super::fate::{Refreshes, Resolution};
+use super::{Accumulator, BatchKey, Stage};
+use crate::connection::SentBatch;
+use crate::idempotence::Numbering;
+use crate::{ConnectionId, ErrorCode, Instant};
+
+/// Whether the end of an attempt says that nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// It says nothing, or not for sure.
+    None,
+    /// Nothing was written by this attempt, or all was written.
+    Sure,
+}
+
+impl Accumulator {
+    /// A batch leaves: from now on it may be written.
+    pub(crate) fn depart(
+        &mut self,
+        key: BatchKey,
+        numbering: Option<Numbering>,
+        connection: ConnectionId,
+    ) -> SentBatch {
+        let batch = &mut self.batches[key.0 as usize];
+        let partition = &mut self.partitions[batch.partition.0 as usize];
+        if let Some(numbering) = numbering {
+            batch.numbering = Some(numbering);
+            partition.sequences.numbered(batch.count);
+        }
+        batch.attempts += 1;
+        batch.leader_epoch = partition.leader_epoch;
+        batch.incarnation = partition.incarnation;
+        batch.stage.depart();
+        partition.depart(key, connection);
+        SentBatch {
+            topic: partition.topic,
+            index: partition.index,
+            batch: key,
+        }
+    }
+
+    /// The request of a batch has ended.
+    pub(crate) fn arrive(&mut self, key: BatchKey, error: Option<ErrorCode>, proof: Proof) {
+        let batch = &mut self.batches[key.0 as usize];
+        batch.last_error = error.or(batch.last_error);
+        batch.stage.arrive();
+        if proof == Proof::None {
+            batch.fate.doubt();
+        }
+        self.partitions[batch.partition.0 as usize].arrive();
+    }
+
+    /// A batch whose request has ended is in the log.
+    pub(crate) fn acknowledge(&mut self, key: BatchKey) {
+        let batch = &self.batches[key.0 as usize];
+        self.partitions[batch.partition.0 as usize].acknowledged(batch);
+    }
+
+    /// A batch whose request has ended goes again, not before this instant.
+    pub(crate) fn requeue(&mut self, now: Instant, key: BatchKey, retry_at: Instant) {
+        let batch = &mut self.batches[key.0 as usize];
+        batch.failed_at = Some(now);
+        batch.retry_at = retry_at;
+        let partition = &mut self.partitions[batch.partition.0 as usize];
+        partition.sequences.stumble();
+        partition.enqueue(key, &self.batches);
+    }
+
+    /// A batch that goes again gives its number back: it is not in the log.
+    pub(crate) fn renumber(&mut self, key: BatchKey) {
+        let batch = &mut self.batches[key.0 as usize];
+        if batch.numbering.take().is_some() {
+            self.partitions[batch.partition.0 as usize]
+                .sequences
+                .refused();
+        }
+    }
+
+    /// A batch in flight is given up; its request goes on.
+    pub(crate) fn abandon(&mut self, key: BatchKey) {
+        let batch = &mut self.batches[key.0 as usize];
+        batch.fate.doubt();
+        batch.stage.abandon();
+        self.partitions[batch.partition.0 as usize]
+            .sequences
+            .doubt();
+    }
+
+    /// A batch ends without an acknowledgement: so does its number.
+    pub(crate) fn give_up(&mut self, key: BatchKey) {
+        let batch = &self.batches[key.0 as usize];
+        debug_assert!(
+            !matches!(batch.stage, Stage::InFlight(_)),
+            "a request ends before its batch"
+        );
+        if batch.numbering.is_none() {
+            return;
+        }
+        let sequences = &mut self.partitions[batch.partition.0 as usize].sequences;
+        if batch.fate.is_in_doubt() {
+            sequences.gave_up();
+        } else {
+            sequences.refused();
+        }
+    }
+
+    /// A broker does not know the sequence of a batch: what follows, by its fate.
+    pub(crate) fn on_unknown_sequence(
+        &mut self,
+        key: BatchKey,
+        refreshes: Refreshes,
+    ) -> Resolution {
+        self.batches[key.0 as usize]
+            .fate
+            .on_unknown_sequence(refreshes)
+    }
+
+    /// Whether an earlier batch of the partition has a number and waits to be sent again.
+    pub(crate) fn follows_another(&self, key: BatchKey) -> bool {
+        let batch = &self.batches[key.0 as usize];
+        let partition = &self.partitions[batch.partition.0 as usize];
+        partition.queue.iter().any(|other| {
+            self.batches
+                .get(other.0 as usize)
+                .is_some_and(|other| other.numbering.is_some() && other.serial < batch.serial)
+        })
+    }
+
+    /// Whether a batch was handed out for a topic that has been created anew since.
+    pub(crate) fn is_of_former_topic(&self, key: BatchKey) -> bool {
+        let batch = &self.batches[key.0 as usize];
+        let partition = &self.partitions[batch.partition.0 as usize];
+        0 < batch.attempts && batch.incarnation != partition.incarnation
+    }
+}
