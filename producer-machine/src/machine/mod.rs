@@ -351,6 +351,11 @@ impl ProducerMachine {
         self.metadata.topic(topic)?.refusal
     }
 
+    /// The handle of a topic that was named before; unlike [`Self::topic`] it asks for nothing.
+    pub fn find_topic(&self, name: &str) -> Option<TopicHandle> {
+        self.metadata.find(name)
+    }
+
     /// The name behind a handle.
     pub fn topic_name(&self, topic: TopicHandle) -> Option<Arc<str>> {
         self.metadata
