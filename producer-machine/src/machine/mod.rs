@@ -381,7 +381,8 @@ impl ProducerMachine {
     /// called, and then as much as there is to look at.
     ///
     /// ```
-    /// use kafka_producer_machine::{Config, Instant, ProducerMachine, Record, Seed, Subject};
+    /// use kafka_producer_machine::explain::Subject;
+    /// use kafka_producer_machine::{Config, Instant, ProducerMachine, Record, Seed};
     ///
     /// let config = Config::from_properties([("bootstrap.servers", "b0:9092")])?;
     /// let mut machine = ProducerMachine::new(Instant::ORIGIN, config, Seed::new(1));

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use super::link::Busy;
 use super::{Explanation, Next, ProducerMachine, State, Step, unknown};
 use crate::connection::Phase;
 use crate::explain::{IdentityState, MetadataState, ProducerLife, ProducerState};
@@ -42,6 +43,14 @@ impl ProducerMachine {
                 },
                 Session::Wanted { at, .. } => IdentityState::Wanted(at),
             },
+            troubles: self.troubles(
+                now,
+                if slowest.is_some() {
+                    Busy::Yes
+                } else {
+                    Busy::No
+                },
+            ),
             slowest,
         };
         let next = match self.life {
