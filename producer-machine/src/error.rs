@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 
 use kafka_producer_proto::ErrorCode;
 
+use crate::accumulator::PartitionKey;
+
 /// Why a record was not taken. The record still belongs to the caller, who only lent it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -50,10 +52,13 @@ pub enum SendError {
     UnknownHandle,
 }
 
-/// How much room is missing, for `wait_for_space`.
+/// How much room is missing, and for whom: for `wait_for_space`, as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shortage {
     pub(crate) bytes: usize,
+    /// Where the record must go; `None` if that is open.
+    pub(crate) partition: Option<PartitionKey>,
 }
 
 impl Shortage {

@@ -104,11 +104,16 @@ impl Budget {
 
     /// Takes `bytes` that this claim affords: first of what is set aside for it.
     pub(crate) fn take(&mut self, claim: Claim, bytes: usize) {
+        self.consume(claim, bytes);
+        self.charge(bytes);
+    }
+
+    /// Uses what is set aside for this claim for `bytes` that are about to be charged.
+    pub(crate) fn consume(&mut self, claim: Claim, bytes: usize) {
         debug_assert!(self.affords(claim, bytes), "{bytes} are there");
         if let Claim::Waiter(waiter) = claim {
             self.grants.consume(waiter, bytes);
         }
-        self.charge(bytes);
     }
 
     /// Sets `bytes` aside for a waiter.

@@ -49,6 +49,8 @@ pub(crate) struct Partition {
     pub(crate) open: Option<Open>,
     /// Batches that take no records any more and are not in flight, in the order of opening.
     pub(crate) queue: VecDeque<BatchKey>,
+    /// What its batches cost of the budget.
+    pub(crate) held: usize,
     pub(crate) in_flight: u32,
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
@@ -170,6 +172,7 @@ impl Partition {
             incarnation: 0,
             open: None,
             queue: VecDeque::new(),
+            held: 0,
             in_flight: 0,
             connection: None,
             sequences: Sequences::default(),
