@@ -53,7 +53,7 @@ pub enum SendError {
 }
 
 /// How much room is missing, and for whom: for `wait_for_space`, as it came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Shortage {
     pub(crate) bytes: usize,

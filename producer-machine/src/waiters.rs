@@ -53,7 +53,7 @@ struct Waiter {
 }
 
 /// Those who wait for a sick broker.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 struct Aside {
     waiters: BTreeSet<WaiterId>,
     /// The one that has come back, and is not done.
@@ -102,6 +102,11 @@ impl Waiters {
     /// How many wait for room and have none yet.
     pub(crate) fn waiting_for_space(&self) -> usize {
         self.queue.len()
+    }
+
+    /// How many stand aside for others, since their broker is silent.
+    pub(crate) fn standing_aside(&self) -> usize {
+        self.aside.values().map(|aside| aside.waiters.len()).sum()
     }
 
     /// How many wait for news of a topic.

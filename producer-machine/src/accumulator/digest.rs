@@ -11,6 +11,7 @@ impl Hash for Accumulator {
             batches,
             budget,
             groups,
+            holdings,
             held,
             incomplete,
             jobs,
@@ -22,7 +23,7 @@ impl Hash for Accumulator {
             codec,
             level,
         } = self;
-        (partitions, budget, groups, held, incomplete, jobs).hash(state);
+        (partitions, budget, groups, holdings, held, incomplete, jobs).hash(state);
         (
             next_serial,
             next_job,

@@ -22,7 +22,7 @@ use crate::brokers::NodeId;
 use crate::config::Config;
 
 /// What waits for brokers, by broker.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Holdings {
     /// Only of brokers that something waits for.
     by_leader: BTreeMap<NodeId, Holding>,
@@ -32,7 +32,7 @@ pub(crate) struct Holdings {
     patience: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 struct Holding {
     bytes: usize,
     /// Since when it owes us an answer, or a connection.
@@ -67,6 +67,14 @@ impl Holdings {
         let holding = self.by_leader.get(&leader);
         let since = holding.and_then(|holding| holding.waiting_since);
         since.is_some_and(|since| self.patience <= now.since(since))
+    }
+
+    /// Since when the broker has owed us an answer, if it is silent.
+    pub(crate) fn silent_since(&self, now: Instant, leader: NodeId) -> Option<Instant> {
+        let holding = self.by_leader.get(&leader)?;
+        holding
+            .waiting_since
+            .filter(|_| self.is_silent(now, leader))
     }
 
     /// Whether the broker is silent and would hold more than it may with so many bytes more.

@@ -235,7 +235,7 @@ pub struct BrokerState {
     pub lanes: usize,
     /// How many partitions have something ready for it.
     pub waiting: usize,
-    /// Since when it has not answered at all, if it was given up for that.
+    /// Since when it has owed an answer, if that is longer than `request.timeout.ms`.
     pub silent_since: Option<Instant>,
     /// Whether the newest metadata names it.
     pub named: bool,
@@ -278,6 +278,8 @@ pub struct ProducerState {
     pub buffer_total: usize,
     /// How many wait for room.
     pub waiters: usize,
+    /// How many of them stand aside for others, since their broker is silent.
+    pub aside: usize,
     /// How many flushes have not ended.
     pub flushes: usize,
     /// How many connections carry requests.

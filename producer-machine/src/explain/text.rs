@@ -274,13 +274,17 @@ impl Explanation {
             1 => String::from("1 waits for room"),
             waiters => format!("{waiters} wait for room"),
         };
+        let aside = match state.aside {
+            0 => String::new(),
+            aside => format!(" ({aside} aside, for a silent broker)"),
+        };
         let flushes = match state.flushes {
             0 => String::new(),
             flushes => format!(", {} under way", count(flushes, "flush", "es")),
         };
         write!(
             f,
-            "the producer {life}: {} of {} of buffer.memory are used, {waiters}{flushes}. It has \
+            "the producer {life}: {} of {} of buffer.memory are used, {waiters}{aside}{flushes}. It has \
              {}, {}, and {}.",
             Bytes(state.buffer_used),
             Bytes(state.buffer_total),

@@ -53,7 +53,7 @@ impl ProducerMachine {
                 connected: views().filter(|(view, _)| stands(&view.link)).count(),
                 lanes: broker.lanes.len(),
                 waiting: broker.lanes.iter().map(Lane::ready).sum(),
-                silent_since: broker.silent_since,
+                silent_since: self.accumulator.holdings.silent_since(now, node),
                 named: broker.is_named(),
             }),
             since: view.since,

@@ -26,7 +26,8 @@ impl ProducerMachine {
             },
             buffer_used: self.accumulator.budget.used(),
             buffer_total: self.accumulator.budget.total(),
-            waiters: self.waiters.waiting_for_space(),
+            waiters: self.waiters.waiting_for_space() + self.waiters.standing_aside(),
+            aside: self.waiters.standing_aside(),
             flushes: self.flushes.len(),
             connections: ready.count(),
             metadata: MetadataState {
