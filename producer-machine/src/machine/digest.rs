@@ -26,6 +26,7 @@ impl ProducerMachine {
             timers,
             control_at,
             trouble,
+            meter: _,
             retry,
             jitter,
             random,
