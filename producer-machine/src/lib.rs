@@ -33,6 +33,7 @@ mod idempotence;
 mod ids;
 mod machine;
 mod metadata;
+mod metrics;
 mod partitioner;
 mod produce;
 mod record;
@@ -52,6 +53,9 @@ pub use ids::{ConnectionId, FlushId, GroupId, JobId, Receipt, TopicHandle, Waite
 pub use kafka_producer_proto::ErrorCode;
 pub use kafka_producer_proto::compression::{Codec, Compressor};
 pub use machine::ProducerMachine;
+#[doc(hidden)]
+pub use metrics::markdown as metrics_markdown;
+pub use metrics::{Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics};
 pub use record::{Header, Record, Topic};
 pub use seed::Seed;
 pub use time::Instant;

@@ -99,6 +99,16 @@ impl Waiters {
         !self.queue.is_empty()
     }
 
+    /// How many wait for room and have none yet.
+    pub(crate) fn waiting_for_space(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many wait for news of a topic.
+    pub(crate) fn waiting_for_topics(&self) -> usize {
+        self.topics.len()
+    }
+
     /// The longest waiter for room, and how much it needs.
     pub(crate) fn first(&self) -> Option<(WaiterId, Shortage)> {
         let &id = self.queue.first()?;

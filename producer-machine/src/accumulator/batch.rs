@@ -33,6 +33,8 @@ pub(crate) struct Batch {
     pub(crate) count: u32,
     pub(crate) base_timestamp: i64,
     pub(crate) max_timestamp: i64,
+    /// Bytes of its records before compression, once it is closed.
+    pub(crate) plain_bytes: usize,
     /// What it costs of the budget.
     pub(crate) charge: usize,
     pub(crate) linger_at: Instant,

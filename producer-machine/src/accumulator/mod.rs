@@ -36,7 +36,7 @@ pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
 pub(crate) use holdings::Holdings;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use partition::{Departure, Next, Open, Order, Partition};
 pub(crate) use stage::{Records, Stage};
 
 use fate::Fate;
@@ -320,6 +320,7 @@ impl Accumulator {
             count: 0,
             base_timestamp: 0,
             max_timestamp: 0,
+            plain_bytes: 0,
             charge: 0,
             linger_at: now + self.linger,
             deadline: now + self.delivery_timeout,
@@ -362,6 +363,7 @@ impl Accumulator {
         batch.count = closed.count;
         batch.base_timestamp = closed.base_timestamp;
         batch.max_timestamp = closed.max_timestamp;
+        batch.plain_bytes = closed.records.len();
         if let Some(reached) = self.budget.class_for(HEADER_LEN + closed.records.len()) {
             partition.class = reached;
         }

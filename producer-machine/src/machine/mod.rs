@@ -10,6 +10,7 @@
 //! ```
 
 mod lifecycle;
+mod metrics;
 mod receive;
 mod schedule;
 mod send;
@@ -35,6 +36,7 @@ use crate::event::Event;
 use crate::frame::Unsealed;
 use crate::idempotence::Session;
 use crate::metadata::Metadata;
+use crate::metrics::Meter;
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::time::Deadlines;
@@ -98,6 +100,7 @@ pub struct ProducerMachine {
     control_at: Option<Instant>,
     /// The address and the reason of the last connection that was lost or never made.
     trouble: Option<Arc<str>>,
+    meter: Meter,
     retry: Backoff,
     jitter: Stream,
     random: Stream,
@@ -144,6 +147,7 @@ impl ProducerMachine {
             timers: Deadlines::new(),
             control_at: None,
             trouble: None,
+            meter: Meter::new(now),
             retry: Backoff::new(config.retry_backoff, config.retry_backoff_max),
             jitter: seed.stream(1),
             random: seed.stream(2),

@@ -56,6 +56,7 @@ impl ProducerMachine {
         let version = ApiKey::ApiVersions.client_versions().max;
         connection.phase = Phase::Negotiating(Ask::Pending(version));
         connection.idle_at = now + self.config.connections_max_idle;
+        self.meter.on_connected();
         self.brokers.connected(id);
         self.arm_connection(id);
         self.announce_connection(id);
@@ -65,14 +66,14 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
+        self.meter.on_bytes(connection.lane.node, bytes.len());
         let mut reader = core::mem::replace(&mut connection.reader, FrameReader::new(MAX_FRAME));
         let mut rest = bytes;
         loop {
             let problem = match reader.next_frame(&mut rest) {
                 Ok(Some(frame)) => {
                     let read = self.on_frame(now, id, frame);
-                    self.on_heard(now, id);
-                    read.err()
+                    read.map(|()| self.on_heard(now, id)).err()
                 }
                 Ok(None) => break,
                 Err(error) => Some(error.to_string()),
@@ -97,12 +98,9 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get(&id) else {
             return;
         };
-        let (node, owes_answers) = (connection.node, !connection.in_flight.is_empty());
-        let lane = self.brokers.lanes.get(&node);
-        let is_waited_for = owes_answers || lane.is_some_and(|lane| 0 < lane.ready());
-        self.accumulator
-            .holdings
-            .heard(node, is_waited_for.then_some(now));
+        let node = connection.lane.node;
+        let waiting_since = self.brokers.is_waited_for(node).then_some(now);
+        self.accumulator.holdings.heard(node, waiting_since);
     }
 
     /// A frame answers the oldest request, and no other.
@@ -124,7 +122,8 @@ impl ProducerMachine {
             ));
         }
         connection.idle_at = now + self.config.connections_max_idle;
-        let version = sent.version;
+        let (version, sent_at, node) = (sent.version, sent.at, connection.lane.node);
+        self.meter.on_response(node);
         let unreadable = |error| undecodable(api, version, error);
         // An answer that cannot be read leaves its request in flight, to end with the connection.
         match api {
@@ -146,6 +145,8 @@ impl ProducerMachine {
             }
             _ => match connection.in_flight.pop_front().map(|sent| sent.what) {
                 Some(What::Produce { batches, ids }) => {
+                    self.meter
+                        .on_produce_response(now, node, now.since(sent_at));
                     self.on_produce(now, id, version, body, batches, &ids)
                 }
                 _ => Ok(()),
@@ -165,15 +166,15 @@ impl ProducerMachine {
         match connection.negotiate(response) {
             Negotiated::Again => Ok(()),
             Negotiated::Ready => {
-                let (node, address) = (connection.node, Arc::clone(&connection.address));
+                let (lane, address) = (connection.lane, Arc::clone(&connection.address));
                 self.brokers.ready(id);
-                let broker = node.broker();
+                let broker = lane.node.broker();
                 self.notice(Notice::Connected {
                     connection: id,
                     broker,
                     address,
                 });
-                self.announce(now, node);
+                self.announce(now, lane);
                 Ok(())
             }
             Negotiated::Useless(problem) => Err(problem),
@@ -199,6 +200,7 @@ impl ProducerMachine {
             self.metadata.failed(now, &mut self.jitter);
             return;
         }
+        self.meter.on_metadata(now);
         let applied = self
             .metadata
             .apply(now, version, response, &mut self.jitter);
@@ -342,6 +344,7 @@ impl ProducerMachine {
         });
         let tail = visited.map_err(|error| undecodable(ApiKey::Produce, version, error));
         if let Ok(tail) = &tail {
+            self.meter.on_throttle_time(now, tail.throttle_time_ms);
             self.throttle(now, id, ApiKey::Produce, version, tail.throttle_time_ms);
         }
         let mut fatal = None;

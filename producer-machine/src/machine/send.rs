@@ -77,15 +77,16 @@ impl ProducerMachine {
             return Err(self.too_large(body.upper_bound()));
         }
         if let Some(timestamp) = record.timestamp.filter(|&timestamp| timestamp < 0) {
-            return Err(negative_timestamp(timestamp));
+            return Err(self.refuse(negative_timestamp(timestamp)));
         }
         let batch_size = self.config.batch_size;
         let Some(view) = self.metadata.topic_mut(topic) else {
-            return Err(SendError::UnknownHandle);
+            return Err(self.refuse(SendError::UnknownHandle));
         };
         if view.partitions.is_empty() {
             if !view.can_be_asked_for() {
-                return Err(never_a_topic(view));
+                let error = never_a_topic(view);
+                return Err(self.refuse(error));
             }
             return self.hold(now, topic, record.partition, &body, claim);
         }
@@ -276,25 +277,33 @@ impl ProducerMachine {
         key
     }
 
-    fn refusal(&self) -> SendError {
-        match &self.life {
+    /// A record is refused for good: that counts as an error.
+    #[cold]
+    fn refuse(&mut self, error: SendError) -> SendError {
+        self.meter.on_refused();
+        error
+    }
+
+    fn refusal(&mut self) -> SendError {
+        let error = match &self.life {
             Life::Fatal(fatal) => SendError::Fatal(fatal.clone()),
             Life::Closed | Life::Closing(_) | Life::Open => SendError::Closed,
-        }
+        };
+        self.refuse(error)
     }
 
     #[cold]
-    fn too_large(&self, size: usize) -> SendError {
+    fn too_large(&mut self, size: usize) -> SendError {
         let (limit, setting) = if self.config.max_request_size < size {
             (self.config.max_request_size, "max.request.size")
         } else {
             (self.config.buffer_memory, "buffer.memory")
         };
-        SendError::TooLarge {
+        self.refuse(SendError::TooLarge {
             size,
             limit,
             setting,
-        }
+        })
     }
 
     fn hold(

@@ -56,7 +56,11 @@ impl ProducerMachine {
 
     pub(super) fn on_wait_expired(&mut self, waiter: WaiterId) {
         // A grant is not taken back: the waiter has been told.
+        let wish = self.waiters.wish(waiter);
         if !self.waiters.is_told(waiter) && self.waiters.remove(waiter).is_some() {
+            if let Some(Wish::Space(_)) = wish {
+                self.meter.on_exhausted();
+            }
             self.events.push_back(Event::WaitExpired(waiter));
         }
     }
