@@ -68,6 +68,8 @@ pub(crate) struct Waiters {
     queue: BTreeSet<WaiterId>,
     /// By sick broker; only of those that somebody waits for.
     aside: BTreeMap<NodeId, Aside>,
+    /// How many are aside, for all brokers.
+    aside_count: usize,
     topics: BTreeSet<(TopicHandle, WaiterId)>,
     next: u64,
 }
@@ -101,7 +103,7 @@ impl Waiters {
 
     /// How many wait for room and have none yet.
     pub(crate) fn waiting_for_space(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.aside_count
     }
 
     /// How many wait for news of a topic.
@@ -154,6 +156,7 @@ impl Waiters {
         if let Some(waiter) = self.all.get_mut(&id) {
             waiter.stage = Stage::Aside(broker);
             self.aside.entry(broker).or_default().waiters.insert(id);
+            self.aside_count += 1;
         }
     }
 
@@ -195,6 +198,7 @@ impl Waiters {
         let Some(aside) = self.aside.remove(&broker) else {
             return;
         };
+        self.aside_count -= aside.waiters.len();
         for id in aside.waiters {
             if let Some(waiter) = self.all.get_mut(&id) {
                 waiter.stage = Stage::Waiting;
@@ -237,6 +241,7 @@ impl Waiters {
     fn leave_line(&mut self, id: WaiterId) {
         self.queue.remove(&id);
         if let Some(Stage::Aside(broker)) = self.all.get(&id).map(|waiter| waiter.stage) {
+            self.aside_count -= 1;
             self.change_aside(broker, |aside| {
                 aside.waiters.remove(&id);
             });
@@ -306,11 +311,13 @@ mod tests {
         waiters.step_aside(a, SICK);
         waiters.step_aside(b, SICK);
         assert_eq!(first(&waiters), Some(c));
+        assert_eq!(waiters.waiting_for_space(), 3);
         assert_eq!(waiters.sick_after(None), Some(SICK));
         assert_eq!(waiters.sick_after(Some(SICK)), None);
         waiters.call_back(SICK);
         assert!(!waiters.are_aside());
         assert_eq!(first(&waiters), Some(a), "before those who came later");
+        assert_eq!(waiters.waiting_for_space(), 3);
     }
 
     #[test]
@@ -329,6 +336,7 @@ mod tests {
         assert_eq!(waiters.next_scout(SICK), Some((b, shortage(2))));
         waiters.remove(b);
         assert!(!waiters.are_aside());
+        assert_eq!(waiters.waiting_for_space(), 0);
     }
 
     #[test]
