@@ -26,8 +26,10 @@ mod action;
 mod brokers;
 mod config;
 mod connection;
+mod digest;
 mod error;
 mod event;
+mod explain;
 mod frame;
 mod idempotence;
 mod ids;
@@ -46,8 +48,13 @@ pub use action::{Action, CompressJob, Compressed};
 pub use config::{
     Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, UnknownFate, properties,
 };
+pub use digest::Digest;
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
 pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};
+pub use explain::{
+    BrokerState, Explanation, IdentityState, Link, MetadataState, Next, Node, Oldest,
+    PartitionState, ProducerLife, ProducerState, State, Step, Subject, TopicState,
+};
 pub use frame::{Frame, Unsealed};
 pub use ids::{ConnectionId, FlushId, GroupId, JobId, Receipt, TopicHandle, WaiterId};
 pub use kafka_producer_proto::ErrorCode;

@@ -23,7 +23,7 @@ use crate::error::Shortage;
 use crate::{Instant, TopicHandle, WaiterId};
 
 /// What a waiter waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wish {
     /// Room for a record.
     Space(Shortage),
@@ -32,7 +32,7 @@ pub(crate) enum Wish {
 }
 
 /// How far a waiter has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
     /// This broker is sick: others go first.
     Aside(NodeId),
@@ -43,7 +43,7 @@ enum Stage {
 }
 
 /// A waiter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Waiter {
     wish: Wish,
     deadline: Instant,
@@ -53,7 +53,7 @@ struct Waiter {
 }
 
 /// Those who wait for a sick broker.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 struct Aside {
     waiters: BTreeSet<WaiterId>,
     /// The one that has come back, and is not done.
@@ -61,7 +61,7 @@ struct Aside {
 }
 
 /// All waiters. What is set aside for those who were told is the budget's business.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Waiters {
     all: BTreeMap<WaiterId, Waiter>,
     /// Those that wait for room, in the order of their coming.

@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use super::Claim;
 use super::grants::Grants;
@@ -12,7 +13,7 @@ use crate::WaiterId;
 use crate::frame::Body;
 
 /// A size class: 0 is the smallest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Class(u8);
 
 /// What may still be taken, what is taken, and the buffers that are free.
@@ -68,6 +69,11 @@ impl Budget {
         self.total
             .saturating_sub(self.used)
             .saturating_sub(self.grants.total())
+    }
+
+    /// `buffer.memory`.
+    pub(crate) const fn total(&self) -> usize {
+        self.total
     }
 
     /// Bytes in use: batches, compressed copies, requests in flight, held records.
@@ -194,6 +200,21 @@ impl Budget {
             class += 1;
         }
         Class(class)
+    }
+}
+
+impl Hash for Budget {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            total,
+            used,
+            grants,
+            batch_size,
+            pooled: _,
+            free: _,
+            shells: _,
+        } = self;
+        (total, used, grants, batch_size).hash(state);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::brokers::NodeId;
 use crate::config::Config;
 
 /// What waits for brokers, by broker.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Holdings {
     /// Only of brokers that something waits for.
     by_leader: BTreeMap<NodeId, Holding>,
@@ -32,7 +32,7 @@ pub(crate) struct Holdings {
     patience: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 struct Holding {
     bytes: usize,
     /// Since when it owes us an answer, or a connection.

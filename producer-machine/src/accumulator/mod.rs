@@ -11,6 +11,7 @@
 
 mod batch;
 mod budget;
+mod digest;
 mod fate;
 mod flight;
 mod grants;
@@ -57,7 +58,7 @@ pub(crate) struct Appended {
 }
 
 /// Whether new batches may linger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Hurry {
     /// Somebody waits for memory, or the producer is closing.
     Now,
@@ -328,6 +329,7 @@ impl Accumulator {
             attempts: 0,
             last_error: None,
             retry_at: Instant::ORIGIN,
+            failed_at: None,
             leader_epoch: -1,
             incarnation: 0,
         };

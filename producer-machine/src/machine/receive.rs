@@ -55,6 +55,8 @@ impl ProducerMachine {
         }
         let version = ApiKey::ApiVersions.client_versions().max;
         connection.phase = Phase::Negotiating(Ask::Pending(version));
+        connection.since = now;
+        connection.heard_at = now;
         connection.idle_at = now + self.config.connections_max_idle;
         self.meter.on_connected();
         self.brokers.connected(id);
@@ -95,10 +97,9 @@ impl ProducerMachine {
 
     /// A broker has said something: whether it owes us more begins to count now.
     fn on_heard(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get(&id) else {
+        let Some(node) = self.brokers.connections.get(&id).map(|c| c.lane.node) else {
             return;
         };
-        let node = connection.lane.node;
         let waiting_since = self.brokers.is_waited_for(node).then_some(now);
         self.accumulator.holdings.heard(node, waiting_since);
     }
@@ -122,6 +123,7 @@ impl ProducerMachine {
             ));
         }
         connection.idle_at = now + self.config.connections_max_idle;
+        connection.heard_at = now;
         let (version, sent_at, node) = (sent.version, sent.at, connection.lane.node);
         self.meter.on_response(node);
         let unreadable = |error| undecodable(api, version, error);
@@ -166,6 +168,7 @@ impl ProducerMachine {
         match connection.negotiate(response) {
             Negotiated::Again => Ok(()),
             Negotiated::Ready => {
+                connection.since = now;
                 let (lane, address) = (connection.lane, Arc::clone(&connection.address));
                 self.brokers.ready(id);
                 let broker = lane.node.broker();

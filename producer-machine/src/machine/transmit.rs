@@ -62,8 +62,8 @@ impl ProducerMachine {
             connection.announced = filled;
             if filled {
                 let node = connection.lane.node;
-                self.accumulator.holdings.asked(now, node);
                 self.meter.on_request(now, node, frame.len());
+                self.accumulator.holdings.asked(now, node);
             }
         }
         if filled {
