@@ -32,7 +32,6 @@ impl ProducerMachine {
             random,
             events,
             actions,
-            meter: _,
             steps: _,
             spare_batches: _,
             spare_keys: _,
