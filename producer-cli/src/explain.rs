@@ -131,7 +131,7 @@ mod tests {
         };
         let say = |text| {
             said.borrow_mut()
-                .push((started.elapsed().as_millis(), text))
+                .push((started.elapsed().as_millis(), text));
         };
         tokio::select! {
             () = expire => {}
