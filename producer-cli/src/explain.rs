@@ -130,8 +130,8 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(5)).await;
         };
         let say = |text| {
-            let at = started.elapsed().as_millis();
-            said.borrow_mut().push((at, text));
+            said.borrow_mut()
+                .push((started.elapsed().as_millis(), text));
         };
         tokio::select! {
             () = expire => {}

@@ -331,6 +331,15 @@ impl Brokers {
         (0..self.lanes).map(move |index| LaneId { node, index })
     }
 
+    /// Whether partitions may send to a broker, or requests to it are not answered.
+    pub(crate) fn is_waited_for(&self, node: NodeId) -> bool {
+        let lanes = self.all.get(&node).map(|broker| broker.lanes.as_slice());
+        lanes.unwrap_or_default().iter().any(|lane| {
+            let connection = lane.connection.and_then(|id| self.connections.get(&id));
+            0 < lane.ready() || connection.is_some_and(|c| !c.in_flight.is_empty())
+        })
+    }
+
     /// The partitions whose open batch lingers.
     pub(crate) fn lingering(&self) -> impl Iterator<Item = PartitionKey> {
         self.all

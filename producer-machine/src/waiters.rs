@@ -68,6 +68,8 @@ pub(crate) struct Waiters {
     queue: BTreeSet<WaiterId>,
     /// By sick broker; only of those that somebody waits for.
     aside: BTreeMap<NodeId, Aside>,
+    /// How many are aside, for all brokers.
+    aside_count: usize,
     topics: BTreeSet<(TopicHandle, WaiterId)>,
     next: u64,
 }
@@ -101,7 +103,7 @@ impl Waiters {
 
     /// How many wait for room and have none yet.
     pub(crate) fn waiting_for_space(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.aside_count
     }
 
     /// How many stand aside for others, since their broker is silent.
@@ -159,6 +161,7 @@ impl Waiters {
         if let Some(waiter) = self.all.get_mut(&id) {
             waiter.stage = Stage::Aside(broker);
             self.aside.entry(broker).or_default().waiters.insert(id);
+            self.aside_count += 1;
         }
     }
 
@@ -200,6 +203,7 @@ impl Waiters {
         let Some(aside) = self.aside.remove(&broker) else {
             return;
         };
+        self.aside_count -= aside.waiters.len();
         for id in aside.waiters {
             if let Some(waiter) = self.all.get_mut(&id) {
                 waiter.stage = Stage::Waiting;
@@ -242,6 +246,7 @@ impl Waiters {
     fn leave_line(&mut self, id: WaiterId) {
         self.queue.remove(&id);
         if let Some(Stage::Aside(broker)) = self.all.get(&id).map(|waiter| waiter.stage) {
+            self.aside_count -= 1;
             self.change_aside(broker, |aside| {
                 aside.waiters.remove(&id);
             });
@@ -311,11 +316,13 @@ mod tests {
         waiters.step_aside(a, SICK);
         waiters.step_aside(b, SICK);
         assert_eq!(first(&waiters), Some(c));
+        assert_eq!(waiters.waiting_for_space(), 3);
         assert_eq!(waiters.sick_after(None), Some(SICK));
         assert_eq!(waiters.sick_after(Some(SICK)), None);
         waiters.call_back(SICK);
         assert!(!waiters.are_aside());
         assert_eq!(first(&waiters), Some(a), "before those who came later");
+        assert_eq!(waiters.waiting_for_space(), 3);
     }
 
     #[test]
@@ -334,6 +341,7 @@ mod tests {
         assert_eq!(waiters.next_scout(SICK), Some((b, shortage(2))));
         waiters.remove(b);
         assert!(!waiters.are_aside());
+        assert_eq!(waiters.waiting_for_space(), 0);
     }
 
     #[test]

@@ -11,8 +11,8 @@ impl Hash for Accumulator {
             batches,
             budget,
             groups,
-            held,
             holdings,
+            held,
             incomplete,
             jobs,
             next_serial,
@@ -23,8 +23,7 @@ impl Hash for Accumulator {
             codec,
             level,
         } = self;
-        (partitions, budget, groups, held).hash(state);
-        (holdings, incomplete, jobs).hash(state);
+        (partitions, budget, groups, holdings, held, incomplete, jobs).hash(state);
         (
             next_serial,
             next_job,

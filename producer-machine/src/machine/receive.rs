@@ -75,8 +75,7 @@ impl ProducerMachine {
             let problem = match reader.next_frame(&mut rest) {
                 Ok(Some(frame)) => {
                     let read = self.on_frame(now, id, frame);
-                    self.on_heard(now, id);
-                    read.err()
+                    read.map(|()| self.on_heard(now, id)).err()
                 }
                 Ok(None) => break,
                 Err(error) => Some(error.to_string()),
@@ -101,15 +100,8 @@ impl ProducerMachine {
         let Some(node) = self.brokers.connections.get(&id).map(|c| c.lane.node) else {
             return;
         };
-        let is_waited_for = self.brokers.lanes_of(node).any(|lane| {
-            self.brokers.lane(lane).is_some_and(|lane| {
-                let owes_answers = lane.connection.is_some_and(|id| 0 < self.in_flight(id));
-                owes_answers || 0 < lane.ready()
-            })
-        });
-        self.accumulator
-            .holdings
-            .heard(node, is_waited_for.then_some(now));
+        let waiting_since = self.brokers.is_waited_for(node).then_some(now);
+        self.accumulator.holdings.heard(node, waiting_since);
     }
 
     /// A frame answers the oldest request, and no other.
