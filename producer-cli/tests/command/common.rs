@@ -106,6 +106,12 @@ pub(crate) fn signal(process: u32, name: &str) {
     assert!(sent.unwrap().success());
 }
 
+/// An address where nobody listens: bound once, and let go.
+pub(crate) fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
 /// The next line of a running command's stdout or stderr.
 pub(crate) fn line(stream: &mut BufReader<impl Read>) -> String {
     let mut line = String::new();

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod common;
+mod explain;
 #[cfg(test)]
 mod perf;
 #[cfg(test)]

@@ -5,19 +5,13 @@ use std::time::{Duration, Instant};
 
 use kafka_producer_sim::serve::Server;
 
-use crate::common::{Ended, cluster, end, eventually, line, run, signal, spawn};
+use crate::common::{Ended, cluster, end, eventually, line, nobody, run, signal, spawn};
 
 /// Produces to topic `t` of the cluster.
 fn produce(server: &Server, flags: &[&str], input: &[u8]) -> Ended {
     let bootstrap = server.bootstrap();
     let base = ["produce", "--topic", "t", "--bootstrap-server", &bootstrap];
     run(&[&base, flags].concat(), input)
-}
-
-/// An address where nobody listens: bound once, and let go.
-fn nobody() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 #[test]

@@ -284,8 +284,8 @@ impl Explanation {
         };
         write!(
             f,
-            "the producer {life}: {} of {} of buffer.memory are used, {waiters}{aside}{flushes}. \
-             It has {}, {}, and {}.",
+            "the producer {life}: {} of {} of buffer.memory are used, \
+             {waiters}{aside}{flushes}. It has {}, {}, and {}.",
             Bytes(state.buffer_used),
             Bytes(state.buffer_total),
             count(state.connections, "connection", "s"),

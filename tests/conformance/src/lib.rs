@@ -51,6 +51,7 @@ macro_rules! suite {
             two_handles_on_many_threads_lose_and_double_nothing,
             records_without_acknowledgement_are_resolved,
             a_cut_connection_is_made_again,
+            a_producer_explains_itself,
         );
         $crate::suite!($transport; room:
             a_full_buffer_is_an_error_for_try_send,

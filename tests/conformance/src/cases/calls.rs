@@ -6,8 +6,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kafka_producer::explain::Subject;
 use kafka_producer::{
-    ErrorCode, Header, Outcome, ProduceError, Producer, ProducerError, Record, SendError,
+    ErrorCode, Header, Outcome, ProduceError, Producer, ProducerError, Record, SendError, blocking,
 };
 use kafka_producer_driver::block_on;
 
@@ -431,4 +432,35 @@ fn wait_until(done: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "it did not come");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+pub fn a_producer_explains_itself(transport: &impl Transport) {
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[("linger.ms", "60000")]));
+    assert_eq!(producer.find_topic("orders"), None);
+    block_on(producer.partitions_for("orders")).unwrap();
+    let orders = producer.find_topic("orders").unwrap();
+    let said = || {
+        let what = Subject::Partition(orders, 0);
+        producer.explain(what).to_string()
+    };
+    assert_eq!(said(), "orders-0 has nothing to send.");
+
+    let delivery = block_on(producer.send(&Record::to("orders").value("one"))).unwrap();
+    // Until the producer id has come it waits for that.
+    let started = Instant::now();
+    while !said().starts_with("orders-0 lets 1 record (") {
+        assert!(started.elapsed() < Duration::from_secs(10), "{}", said());
+        thread::sleep(Duration::from_millis(1));
+    }
+    block_on(producer.flush());
+    block_on(delivery).unwrap();
+    assert_eq!(said(), "orders-0 has nothing to send.");
+
+    let blocking = blocking::Producer::from(producer.clone());
+    let whole = blocking.explain(Subject::Producer).to_string();
+    assert!(
+        whole.starts_with("the producer is open: 0 B of 32.0 MiB"),
+        "{whole}"
+    );
 }
