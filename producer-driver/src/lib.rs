@@ -21,7 +21,10 @@ mod delivery;
 mod due;
 mod ends;
 mod error;
+mod foreign;
 mod hub;
+#[cfg(test)]
+mod leaks;
 mod link;
 mod notice;
 mod park;

@@ -19,7 +19,7 @@ use kafka_producer_proto::messages::ApiVersionsResponse;
 use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader, Uuid, VersionRange};
 
 use crate::accumulator::BatchKey;
-use crate::brokers::{MAX_FRAME, NodeId};
+use crate::brokers::{LaneId, MAX_FRAME};
 use crate::time::TICK;
 use crate::{Instant, TopicHandle};
 
@@ -98,7 +98,7 @@ impl What {
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) node: NodeId,
+    pub(crate) lane: LaneId,
     pub(crate) address: Arc<str>,
     pub(crate) phase: Phase,
     pub(crate) reader: FrameReader,
@@ -131,9 +131,9 @@ pub(crate) enum Negotiated {
 }
 
 impl Connection {
-    pub(crate) fn new(node: NodeId, address: Arc<str>) -> Self {
+    pub(crate) fn new(lane: LaneId, address: Arc<str>) -> Self {
         Self {
-            node,
+            lane,
             address,
             phase: Phase::Connecting,
             reader: FrameReader::new(MAX_FRAME),
@@ -305,8 +305,14 @@ mod table;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::brokers::NodeId;
     use alloc::vec;
     use kafka_producer_proto::messages::api_versions::ApiVersion;
+
+    const LANE: LaneId = LaneId {
+        node: NodeId(1),
+        index: 0,
+    };
 
     fn response(code: ErrorCode, keys: &[(i16, i16, i16)]) -> ApiVersionsResponse {
         ApiVersionsResponse {
@@ -324,7 +330,7 @@ mod tests {
     }
 
     fn asked(version: i16) -> Connection {
-        let mut connection = Connection::new(NodeId(1), "b1:9092".into());
+        let mut connection = Connection::new(LANE, "b1:9092".into());
         connection.phase = Phase::Negotiating(Ask::Sent(version));
         connection
     }

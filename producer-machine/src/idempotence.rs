@@ -65,31 +65,25 @@ impl Session {
 
     /// An InitProducerId leaves.
     pub(crate) const fn ask(&mut self) {
-        *self = Self::Asking {
-            replaces: self.replaced(),
-        };
+        if let Self::Wanted { replaces, .. } = *self {
+            *self = Self::Asking { replaces };
+        }
     }
 
     /// It was lost, or refused for now.
     pub(crate) const fn ask_again(&mut self, at: Instant) {
-        *self = Self::Wanted {
-            at,
-            replaces: self.replaced(),
-        };
+        if let Self::Asking { replaces } = *self {
+            *self = Self::Wanted { at, replaces };
+        }
     }
 
     /// It was answered. Gives the identity that this one replaces.
     pub(crate) const fn begin(&mut self, identity: Identity) -> Option<Identity> {
-        let replaced = self.replaced();
+        let Self::Asking { replaces } = *self else {
+            return None;
+        };
         *self = Self::Ready(identity);
-        replaced
-    }
-
-    const fn replaced(&self) -> Option<Identity> {
-        match self {
-            Self::Asking { replaces } | Self::Wanted { replaces, .. } => *replaces,
-            Self::Off | Self::Ready(_) => None,
-        }
+        replaces
     }
 
     /// Leaves `old` behind. An idempotent producer needs no request for that (KIP-360): the

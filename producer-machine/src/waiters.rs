@@ -1,13 +1,12 @@
 //! Who waits for room in the buffer or for a topic, first come first served.
 //!
 //! ```text
-//! Waiting ──room──> Granted(reserved) ──used or cancelled──> gone
-//!    ▲ └──deadline──> gone       └── not enough after all: back, at the same place
+//! Waiting ──room──> Told ──done or cancelled──> gone
+//!    ▲ └─deadline─> gone └── not enough after all: back, at the same place
 //! ```
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::ops::Bound;
 
 use crate::{Instant, TopicHandle, WaiterId};
 
@@ -20,30 +19,29 @@ pub(crate) enum Wish {
     Topic(TopicHandle),
 }
 
+/// How far a waiter has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It was told that there is room.
+    Told,
+    /// It waits.
+    Waiting,
+}
+
 /// A waiter.
 #[derive(Clone, Copy, Debug)]
 struct Waiter {
     wish: Wish,
     deadline: Instant,
+    stage: Stage,
 }
 
-/// What a waiter leaves behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
-    /// Its timer.
-    pub(crate) deadline: Instant,
-    /// What is still set aside for it, to be given back.
-    pub(crate) granted: usize,
-}
-
-/// All waiters.
+/// All waiters. What is set aside for those who were told is the budget's business.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     all: BTreeMap<WaiterId, Waiter>,
     /// Those that wait for room, in the order of their coming.
     queue: BTreeSet<WaiterId>,
-    /// What is set aside for those who were told that there is room.
-    grants: BTreeMap<WaiterId, usize>,
     topics: BTreeSet<(TopicHandle, WaiterId)>,
     next: u64,
 }
@@ -52,7 +50,12 @@ impl Waiters {
     pub(crate) fn add(&mut self, wish: Wish, deadline: Instant) -> WaiterId {
         let id = WaiterId(self.next);
         self.next += 1;
-        self.all.insert(id, Waiter { wish, deadline });
+        let waiter = Waiter {
+            wish,
+            deadline,
+            stage: Stage::Waiting,
+        };
+        self.all.insert(id, waiter);
         match wish {
             Wish::Space(_) => {
                 self.queue.insert(id);
@@ -88,10 +91,12 @@ impl Waiters {
         }
     }
 
-    /// Sets bytes aside for a waiter, who leaves the queue.
-    pub(crate) fn grant(&mut self, id: WaiterId, reserved: usize) {
+    /// A waiter is told that there is room, and leaves the queue.
+    pub(crate) fn tell(&mut self, id: WaiterId) {
         self.queue.remove(&id);
-        self.grants.insert(id, reserved);
+        if let Some(waiter) = self.all.get_mut(&id) {
+            waiter.stage = Stage::Told;
+        }
     }
 
     /// What somebody waits for.
@@ -99,60 +104,30 @@ impl Waiters {
         self.all.get(&id).map(|waiter| waiter.wish)
     }
 
-    /// What is set aside for a waiter.
-    pub(crate) fn granted(&self, id: WaiterId) -> Option<usize> {
-        self.grants.get(&id).copied()
+    /// Whether a waiter was told that there is room, and has not left.
+    pub(crate) fn is_told(&self, id: WaiterId) -> bool {
+        self.all
+            .get(&id)
+            .is_some_and(|waiter| waiter.stage == Stage::Told)
     }
 
-    /// What is set aside for those who came later.
-    pub(crate) fn granted_behind(&self, id: WaiterId) -> usize {
-        let behind = self.grants.range((Bound::Excluded(id), Bound::Unbounded));
-        behind.map(|(_, &reserved)| reserved).sum()
-    }
-
-    /// A waiter has used so many bytes: of its own grant first, then of those who came last.
-    pub(crate) fn used(&mut self, id: WaiterId, bytes: usize) {
-        let mut left = bytes;
-        let own = self.grants.get(&id).map(|_| id);
-        let behind = self.grants.range((Bound::Excluded(id), Bound::Unbounded));
-        let givers: Vec<WaiterId> = own
-            .into_iter()
-            .chain(behind.rev().map(|(&id, _)| id))
-            .collect();
-        for giver in givers {
-            let Some(granted) = self.grants.get_mut(&giver) else {
-                continue;
-            };
-            let taken = left.min(*granted);
-            *granted -= taken;
-            left -= taken;
-            if left == 0 {
-                return;
-            }
-        }
-    }
-
-    /// The room was not enough: the waiter is back in the queue, where it was.
-    pub(crate) fn wait_again(&mut self, id: WaiterId, needed: usize) -> Option<Ended> {
+    /// The room was not enough: the waiter is back in the queue, where it was. Gives its deadline.
+    pub(crate) fn wait_again(&mut self, id: WaiterId, needed: usize) -> Option<Instant> {
         let waiter = self.all.get_mut(&id)?;
         waiter.wish = Wish::Space(needed);
-        let deadline = waiter.deadline;
+        waiter.stage = Stage::Waiting;
         self.queue.insert(id);
-        let granted = self.grants.remove(&id).unwrap_or(0);
-        Some(Ended { deadline, granted })
+        Some(waiter.deadline)
     }
 
-    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Ended> {
+    /// A waiter goes. Gives its deadline.
+    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Instant> {
         let waiter = self.all.remove(&id)?;
         self.queue.remove(&id);
         if let Wish::Topic(topic) = waiter.wish {
             self.topics.remove(&(topic, id));
         }
-        let granted = self.grants.remove(&id).unwrap_or(0);
-        Some(Ended {
-            deadline: waiter.deadline,
-            granted,
-        })
+        Some(waiter.deadline)
     }
 
     #[cfg(test)]
@@ -160,12 +135,12 @@ impl Waiters {
         self.all.contains_key(&id)
     }
 
-    /// Takes out those who wait for news of this topic.
-    pub(crate) fn take_topic(&mut self, topic: TopicHandle) -> Vec<(WaiterId, Ended)> {
+    /// Takes out those who wait for news of this topic, with their deadlines.
+    pub(crate) fn take_topic(&mut self, topic: TopicHandle) -> Vec<(WaiterId, Instant)> {
         let range = (topic, WaiterId(0))..=(topic, WaiterId(u64::MAX));
         let ids: Vec<WaiterId> = self.topics.range(range).map(|&(_, id)| id).collect();
         ids.into_iter()
-            .filter_map(|id| self.remove(id).map(|waiter| (id, waiter)))
+            .filter_map(|id| self.remove(id).map(|deadline| (id, deadline)))
             .collect()
     }
 
@@ -185,24 +160,12 @@ mod tests {
         let first = waiters.add(Wish::Space(100), Instant::NEVER);
         let second = waiters.add(Wish::Space(1), Instant::NEVER);
         assert_eq!(waiters.first(), Some((first, 100)));
-        waiters.grant(first, 100);
+        waiters.tell(first);
+        assert!(waiters.is_told(first));
         assert_eq!(waiters.first(), Some((second, 1)));
         waiters.wait_again(first, 200);
+        assert!(!waiters.is_told(first));
         assert_eq!(waiters.first(), Some((first, 200)));
-    }
-
-    #[test]
-    fn a_waiter_may_use_what_is_set_aside_for_those_behind_it() {
-        let mut waiters = Waiters::default();
-        let [first, second, third] =
-            [1, 2, 3].map(|bytes| waiters.add(Wish::Space(bytes), Instant::NEVER));
-        waiters.grant(second, 50);
-        waiters.grant(third, 30);
-        waiters.grant(first, 10);
-        assert_eq!(waiters.granted_behind(first), 80);
-        waiters.used(first, 60);
-        let left = [first, second, third].map(|id| waiters.granted(id));
-        assert_eq!(left, [Some(0), Some(30), Some(0)]);
     }
 
     #[test]

@@ -11,7 +11,13 @@ use support::Bench;
 
 /// Two batches sent, one of them twice, and one record refused.
 fn page(settings: &[(&str, &str)]) -> String {
-    let base = [("linger.ms", "0"), ("max.request.size", "1000")];
+    // Without a backoff no chance is in the page.
+    let base = [
+        ("linger.ms", "0"),
+        ("max.request.size", "1000"),
+        ("retry.backoff.ms", "0"),
+        ("retry.backoff.max.ms", "0"),
+    ];
     let mut bench = Bench::established(&[&base[..], settings].concat());
     bench.send_to("t", 0, "a");
     let seen = bench.take_request();

@@ -1,4 +1,11 @@
-//! Random runs. `SIM_SEEDS` says how many, `SIM_FIRST` where to begin, `SIM_SEED` replays one.
+//! Random runs.
+//!
+//! | variable | says |
+//! |---|---|
+//! | `SIM_SEEDS` | how many |
+//! | `SIM_FIRST` | where to begin |
+//! | `SIM_SEED` | replay this one |
+//! | `SIM_STOP` | end at the first seed that breaks a promise, whatever its value |
 
 use std::{env, panic};
 
@@ -20,6 +27,9 @@ fn no_seed_breaks_a_promise() {
         let Ok(verdict) = panic::catch_unwind(|| run_seed(seed)) else {
             println!("seed {seed}: a panic; replay: SIM_SEED={seed}\n");
             broken.push(seed);
+            if env::var_os("SIM_STOP").is_some() {
+                break;
+            }
             continue;
         };
         acked += verdict.acked;
@@ -30,6 +40,9 @@ fn no_seed_breaks_a_promise() {
         if !verdict.violations.is_empty() {
             println!("{verdict}\n");
             broken.push(seed);
+        }
+        if !broken.is_empty() && env::var_os("SIM_STOP").is_some() {
+            break;
         }
     }
     println!("{accepted} records accepted, {acked} acknowledged");

@@ -6,6 +6,7 @@
 mod edge_cases;
 mod failure;
 mod kafka;
+mod msrv;
 mod no_std;
 mod ports;
 mod process;
@@ -45,6 +46,12 @@ enum Chore {
     },
     /// Do all that CI does
     Ci,
+    /// Build what is published with the oldest Rust that it promises
+    Msrv {
+        /// Install the toolchains that are missing, and build nothing
+        #[arg(long)]
+        fetch_only: bool,
+    },
     /// Show that protocol and machine need no standard library
     NoStd,
     /// Check what formatter and clippy do not: lengths, headers, leftovers
@@ -77,7 +84,7 @@ enum KafkaChore {
 enum Suite {
     /// Our producer against Apache Kafka, three brokers of it unless such a cluster runs already
     RealKafka {
-        /// The release, 3.9.0 or newer
+        /// The release: 2.8.x, or 3.9.0 or newer
         #[arg(long, default_value = "4.3.1")]
         version: Version,
         /// What the test program is given
@@ -103,7 +110,7 @@ struct Shape {
     /// How many nodes, each broker and controller at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
     brokers: u16,
-    /// The release, 3.9.0 or newer
+    /// The release: 2.8.x, or 3.9.0 or newer
     #[arg(long, default_value = "4.3.1")]
     version: Version,
     /// The first broker's port; the other brokers and the controllers take those after it
@@ -137,6 +144,8 @@ fn run(chore: Chore) -> Outcome {
         Chore::Seeds { count } => suites::seeds(count),
         Chore::Bench { arguments } => suites::bench(&arguments),
         Chore::Ci => suites::ci(),
+        Chore::Msrv { fetch_only: true } => msrv::fetch(),
+        Chore::Msrv { fetch_only: false } => msrv::check(),
         Chore::NoStd => no_std::check(),
         Chore::Tidy => tidy::check(),
     }

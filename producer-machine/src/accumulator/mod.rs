@@ -13,6 +13,7 @@ mod batch;
 mod budget;
 mod fate;
 mod flight;
+mod grants;
 mod groups;
 mod held;
 mod hold;
@@ -33,14 +34,14 @@ pub(crate) use fate::{Refreshes, Resolution};
 pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use partition::{Departure, Next, Open, Order, Partition};
 pub(crate) use stage::{Records, Stage};
 
 use fate::Fate;
 
 use crate::action::CompressJob;
 use crate::config::Config;
-use crate::{Instant, JobId, Receipt, TopicHandle};
+use crate::{Instant, JobId, Receipt, TopicHandle, WaiterId};
 
 /// What became of a record, and what else that set in motion.
 #[derive(Debug)]
@@ -67,17 +68,8 @@ pub(crate) enum Hurry {
 pub(crate) enum Claim {
     /// Somebody who has not waited.
     Newcomer,
-    /// Somebody who has waited, and has so many bytes set aside.
-    Waiter(usize),
-}
-
-impl Claim {
-    const fn reserved(self) -> usize {
-        match self {
-            Self::Newcomer => 0,
-            Self::Waiter(reserved) => reserved,
-        }
-    }
+    /// Somebody who has waited, and for whom bytes are set aside.
+    Waiter(WaiterId),
 }
 
 /// All records that are accepted and not resolved.
@@ -201,11 +193,11 @@ impl Accumulator {
                 opened: None,
             };
         }
-        if self.grow(key, record, claim.reserved()) {
+        if self.grow(key, record, claim) {
             return self.append(now, key, record, hurry, claim);
         }
         let closed = self.close_open(key);
-        match self.open(now, key, record, hurry, claim.reserved()) {
+        match self.open(now, key, record, hurry, claim) {
             Ok(opened) => Appended {
                 opened: Some(opened),
                 closed,
@@ -235,7 +227,7 @@ impl Accumulator {
     }
 
     /// Moves the open batch into a larger buffer, if there is one that the budget allows.
-    fn grow(&mut self, key: PartitionKey, record: &RecordBody<'_>, reserved: usize) -> bool {
+    fn grow(&mut self, key: PartitionKey, record: &RecordBody<'_>, claim: Claim) -> bool {
         let Some(open) = &mut self.partitions[key.0 as usize].open else {
             return false;
         };
@@ -247,10 +239,10 @@ impl Accumulator {
             return false;
         };
         let more = self.budget.size_of(to) - self.budget.size_of(from);
-        if self.budget.available() + reserved < more {
+        if !self.budget.affords(claim, more) {
             return false;
         }
-        self.budget.charge(more);
+        self.budget.take(claim, more);
         let buffer = self.budget.buffer(to);
         let old = open.records.move_to(buffer);
         self.budget.recycle(old);
@@ -267,25 +259,24 @@ impl Accumulator {
         key: PartitionKey,
         record: &RecordBody<'_>,
         hurry: Hurry,
-        reserved: usize,
+        claim: Claim,
     ) -> Result<BatchKey, usize> {
         let bound = record.upper_bound();
         let smallest = self.budget.class_for(bound);
-        let room = self.budget.available() + reserved;
         let usual = self.partitions[key.0 as usize].class;
         let class = smallest.map(|smallest| {
             let wanted = smallest.max(usual);
-            if self.budget.size_of(wanted) <= room {
+            if self.budget.affords(claim, self.budget.size_of(wanted)) {
                 wanted
             } else {
                 smallest
             }
         });
         let charge = class.map_or(bound, |class| self.budget.size_of(class));
-        if room < charge {
+        if !self.budget.affords(claim, charge) {
             return Err(charge);
         }
-        self.budget.charge(charge);
+        self.budget.take(claim, charge);
         let buffer = self.buffer_for(class, bound);
         Ok(self.install(now, key, class, charge, OpenBatch::new(buffer), hurry))
     }

@@ -9,20 +9,9 @@ use slab::Slab;
 use super::batch::{Batch, BatchKey};
 use super::budget::Class;
 use super::groups::{Run, Runs};
-use crate::brokers::{NodeId, Turn};
+use crate::brokers::{NodeId, Place};
 use crate::idempotence::{Fresh, Numbering, Sequences, Session};
 use crate::{ConnectionId, GroupId, Instant, TopicHandle};
-
-/// Where a partition stands with its broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Its open batch lingers; it leaves early if the broker is asked anyway.
-    Lingering(NodeId),
-    /// Nowhere: nothing to send, or something must happen first.
-    Nowhere,
-    /// In the queue of its leader.
-    Ready(NodeId),
-}
 
 /// The batch that takes records.
 #[derive(Debug)]
@@ -65,8 +54,6 @@ pub(crate) struct Partition {
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) sequences: Sequences,
     pub(crate) place: Place,
-    /// Its turn in the queue of the lane, while it is ready.
-    pub(crate) turn: Turn,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
     pub(crate) backoff_at: Option<Instant>,
@@ -187,7 +174,6 @@ impl Partition {
             connection: None,
             sequences: Sequences::default(),
             place: Place::Nowhere,
-            turn: Turn::default(),
             class: Class::default(),
             backoff_at: None,
         }

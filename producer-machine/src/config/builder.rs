@@ -80,6 +80,12 @@ impl ConfigBuilder {
         self.with_span("connections.max.idle.ms", span)
     }
 
+    /// `connections.per.broker` (ours): how many connections carry requests to one broker, to fill
+    /// a long fat link. A partition stays on its own, so its order holds.
+    pub fn connections_per_broker(self, connections: u32) -> Self {
+        self.with_number("connections.per.broker", connections as usize)
+    }
+
     /// `delivery.timeout.ms`: from `send` to success or failure.
     pub fn delivery_timeout(self, span: Duration) -> Self {
         self.with_span("delivery.timeout.ms", span)

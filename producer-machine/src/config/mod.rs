@@ -58,6 +58,7 @@ pub struct Config {
     pub(crate) setup_timeout: Duration,
     pub(crate) setup_timeout_max: Duration,
     pub(crate) unknown_fate: UnknownFate,
+    pub(crate) connections_per_broker: u32,
     pub(crate) compression_threads: Option<usize>,
     pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) receive_buffer_bytes: Option<usize>,
@@ -158,6 +159,11 @@ impl Config {
     /// How many threads compress (`compression.threads`, ours); `None` is one per core.
     pub const fn compression_threads(&self) -> Option<usize> {
         self.compression_threads
+    }
+
+    /// How many connections carry requests to one broker (`connections.per.broker`, ours).
+    pub const fn connections_per_broker(&self) -> u32 {
+        self.connections_per_broker
     }
 
     /// Whether batches are compressed at all.

@@ -46,6 +46,8 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         compression_level: level(settings, compression, &mut warnings)?,
         compression_threads: threads(settings)?,
         connections_max_idle: settings.span("connections.max.idle.ms")?,
+        connections_per_broker: u32::try_from(settings.number("connections.per.broker")?)
+            .unwrap_or(1),
         delivery_timeout: delivery_timeout(settings, linger, request_timeout, &mut warnings)?,
         guarantee: guarantee(settings, &mut warnings)?,
         linger,

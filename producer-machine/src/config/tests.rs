@@ -48,6 +48,7 @@ fn nothing_but_servers_is_javas_default() {
             setup_timeout: 10s,
             setup_timeout_max: 30s,
             unknown_fate: Report,
+            connections_per_broker: 1,
             compression_threads: None,
             send_buffer_bytes: Some(
                 131072,

@@ -89,9 +89,12 @@ impl Facts for ProducerMachine {
     }
 
     fn requests_in_flight(&self, node: NodeId) -> usize {
-        let lane = self.brokers.lanes.get(&node);
-        let connection = lane.and_then(|lane| lane.connection);
-        connection.map_or(0, |id| self.in_flight(id))
+        let lanes = self.brokers.all().get(&node).map(|broker| &broker.lanes);
+        let connections = lanes
+            .into_iter()
+            .flatten()
+            .filter_map(|lane| lane.connection);
+        connections.map(|id| self.in_flight(id)).sum()
     }
 
     fn topic_name(&self, topic: TopicHandle) -> Option<Arc<str>> {

@@ -73,7 +73,7 @@ enum Life {
 ///     while let Some(event) = machine.poll_event()   { complete deliveries }
 ///     while let Some(action) = machine.poll_action() { connect, disconnect, compress, or
 ///         for Transmit: while machine.poll_transmit(now, id, &mut frame) { write frame.seal() } }
-///     sleep until machine.poll_timeout(), or until something happens
+///     sleep until machine.poll_timeout(), which may be due already, or until something happens
 /// }
 /// ```
 #[derive(Debug)]
@@ -88,6 +88,8 @@ pub struct ProducerMachine {
     session: Session,
     session_failures: u32,
     waiters: Waiters,
+    /// Whether batches could linger when the last input was concluded: if not, none does.
+    concluded: Hurry,
     /// Flushes that have not ended, with the serial that each waits for.
     flushes: VecDeque<(FlushId, u64)>,
     next_flush: u64,
@@ -138,6 +140,7 @@ impl ProducerMachine {
             },
             session_failures: 0,
             waiters: Waiters::default(),
+            concluded: Hurry::Relaxed,
             flushes: VecDeque::new(),
             next_flush: 0,
             without_identity: BTreeSet::new(),
@@ -266,6 +269,9 @@ impl ProducerMachine {
     }
 
     /// Time has passed. May be called at any time; must be when `poll_timeout` is due.
+    ///
+    /// Each call does bounded work and gets on: `poll_timeout` may still be due afterwards, and is
+    /// due no more after some calls at the same instant.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.tick(now);
         self.on_timeout(now);

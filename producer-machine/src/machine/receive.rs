@@ -66,7 +66,7 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
-        self.meter.on_bytes(connection.node, bytes.len());
+        self.meter.on_bytes(connection.lane.node, bytes.len());
         let mut reader = core::mem::replace(&mut connection.reader, FrameReader::new(MAX_FRAME));
         let mut rest = bytes;
         loop {
@@ -109,7 +109,7 @@ impl ProducerMachine {
             ));
         }
         connection.idle_at = now + self.config.connections_max_idle;
-        let (version, sent_at, node) = (sent.version, sent.at, connection.node);
+        let (version, sent_at, node) = (sent.version, sent.at, connection.lane.node);
         self.meter.on_response(node);
         let unreadable = |error| undecodable(api, version, error);
         // An answer that cannot be read leaves its request in flight, to end with the connection.
@@ -153,15 +153,15 @@ impl ProducerMachine {
         match connection.negotiate(response) {
             Negotiated::Again => Ok(()),
             Negotiated::Ready => {
-                let (node, address) = (connection.node, Arc::clone(&connection.address));
+                let (lane, address) = (connection.lane, Arc::clone(&connection.address));
                 self.brokers.ready(id);
-                let broker = node.broker();
+                let broker = lane.node.broker();
                 self.notice(Notice::Connected {
                     connection: id,
                     broker,
                     address,
                 });
-                self.announce(now, node);
+                self.announce(now, lane);
                 Ok(())
             }
             Negotiated::Useless(problem) => Err(problem),
@@ -237,9 +237,9 @@ impl ProducerMachine {
     }
 
     fn tell_topic(&mut self, topic: TopicHandle) {
-        for (id, waiter) in self.waiters.take_topic(topic) {
+        for (id, deadline) in self.waiters.take_topic(topic) {
             self.timers
-                .disarm(waiter.deadline, super::timers::Timer::Waiter(id));
+                .disarm(deadline, super::timers::Timer::Waiter(id));
             self.events.push_back(Event::MetadataReady(id));
         }
     }

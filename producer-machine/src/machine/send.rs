@@ -33,32 +33,22 @@ impl ProducerMachine {
         record: &Record<'_>,
     ) -> Result<Receipt, SendError> {
         let now = self.tick(now);
-        let Some(own) = self.waiters.granted(waiter) else {
+        if !self.waiters.is_told(waiter) {
             return self.accept(now, record, Claim::Newcomer);
-        };
-        // Who came first is served first: what is set aside for those behind counts too, or an
-        // application that awaits its sends one after the other would wait for itself.
-        let reserved = own + self.waiters.granted_behind(waiter);
-        let before = self.accumulator.budget.used();
-        let result = self.accept(now, record, Claim::Waiter(reserved));
-        let taken = self.accumulator.budget.used().saturating_sub(before);
-        let taken = taken.min(reserved);
-        self.accumulator.budget.unreserve(taken);
-        self.waiters.used(waiter, taken);
+        }
+        let result = self.accept(now, record, Claim::Waiter(waiter));
         if let Err(SendError::Full(shortage)) = &result {
-            self.put_back(now, waiter, *shortage);
+            self.put_back(waiter, *shortage);
         }
         self.conclude(now);
         result
     }
 
-    /// The room was not enough: what was reserved is free again, the place is kept, and what
-    /// came to linger meanwhile leaves.
-    fn put_back(&mut self, now: Instant, waiter: WaiterId, shortage: Shortage) {
-        if let Some(before) = self.waiters.wait_again(waiter, shortage.bytes) {
-            self.accumulator.budget.unreserve(before.granted);
-            self.timers.arm(before.deadline, Timer::Waiter(waiter));
-            self.stop_lingering(now);
+    /// The room was not enough: what was reserved is free again, and the place is kept.
+    fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
+        if let Some(deadline) = self.waiters.wait_again(waiter, shortage.bytes) {
+            self.accumulator.budget.end_grant(waiter);
+            self.timers.arm(deadline, Timer::Waiter(waiter));
         }
     }
 

@@ -398,7 +398,7 @@ impl ProducerMachine {
         self.timers
             .disarm(connection.throttled_until, Timer::Throttle(id));
         let Connection {
-            node,
+            lane,
             address,
             in_flight,
             unanswered,
@@ -408,7 +408,7 @@ impl ProducerMachine {
             DisconnectReason::RequestTimeout => ErrorCode::REQUEST_TIMED_OUT,
             _ => ErrorCode::NETWORK_EXCEPTION,
         };
-        let broker = node.broker();
+        let broker = lane.node.broker();
         if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
             self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
         }
@@ -436,7 +436,7 @@ impl ProducerMachine {
         for batch in unanswered {
             self.lose_unanswered(now, batch, code);
         }
-        self.connect_if_wanted(now, node);
+        self.connect_if_wanted(now, lane.node);
     }
 
     /// Under acks=0 a frame whose writing was cut short is not sent again: that could write its

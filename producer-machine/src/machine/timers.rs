@@ -31,9 +31,16 @@ pub(super) enum Timer {
     Close,
 }
 
+/// How many timers one call sees to; what is left stays due, so that whoever drives the machine
+/// can do other things in between.
+const TIMERS_A_CALL: usize = 64;
+
 impl ProducerMachine {
     pub(super) fn on_timeout(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.pop_due(now) {
+        for _ in 0..TIMERS_A_CALL {
+            let Some(timer) = self.timers.pop_due(now) else {
+                break;
+            };
             self.steps.step();
             match timer {
                 Timer::Backoff(key) => {

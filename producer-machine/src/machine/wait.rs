@@ -18,8 +18,6 @@ impl ProducerMachine {
         let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
         if self.is_open() {
             self.timers.arm(deadline, Timer::Waiter(id));
-            // While somebody waits for memory nothing lingers (E8).
-            self.stop_lingering(now);
         } else {
             self.wake_waiter(id);
         }
@@ -48,9 +46,9 @@ impl ProducerMachine {
 
     pub(super) fn end_wait(&mut self, now: Instant, waiter: WaiterId) {
         let now = self.tick(now);
-        if let Some(ended) = self.waiters.remove(waiter) {
-            self.timers.disarm(ended.deadline, Timer::Waiter(waiter));
-            self.accumulator.budget.unreserve(ended.granted);
+        if let Some(deadline) = self.waiters.remove(waiter) {
+            self.timers.disarm(deadline, Timer::Waiter(waiter));
+            self.accumulator.budget.end_grant(waiter);
         }
         self.conclude(now);
     }
@@ -58,7 +56,7 @@ impl ProducerMachine {
     pub(super) fn on_wait_expired(&mut self, waiter: WaiterId) {
         // A grant is not taken back: the waiter has been told.
         let wish = self.waiters.wish(waiter);
-        if self.waiters.granted(waiter).is_none() && self.waiters.remove(waiter).is_some() {
+        if !self.waiters.is_told(waiter) && self.waiters.remove(waiter).is_some() {
             if let Some(Wish::Space(_)) = wish {
                 self.meter.on_exhausted();
             }
@@ -69,13 +67,10 @@ impl ProducerMachine {
     /// Tells a waiter that its wait is over, so that it finds out why.
     pub(super) fn wake_waiter(&mut self, id: WaiterId) {
         match self.waiters.wish(id) {
-            Some(Wish::Space(_)) if self.waiters.granted(id).is_none() => {
-                self.waiters.grant(id, 0);
-                self.events.push_back(Event::SpaceReady(id));
-            }
+            Some(Wish::Space(_)) if !self.waiters.is_told(id) => self.tell_room(id),
             Some(Wish::Topic(_)) => {
-                if let Some(waiter) = self.waiters.remove(id) {
-                    self.timers.disarm(waiter.deadline, Timer::Waiter(id));
+                if let Some(deadline) = self.waiters.remove(id) {
+                    self.timers.disarm(deadline, Timer::Waiter(id));
                     self.events.push_back(Event::MetadataReady(id));
                 }
             }
@@ -93,21 +88,21 @@ impl ProducerMachine {
                 return;
             }
             let reserved = needed.max(self.config.batch_size.min(budget.available()));
-            budget.reserve(reserved);
-            self.tell_room(first, reserved);
+            budget.grant(first, reserved);
+            self.tell_room(first);
             let mut room = reserved - needed;
             while let Some((next, needed)) = self.waiters.first() {
                 if room < needed {
                     break;
                 }
                 room -= needed;
-                self.tell_room(next, 0);
+                self.tell_room(next);
             }
         }
     }
 
-    fn tell_room(&mut self, waiter: WaiterId, reserved: usize) {
-        self.waiters.grant(waiter, reserved);
+    fn tell_room(&mut self, waiter: WaiterId) {
+        self.waiters.tell(waiter);
         self.events.push_back(Event::SpaceReady(waiter));
     }
 }

@@ -337,13 +337,13 @@ impl World {
             Pass::Exact => {
                 if let Some(due) = self.machine.poll_timeout() {
                     self.now = self.now.max(due);
-                    self.machine.handle_timeout(self.now);
-                    let next = self.machine.poll_timeout();
-                    assert!(
-                        next.is_none_or(|next| self.now < next),
-                        "{next:?} is due at {:?}, again and again",
-                        self.now
-                    );
+                    // Each call does a bounded part of what is due.
+                    let is_due = |at: Instant| at <= self.now;
+                    let calls = (0..100).take_while(|_| {
+                        self.machine.handle_timeout(self.now);
+                        self.machine.poll_timeout().is_some_and(is_due)
+                    });
+                    assert!(calls.count() < 100, "{due:?} is due again and again");
                 }
             }
             Pass::Late(millis) => {

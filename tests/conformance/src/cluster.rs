@@ -68,8 +68,28 @@ impl Cluster {
             .with_cluster(|cluster| cluster.inject(injection));
     }
 
+    /// Stops every broker, as SIGKILL does.
+    pub fn stop(&self) {
+        (0..BROKERS).for_each(|broker| self.server.stop_broker(broker));
+    }
+
+    /// Starts them again, at the same addresses and with their logs.
+    ///
+    /// # Panics
+    ///
+    /// If somebody has taken a port meanwhile.
+    pub fn start_again(&self) {
+        for broker in 0..BROKERS {
+            let started = self.server.start_broker(broker);
+            started.expect("the port is free");
+        }
+    }
+
     /// Cuts every connection to every broker.
     pub fn cut(&self) {
         self.server.cut_connections();
     }
 }
+
+/// The ids of the brokers are below.
+const BROKERS: i32 = 3;

@@ -1,13 +1,13 @@
 //! Each way to send, on a cluster in good health.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kafka_producer::{
     ErrorCode, Header, Outcome, ProduceError, Producer, ProducerError, Record, SendError,
-    WaitError, blocking,
 };
 use kafka_producer_driver::block_on;
 
@@ -154,6 +154,43 @@ pub fn callbacks_run_in_order_and_one_that_panics_harms_nobody(transport: &impl 
     assert_eq!(*offsets.lock().unwrap(), expected);
 }
 
+pub fn a_waker_that_panics_harms_nobody(transport: &impl Transport) {
+    struct Rude;
+    impl Wake for Rude {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[]));
+    let rude = Waker::from(Arc::new(Rude));
+    let rude = &mut Context::from_waker(&rude);
+    let (sender, called) = mpsc::channel();
+    for _ in 0..3 {
+        cluster
+            .hold(|| {
+                let record = Record::to("orders").value("x");
+                let mut deliveries = block_on(producer.send_all(&[record; 3]))
+                    .unwrap()
+                    .into_iter();
+                let sender = sender.clone();
+                let call = move |result: Result<_, _>| sender.send(result.is_ok()).unwrap();
+                producer.try_send_with(&record, call).unwrap();
+                let mut flush = producer.flush();
+                assert!(Pin::new(&mut flush).poll(rude).is_pending());
+                let mut first = deliveries.next().unwrap();
+                assert!(Pin::new(&mut first).poll(rude).is_pending());
+                deliveries.map(Task::new).collect::<Vec<_>>()
+            })
+            .into_iter()
+            .for_each(|delivery| drop(delivery.finish().unwrap()));
+        assert_eq!(called.recv_timeout(Duration::from_secs(30)), Ok(true));
+        block_on(producer.flush());
+    }
+    block_on(producer.close(Duration::from_secs(30)));
+}
+
 pub fn a_callback_may_send(transport: &impl Transport) {
     let cluster = Cluster::start(&[("orders", 1)]);
     let producer = transport.start(config(&cluster.bootstrap(), &[]));
@@ -214,22 +251,6 @@ fn ends_after_the_callback<E: Future<Output = ()> + Send + 'static>(
     hand_in.send(Task::new(end(producer))).unwrap();
     block_on(outside);
     assert_eq!(called.try_recv(), Ok(Poll::Pending));
-}
-
-pub fn a_callback_may_not_wait(transport: &impl Transport) {
-    let cluster = Cluster::start(&[("orders", 1)]);
-    let producer = transport.start(config(&cluster.bootstrap(), &[]));
-    let blocking = blocking::Producer::from(producer.clone());
-    let (sender, called) = mpsc::channel();
-    let call = move |_| {
-        let flushed = blocking.flush();
-        let delivery = blocking.try_send(&Record::to("orders").value("y")).unwrap();
-        sender.send((flushed, delivery.wait())).unwrap();
-    };
-    block_on(producer.send_with(&Record::to("orders").value("x"), call)).unwrap();
-    let (flushed, waited) = called.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert_eq!(flushed, Err(ProducerError::WouldDeadlock));
-    assert!(matches!(waited, Err(WaitError::WouldDeadlock)));
 }
 
 pub fn the_partitions_of_a_topic_are_known(transport: &impl Transport) {
