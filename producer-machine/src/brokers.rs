@@ -21,6 +21,7 @@ use alloc::vec::Vec;
 use crate::accumulator::PartitionKey;
 use crate::config::Config;
 use crate::connection::{Connection, Phase};
+use crate::error::DisconnectReason;
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::time::TICK;
@@ -50,6 +51,13 @@ pub(crate) struct LaneId {
     pub(crate) index: u32,
 }
 
+/// How a connection was lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Loss {
+    pub(crate) at: Instant,
+    pub(crate) reason: DisconnectReason,
+}
+
 /// A broker, or an address of `bootstrap.servers`.
 #[derive(Debug)]
 pub(crate) struct Broker {
@@ -64,6 +72,10 @@ pub(crate) struct Broker {
     last_attempt: Option<Instant>,
     /// Attempts so far: the driver takes address number `attempts` modulo their count.
     attempts: u32,
+    /// How the last connection was lost, or why it was never made.
+    pub(crate) last_loss: Option<Loss>,
+    /// Since when the broker has not answered at all, if it was given up for that.
+    pub(crate) silent_since: Option<Instant>,
     /// Losses since a lane last carried requests.
     losses: u32,
     /// Attempts since the last one that got through to the peer.
@@ -80,12 +92,33 @@ impl Broker {
             is_named: true,
             last_attempt: None,
             attempts: 0,
+            last_loss: None,
+            silent_since: None,
             losses: 0,
             setup_failures: 0,
         }
     }
 
-    fn address(&self) -> Arc<str> {
+    /// Whether the newest metadata names it.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.is_named
+    }
+
+    /// A connection that was heard of last at `heard` was lost.
+    fn lose(&mut self, now: Instant, heard: Instant, reason: &DisconnectReason) {
+        match reason {
+            DisconnectReason::RequestTimeout | DisconnectReason::SetupTimeout => {
+                self.silent_since.get_or_insert(heard);
+            }
+            _ => self.silent_since = None,
+        }
+        self.last_loss = Some(Loss {
+            at: now,
+            reason: reason.clone(),
+        });
+    }
+
+    pub(crate) fn address(&self) -> Arc<str> {
         Arc::from(alloc::format!("{}:{}", self.host, self.port))
     }
 }
@@ -201,7 +234,7 @@ impl Brokers {
         // Expired means more than the limit, so the deadline is one tick behind it.
         let setup_deadline = now + self.setup.delay(broker.setup_failures, jitter) + TICK;
         self.connections
-            .insert(connection, Connection::new(id, address));
+            .insert(connection, Connection::new(now, id, address));
         Some(Opening {
             connection,
             host: Arc::clone(&broker.host),
@@ -223,6 +256,20 @@ impl Brokers {
     pub(crate) fn ready(&mut self, connection: ConnectionId) {
         if let Some(broker) = self.broker_of(connection) {
             broker.losses = 0;
+            broker.silent_since = None;
+        }
+    }
+
+    /// A connection that was heard of last at `heard` was lost.
+    pub(crate) fn lose(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        heard: Instant,
+        reason: &DisconnectReason,
+    ) {
+        if let Some(broker) = self.all.get_mut(&node) {
+            broker.lose(now, heard, reason);
         }
     }
 

@@ -101,6 +101,10 @@ pub(crate) struct Connection {
     pub(crate) lane: LaneId,
     pub(crate) address: Arc<str>,
     pub(crate) phase: Phase,
+    /// Since when it is in this phase.
+    pub(crate) since: Instant,
+    /// When the broker last answered, or took the connection.
+    pub(crate) heard_at: Instant,
     pub(crate) reader: FrameReader,
     pub(crate) in_flight: VecDeque<Sent>,
     /// Batches under acks=0 whose frame the driver may still be writing.
@@ -108,6 +112,8 @@ pub(crate) struct Connection {
     /// Until when that frame must be written: a peer that stops reading must not pin memory.
     pub(crate) written_by: Instant,
     pub(crate) throttled_until: Instant,
+    /// When that throttle began.
+    pub(crate) throttled_since: Instant,
     /// Until then the broker reads nothing: what is sent meanwhile is answered later.
     deaf_until: Instant,
     /// Whether the driver knows that there is something to send, and has not asked in vain since.
@@ -131,16 +137,19 @@ pub(crate) enum Negotiated {
 }
 
 impl Connection {
-    pub(crate) fn new(lane: LaneId, address: Arc<str>) -> Self {
+    pub(crate) fn new(now: Instant, lane: LaneId, address: Arc<str>) -> Self {
         Self {
             lane,
             address,
             phase: Phase::Connecting,
+            since: now,
+            heard_at: now,
             reader: FrameReader::new(MAX_FRAME),
             in_flight: VecDeque::new(),
             unanswered: Vec::new(),
             written_by: Instant::NEVER,
             throttled_until: Instant::ORIGIN,
+            throttled_since: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
             announced: false,
             timer_at: None,
@@ -198,6 +207,9 @@ impl Connection {
         match version {
             ThrottleRule::BrokerWaits => self.deaf_until = self.deaf_until.max(now + span),
             ThrottleRule::ClientWaits => {
+                if self.throttled_until <= now {
+                    self.throttled_since = now;
+                }
                 self.throttled_until = self.throttled_until.max(now + span);
             }
         }
@@ -330,7 +342,7 @@ mod tests {
     }
 
     fn asked(version: i16) -> Connection {
-        let mut connection = Connection::new(LANE, "b1:9092".into());
+        let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into());
         connection.phase = Phase::Negotiating(Ask::Sent(version));
         connection
     }

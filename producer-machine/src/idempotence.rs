@@ -173,7 +173,7 @@ pub(crate) enum Fresh {
 }
 
 /// The sequences of one partition.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sequences {
     identity: Option<Identity>,
     next: Sequence,
@@ -210,6 +210,11 @@ impl Sequences {
             identity: current,
             base: self.next,
         })
+    }
+
+    /// What `fresh` would say.
+    pub(crate) fn look(&self, session: &Session) -> Fresh {
+        self.clone().fresh(session)
     }
 
     /// The identity has been left behind; the next one is adopted with the next fresh batch.

@@ -10,6 +10,7 @@
 //! leader until it comes again.
 //! One request is in flight at a time; requests forced by trouble are a backoff apart.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -90,11 +91,13 @@ pub(crate) struct Metadata {
     newcomers: BTreeSet<TopicHandle>,
     /// Topics that are asked for until they appear.
     unknown: BTreeSet<TopicHandle>,
-    /// Partitions with data and without a leader.
-    leaderless: BTreeSet<PartitionKey>,
+    /// Partitions with data and without a leader, and since when they wait for one.
+    leaderless: BTreeMap<PartitionKey, Instant>,
     asking: Asking,
     /// How often everything was asked for and answered.
     refreshes: u64,
+    /// When the last of these answers came.
+    refreshed_at: Option<Instant>,
     next: Instant,
     last_sent: Option<Instant>,
     /// Answers in a row that brought nothing new although something is missing.
@@ -114,9 +117,10 @@ impl Metadata {
             brokers: BTreeSet::new(),
             newcomers: BTreeSet::new(),
             unknown: BTreeSet::new(),
-            leaderless: BTreeSet::new(),
+            leaderless: BTreeMap::new(),
             asking: Asking::Nothing,
             refreshes: 0,
+            refreshed_at: None,
             next: now,
             last_sent: None,
             fruitless: 0,
@@ -201,9 +205,20 @@ impl Metadata {
         Refreshes { done, next }
     }
 
+    /// When everything was last answered.
+    pub(crate) const fn refreshed_at(&self) -> Option<Instant> {
+        self.refreshed_at
+    }
+
+    /// Since when a partition waits for a leader.
+    pub(crate) fn leaderless_since(&self, key: PartitionKey) -> Option<Instant> {
+        self.leaderless.get(&key).copied()
+    }
+
     /// A partition has data and no leader: it is asked for until it has one.
     pub(crate) fn want_leader(&mut self, now: Instant, key: PartitionKey, jitter: &mut Stream) {
-        if self.leaderless.insert(key) {
+        if let Entry::Vacant(entry) = self.leaderless.entry(key) {
+            entry.insert(now);
             self.refresh(now, jitter);
         }
     }
@@ -301,6 +316,7 @@ impl Metadata {
         };
         if asked == Asking::Everything {
             self.refreshes += 1;
+            self.refreshed_at = Some(now);
             self.next = now + self.max_age;
         }
         if self.unknown.is_empty() && self.leaderless.is_empty() {
@@ -376,7 +392,7 @@ impl Metadata {
                 .partitions
                 .iter()
                 .filter_map(|view| view.key)
-                .any(|key| self.leaderless.contains(&key))
+                .any(|key| self.leaderless.contains_key(&key))
     }
 
     /// A batch of the topic is still being tried: the topic is in use.

@@ -43,6 +43,8 @@ pub(crate) struct Batch {
     pub(crate) attempts: u32,
     pub(crate) last_error: Option<ErrorCode>,
     pub(crate) retry_at: Instant,
+    /// When the last attempt ended.
+    pub(crate) failed_at: Option<Instant>,
     /// The leader epoch of the last attempt: a newer one cancels the backoff (KAFKA-15415).
     pub(crate) leader_epoch: i32,
     /// Which incarnation of its topic it was last handed out for.
@@ -67,6 +69,12 @@ impl Batch {
     /// Whether an attempt may have written it.
     pub(crate) const fn is_in_doubt(&self) -> bool {
         self.fate.is_in_doubt()
+    }
+
+    /// Whether a broker has said that it does not know its sequence, although an attempt may
+    /// have written it.
+    pub(crate) const fn is_suspected(&self) -> bool {
+        self.fate.is_suspected()
     }
 
     pub(crate) fn is_zstd(&self) -> bool {

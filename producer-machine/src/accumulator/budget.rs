@@ -70,6 +70,11 @@ impl Budget {
             .saturating_sub(self.grants.total())
     }
 
+    /// `buffer.memory`.
+    pub(crate) const fn total(&self) -> usize {
+        self.total
+    }
+
     /// Bytes in use: batches, compressed copies, requests in flight, held records.
     pub(crate) const fn used(&self) -> usize {
         self.used

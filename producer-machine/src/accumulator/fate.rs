@@ -56,6 +56,11 @@ impl Fate {
         matches!(self, Self::InDoubt(_))
     }
 
+    /// Whether a broker has said that it does not know the sequence.
+    pub(crate) const fn is_suspected(self) -> bool {
+        matches!(self, Self::InDoubt(Suspicion::Until(_)))
+    }
+
     /// A broker does not know the batch's sequence, and nothing of its partition goes before it.
     pub(crate) const fn on_unknown_sequence(&mut self, refreshes: Refreshes) -> Resolution {
         match *self {

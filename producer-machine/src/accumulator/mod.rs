@@ -314,6 +314,7 @@ impl Accumulator {
             attempts: 0,
             last_error: None,
             retry_at: Instant::ORIGIN,
+            failed_at: None,
             leader_epoch: -1,
             incarnation: 0,
         };

@@ -89,6 +89,11 @@ impl Lane {
         self.ready.insert(turn, key);
     }
 
+    /// How many partitions go before the one with this turn.
+    pub(crate) fn ahead_of(&self, turn: Turn) -> usize {
+        self.ready.range(..turn).count()
+    }
+
     /// How many partitions may send.
     pub(crate) fn ready(&self) -> usize {
         self.ready.len()

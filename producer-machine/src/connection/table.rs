@@ -71,7 +71,7 @@ fn every_phase_with_every_answer() {
     let mut table = String::new();
     for (name, code, keys) in ANSWERS {
         for (before, phase) in phases() {
-            let mut connection = Connection::new(LANE, "b1:9092".into());
+            let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into());
             connection.phase = phase;
             let negotiated = match connection.negotiate(&response(code, keys)) {
                 Negotiated::Again => "asked again",

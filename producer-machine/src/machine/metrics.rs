@@ -89,12 +89,11 @@ impl Facts for ProducerMachine {
     }
 
     fn requests_in_flight(&self, node: NodeId) -> usize {
-        let lanes = self.brokers.all().get(&node).map(|broker| &broker.lanes);
-        let connections = lanes
-            .into_iter()
-            .flatten()
-            .filter_map(|lane| lane.connection);
-        connections.map(|id| self.in_flight(id)).sum()
+        self.brokers
+            .lanes_of(node)
+            .filter_map(|lane| self.brokers.lane(lane)?.connection)
+            .map(|connection| self.in_flight(connection))
+            .sum()
     }
 
     fn topic_name(&self, topic: TopicHandle) -> Option<Arc<str>> {

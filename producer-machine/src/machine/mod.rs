@@ -9,6 +9,7 @@
 //!                             └────────────────── again ──────────────────────────┘
 //! ```
 
+mod explain;
 mod lifecycle;
 mod metrics;
 mod receive;
@@ -33,6 +34,7 @@ use crate::brokers::Brokers;
 use crate::config::{Config, Guarantee};
 use crate::error::{DisconnectReason, FatalError, SendError, Shortage};
 use crate::event::Event;
+use crate::explain::{Explanation, Subject};
 use crate::frame::Unsealed;
 use crate::idempotence::Session;
 use crate::metadata::Metadata;
@@ -365,6 +367,33 @@ impl ProducerMachine {
     /// Bytes of `buffer.memory` in use.
     pub const fn buffer_used(&self) -> usize {
         self.accumulator.budget.used()
+    }
+
+    /// What a partition, a broker, a topic or the producer waits for, since when, and what
+    /// happens next; `Display` says it in sentences. For people: it costs nothing until it is
+    /// called, and then as much as there is to look at.
+    ///
+    /// ```
+    /// use kafka_producer_machine::{Config, Instant, ProducerMachine, Record, Seed, Subject};
+    ///
+    /// let config = Config::from_properties([("bootstrap.servers", "b0:9092")])?;
+    /// let mut machine = ProducerMachine::new(Instant::ORIGIN, config, Seed::new(1));
+    /// let orders = machine.topic(Instant::ORIGIN, "orders");
+    /// let record = Record::to("orders").partition(3).value("one");
+    /// machine.send(Instant::ORIGIN, &record)?;
+    ///
+    /// let later = Instant::from_millis(200);
+    /// let explanation = machine.explain(later, Subject::Partition(orders, 3));
+    /// assert_eq!(
+    ///     explanation.to_string(),
+    ///     "orders-3 waits for 200 ms: metadata does not name the topic; 1 record is held; \
+    ///      metadata is asked for once a broker is connected. The oldest record has waited \
+    ///      200 ms and fails in 59.8 s (max.block.ms)."
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explain(&self, now: Instant, what: Subject) -> Explanation {
+        self.explain_subject(now, what)
     }
 
     /// Turns of loops so far, counted where debug assertions are on: for tests.

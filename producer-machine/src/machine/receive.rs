@@ -55,6 +55,8 @@ impl ProducerMachine {
         }
         let version = ApiKey::ApiVersions.client_versions().max;
         connection.phase = Phase::Negotiating(Ask::Pending(version));
+        connection.since = now;
+        connection.heard_at = now;
         connection.idle_at = now + self.config.connections_max_idle;
         self.meter.on_connected();
         self.brokers.connected(id);
@@ -109,6 +111,7 @@ impl ProducerMachine {
             ));
         }
         connection.idle_at = now + self.config.connections_max_idle;
+        connection.heard_at = now;
         let (version, sent_at, node) = (sent.version, sent.at, connection.lane.node);
         self.meter.on_response(node);
         let unreadable = |error| undecodable(api, version, error);
@@ -153,6 +156,7 @@ impl ProducerMachine {
         match connection.negotiate(response) {
             Negotiated::Again => Ok(()),
             Negotiated::Ready => {
+                connection.since = now;
                 let (lane, address) = (connection.lane, Arc::clone(&connection.address));
                 self.brokers.ready(id);
                 let broker = lane.node.broker();

@@ -152,7 +152,7 @@ impl ProducerMachine {
             .retry
             .delay(attempts.saturating_sub(1), &mut self.jitter);
         self.count_retry(key);
-        self.accumulator.requeue(key, now + delay);
+        self.accumulator.requeue(now, key, now + delay);
         let partition = &self.accumulator.partitions[partition.0 as usize];
         let (topic, index) = (partition.topic, partition.index);
         if let Some(view) = self.metadata.topic(topic) {
@@ -400,6 +400,7 @@ impl ProducerMachine {
         let Connection {
             lane,
             address,
+            heard_at,
             in_flight,
             unanswered,
             ..
@@ -409,6 +410,7 @@ impl ProducerMachine {
             _ => ErrorCode::NETWORK_EXCEPTION,
         };
         let broker = lane.node.broker();
+        self.brokers.lose(now, lane.node, heard_at, &reason);
         if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
             self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
         }

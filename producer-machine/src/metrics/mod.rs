@@ -1,8 +1,9 @@
 //! What the producer has done, in numbers: a snapshot under the names of Java's producer.
 //!
 //! ```text
-//! machine's roads ──a call per batch or request──> Meter ──metrics(now)──> Metrics ──> Metric
-//!                                                           later.since(&earlier) ──┘
+//! machine's roads ──one call per batch or request──> Meter
+//! Meter ──metrics(now)──> Metrics ──iter──> Metric
+//!                           └── later.since(&earlier): rates and means over a span
 //! ```
 //!
 //! The machine keeps totals only, and a snapshot copies them. What Java reckons over windows is

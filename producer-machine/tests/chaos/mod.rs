@@ -573,6 +573,6 @@ impl World {
     }
 }
 
-fn name(at: u8) -> String {
+pub fn name(at: u8) -> String {
     format!("t{}", at % 5)
 }

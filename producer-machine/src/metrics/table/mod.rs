@@ -99,26 +99,4 @@ pub(super) fn markdown() -> String {
     page
 }
 
-const INTRODUCTION: &str = "\
-# Metrics
-
-`Producer::metrics()` gives a snapshot of everything below, under the names of Java's producer \
-4.3.
-A name that begins its meaning with \"ours\" is not among Java's.
-Every metric has the tag `client-id`; those of brokers also have `node-id`, those of topics \
-`topic`.
-
-Totals and gauges are as of the snapshot.
-Rates, ratios, means and quantiles are over the whole life of the producer, or over the span \
-between two snapshots, which `later.since(&earlier)` gives.
-They are NaN while there is nothing to divide by; a rate is then 0.
-Maxima are over the last 30 to 60 seconds, as in Java, for no difference of snapshots tells a \
-maximum.
-Quantiles are at most 1/16 too high.
-
-Everything is counted once for each batch and each request, never for a record alone, so that it \
-costs nothing worth turning off.
-
-<!-- Printed from producer-machine/src/metrics/table: UPDATE_EXPECT=1 cargo test -p \
-kafka-producer-machine --test metrics -->
-";
+const INTRODUCTION: &str = include_str!("intro.md");
