@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use kafka_producer_machine::{Config, Record, SendError, TopicHandle};
+use kafka_producer_machine::{Config, Metrics, Record, SendError, TopicHandle};
 
 use crate::park::{block_on, block_on_until, is_in_callback};
 use crate::{
@@ -154,6 +154,12 @@ impl Producer {
     /// Names a topic once, so that its records cost no look-up; also asks for its metadata.
     pub fn topic(&self, name: &str) -> TopicHandle {
         self.inner.topic(name)
+    }
+
+    /// A snapshot of what the producer has done; never waits. See
+    /// [`Producer::metrics`](crate::Producer::metrics).
+    pub fn metrics(&self) -> Metrics {
+        self.inner.metrics()
     }
 
     /// The settings.
