@@ -56,8 +56,8 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, Setting, Topic, TopicHandle,
-    UnknownFate, properties,
+    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, RecordBuilder, Setting, Topic,
+    TopicHandle, UnknownFate, properties,
 };
 
 /// What a producer has done, in numbers.

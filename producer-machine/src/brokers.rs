@@ -30,7 +30,7 @@ use crate::{ConnectionId, Instant};
 pub(crate) use lane::{Lane, Place, Standing};
 
 /// A broker's id, or a negative number for an address of `bootstrap.servers`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) i32);
 
 impl NodeId {
@@ -45,21 +45,21 @@ impl NodeId {
 }
 
 /// One of a broker's lanes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LaneId {
     pub(crate) node: NodeId,
     pub(crate) index: u32,
 }
 
 /// How a connection was lost.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Loss {
     pub(crate) at: Instant,
     pub(crate) reason: DisconnectReason,
 }
 
 /// A broker, or an address of `bootstrap.servers`.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Broker {
     pub(crate) host: Arc<str>,
     pub(crate) port: u16,
@@ -147,7 +147,7 @@ pub(crate) enum LeastLoaded {
 }
 
 /// All brokers that are known, and the connections to them.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Brokers {
     all: BTreeMap<NodeId, Broker>,
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,

@@ -24,7 +24,7 @@ use crate::time::TICK;
 use crate::{Instant, TopicHandle};
 
 /// How far a connection is from carrying requests.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) enum Phase {
     /// The driver is connecting.
     Connecting,
@@ -35,7 +35,7 @@ pub(crate) enum Phase {
 }
 
 /// The state of the version negotiation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ask {
     /// To be sent in this version.
     Pending(i16),
@@ -44,7 +44,7 @@ pub(crate) enum Ask {
 }
 
 /// The versions in which this broker is spoken to. `None`: it does not have the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Versions {
     pub(crate) produce: i16,
     pub(crate) metadata: i16,
@@ -52,7 +52,7 @@ pub(crate) struct Versions {
 }
 
 /// A batch in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SentBatch {
     pub(crate) topic: TopicHandle,
     pub(crate) index: u32,
@@ -60,7 +60,7 @@ pub(crate) struct SentBatch {
 }
 
 /// A request in flight.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Sent {
     pub(crate) correlation_id: i32,
     pub(crate) version: i16,
@@ -71,7 +71,7 @@ pub(crate) struct Sent {
 }
 
 /// What a request asked.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) enum What {
     ApiVersions,
     InitProducerId,
@@ -96,7 +96,7 @@ impl What {
 }
 
 /// A connection.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Connection {
     pub(crate) lane: LaneId,
     pub(crate) address: Arc<str>,

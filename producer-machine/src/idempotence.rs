@@ -14,14 +14,14 @@
 use crate::Instant;
 
 /// A producer id with its epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub(crate) producer_id: i64,
     pub(crate) producer_epoch: i16,
 }
 
 /// The identity of the whole producer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Session {
     /// An InitProducerId is on its way.
     Asking { replaces: Option<Identity> },
@@ -112,7 +112,7 @@ impl Session {
 }
 
 /// A sequence number: 0 to 2³¹−1, then 0 again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Sequence(u32);
 
 impl Sequence {
@@ -140,14 +140,14 @@ impl Sequence {
 }
 
 /// The number of a batch: frozen from its first drain on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Numbering {
     pub(crate) identity: Identity,
     pub(crate) base: Sequence,
 }
 
 /// What must happen before the partition goes on with fresh batches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Repair {
     /// Nothing.
     #[default]
@@ -173,7 +173,7 @@ pub(crate) enum Fresh {
 }
 
 /// The sequences of one partition.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Sequences {
     identity: Option<Identity>,
     next: Sequence,

@@ -26,6 +26,7 @@ mod action;
 mod brokers;
 mod config;
 mod connection;
+mod digest;
 mod error;
 mod event;
 mod explain;
@@ -47,6 +48,7 @@ pub use action::{Action, CompressJob, Compressed};
 pub use config::{
     Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, UnknownFate, properties,
 };
+pub use digest::Digest;
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
 pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};
 pub use explain::{
@@ -61,6 +63,6 @@ pub use machine::ProducerMachine;
 #[doc(hidden)]
 pub use metrics::markdown as metrics_markdown;
 pub use metrics::{Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics};
-pub use record::{Header, Record, Topic};
+pub use record::{Header, Record, RecordBuilder, Topic};
 pub use seed::Seed;
 pub use time::Instant;

@@ -31,7 +31,7 @@ use crate::seed::Stream;
 use crate::{Instant, TopicHandle};
 
 /// A partition as the cluster describes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PartitionView {
     pub(crate) leader: Option<NodeId>,
     pub(crate) leader_epoch: i32,
@@ -40,7 +40,7 @@ pub(crate) struct PartitionView {
 }
 
 /// What is known of a topic.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct TopicView {
     pub(crate) name: Arc<str>,
     pub(crate) id: Uuid,
@@ -70,7 +70,7 @@ pub(crate) struct Applied {
 }
 
 /// What a request in flight asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Asking {
     Everything,
     Newcomers,
@@ -81,7 +81,7 @@ enum Asking {
 const MAX_TOPIC_NAME: usize = 249;
 
 /// The cluster as far as it is known.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Metadata {
     pub(crate) topics: Vec<TopicView>,
     by_name: BTreeMap<Arc<str>, TopicHandle>,

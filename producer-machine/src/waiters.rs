@@ -2,26 +2,40 @@
 //!
 //! ```text
 //! Waiting ──room──> Told ──done or cancelled──> gone
-//!    ▲ └─deadline─> gone └── not enough after all: back, at the same place
+//! │ ▲ ▲ │             └── not enough after all: back, at the same place
+//! │ │ │ └──deadline──> gone
+//! │ │ └── the broker is heard again, or holds less
+//! └─┼──the broker is sick──> Aside(broker)
+//!   └── asks again            └──deadline──> gone
 //! ```
+//!
+//! Who waits for a broker that is sick steps aside, so that those behind are served, and keeps its
+//! place and its deadline.
+//! While the broker is silent one of them comes back at a time, since what it will take shows
+//! only once it is done; all come back when the broker is heard.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::ops::Bound;
 
+use crate::brokers::NodeId;
+use crate::error::Shortage;
 use crate::{Instant, TopicHandle, WaiterId};
 
 /// What a waiter waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wish {
-    /// Room for a record of so many bytes.
-    Space(usize),
+    /// Room for a record.
+    Space(Shortage),
     /// News of a topic.
     Topic(TopicHandle),
 }
 
 /// How far a waiter has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
+    /// This broker is sick: others go first.
+    Aside(NodeId),
     /// It was told that there is room.
     Told,
     /// It waits.
@@ -29,19 +43,31 @@ enum Stage {
 }
 
 /// A waiter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Waiter {
     wish: Wish,
     deadline: Instant,
     stage: Stage,
+    /// The silent broker that it has come back for, alone.
+    scout: Option<NodeId>,
+}
+
+/// Those who wait for a sick broker.
+#[derive(Debug, Default, Hash)]
+struct Aside {
+    waiters: BTreeSet<WaiterId>,
+    /// The one that has come back, and is not done.
+    scout: Option<WaiterId>,
 }
 
 /// All waiters. What is set aside for those who were told is the budget's business.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Waiters {
     all: BTreeMap<WaiterId, Waiter>,
     /// Those that wait for room, in the order of their coming.
     queue: BTreeSet<WaiterId>,
+    /// By sick broker; only of those that somebody waits for.
+    aside: BTreeMap<NodeId, Aside>,
     topics: BTreeSet<(TopicHandle, WaiterId)>,
     next: u64,
 }
@@ -54,6 +80,7 @@ impl Waiters {
             wish,
             deadline,
             stage: Stage::Waiting,
+            scout: None,
         };
         self.all.insert(id, waiter);
         match wish {
@@ -67,7 +94,7 @@ impl Waiters {
         id
     }
 
-    /// Whether anybody waits for room and has none yet.
+    /// Whether anybody waits for room and has none yet, but for those who are aside.
     pub(crate) fn wait_for_space(&self) -> bool {
         !self.queue.is_empty()
     }
@@ -83,17 +110,17 @@ impl Waiters {
     }
 
     /// The longest waiter for room, and how much it needs.
-    pub(crate) fn first(&self) -> Option<(WaiterId, usize)> {
+    pub(crate) fn first(&self) -> Option<(WaiterId, Shortage)> {
         let &id = self.queue.first()?;
         match self.all.get(&id)?.wish {
-            Wish::Space(needed) => Some((id, needed)),
+            Wish::Space(shortage) => Some((id, shortage)),
             Wish::Topic(_) => None,
         }
     }
 
     /// A waiter is told that there is room, and leaves the queue.
     pub(crate) fn tell(&mut self, id: WaiterId) {
-        self.queue.remove(&id);
+        self.leave_line(id);
         if let Some(waiter) = self.all.get_mut(&id) {
             waiter.stage = Stage::Told;
         }
@@ -112,18 +139,75 @@ impl Waiters {
     }
 
     /// The room was not enough: the waiter is back in the queue, where it was. Gives its deadline.
-    pub(crate) fn wait_again(&mut self, id: WaiterId, needed: usize) -> Option<Instant> {
+    pub(crate) fn wait_again(&mut self, id: WaiterId, shortage: Shortage) -> Option<Instant> {
         let waiter = self.all.get_mut(&id)?;
-        waiter.wish = Wish::Space(needed);
+        waiter.wish = Wish::Space(shortage);
         waiter.stage = Stage::Waiting;
         self.queue.insert(id);
         Some(waiter.deadline)
     }
 
+    /// A waiter in the queue steps aside: its broker is sick.
+    pub(crate) fn step_aside(&mut self, id: WaiterId, broker: NodeId) {
+        self.end_scouting(id);
+        self.queue.remove(&id);
+        if let Some(waiter) = self.all.get_mut(&id) {
+            waiter.stage = Stage::Aside(broker);
+            self.aside.entry(broker).or_default().waiters.insert(id);
+        }
+    }
+
+    /// Whether anybody is aside.
+    pub(crate) fn are_aside(&self) -> bool {
+        !self.aside.is_empty()
+    }
+
+    /// The first sick broker after that one that somebody is aside for.
+    pub(crate) fn sick_after(&self, broker: Option<NodeId>) -> Option<NodeId> {
+        let start = broker.map_or(Bound::Unbounded, Bound::Excluded);
+        let (&next, _) = self.aside.range((start, Bound::Unbounded)).next()?;
+        Some(next)
+    }
+
+    /// What the first who is aside for a broker needs, unless another one has just come back.
+    pub(crate) fn next_scout(&self, broker: NodeId) -> Option<(WaiterId, Shortage)> {
+        let aside = self.aside.get(&broker)?;
+        let &first = aside.waiters.first().filter(|_| aside.scout.is_none())?;
+        match self.all.get(&first)?.wish {
+            Wish::Space(shortage) => Some((first, shortage)),
+            Wish::Topic(_) => None,
+        }
+    }
+
+    /// One of those who are aside for a broker comes back, alone.
+    pub(crate) fn send_scout(&mut self, broker: NodeId, id: WaiterId) {
+        self.leave_line(id);
+        if let Some(waiter) = self.all.get_mut(&id) {
+            waiter.stage = Stage::Waiting;
+            waiter.scout = Some(broker);
+            self.queue.insert(id);
+            self.aside.entry(broker).or_default().scout = Some(id);
+        }
+    }
+
+    /// All who are aside for a broker come back.
+    pub(crate) fn call_back(&mut self, broker: NodeId) {
+        let Some(aside) = self.aside.remove(&broker) else {
+            return;
+        };
+        for id in aside.waiters {
+            if let Some(waiter) = self.all.get_mut(&id) {
+                waiter.stage = Stage::Waiting;
+                self.queue.insert(id);
+            }
+        }
+    }
+
     /// A waiter goes. Gives its deadline.
     pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Instant> {
+        self.leave_line(id);
+        self.end_scouting(id);
         let waiter = self.all.remove(&id)?;
-        self.queue.remove(&id);
         if let Wish::Topic(topic) = waiter.wish {
             self.topics.remove(&(topic, id));
         }
@@ -148,24 +232,116 @@ impl Waiters {
     pub(crate) fn ids(&self) -> Vec<WaiterId> {
         self.all.keys().copied().collect()
     }
+
+    /// Out of the queue, or from aside.
+    fn leave_line(&mut self, id: WaiterId) {
+        self.queue.remove(&id);
+        if let Some(Stage::Aside(broker)) = self.all.get(&id).map(|waiter| waiter.stage) {
+            self.change_aside(broker, |aside| {
+                aside.waiters.remove(&id);
+            });
+        }
+    }
+
+    /// A waiter that came back alone is done: the next one may.
+    fn end_scouting(&mut self, id: WaiterId) {
+        let waiter = self.all.get_mut(&id);
+        if let Some(broker) = waiter.and_then(|waiter| waiter.scout.take()) {
+            self.change_aside(broker, |aside| {
+                aside.scout.take_if(|scout| *scout == id);
+            });
+        }
+    }
+
+    fn change_aside(&mut self, broker: NodeId, change: impl FnOnce(&mut Aside)) {
+        let Some(aside) = self.aside.get_mut(&broker) else {
+            return;
+        };
+        change(aside);
+        if aside.waiters.is_empty() && aside.scout.is_none() {
+            self.aside.remove(&broker);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SICK: NodeId = NodeId(1);
+
+    fn space(bytes: usize) -> Wish {
+        Wish::Space(shortage(bytes))
+    }
+
+    const fn shortage(bytes: usize) -> Shortage {
+        Shortage {
+            bytes,
+            partition: None,
+        }
+    }
+
+    fn first(waiters: &Waiters) -> Option<WaiterId> {
+        waiters.first().map(|(id, _)| id)
+    }
+
     #[test]
     fn waiters_are_served_in_the_order_of_their_coming() {
         let mut waiters = Waiters::default();
-        let first = waiters.add(Wish::Space(100), Instant::NEVER);
-        let second = waiters.add(Wish::Space(1), Instant::NEVER);
-        assert_eq!(waiters.first(), Some((first, 100)));
-        waiters.tell(first);
-        assert!(waiters.is_told(first));
-        assert_eq!(waiters.first(), Some((second, 1)));
-        waiters.wait_again(first, 200);
-        assert!(!waiters.is_told(first));
-        assert_eq!(waiters.first(), Some((first, 200)));
+        let early = waiters.add(space(100), Instant::NEVER);
+        let late = waiters.add(space(1), Instant::NEVER);
+        assert_eq!(waiters.first(), Some((early, shortage(100))));
+        waiters.tell(early);
+        assert!(waiters.is_told(early));
+        assert_eq!(waiters.first(), Some((late, shortage(1))));
+        waiters.wait_again(early, shortage(200));
+        assert!(!waiters.is_told(early));
+        assert_eq!(waiters.first(), Some((early, shortage(200))));
+    }
+
+    #[test]
+    fn who_steps_aside_lets_others_go_first_and_keeps_its_place() {
+        let mut waiters = Waiters::default();
+        let [a, b, c] = [1, 2, 3].map(|bytes| waiters.add(space(bytes), Instant::NEVER));
+        waiters.step_aside(a, SICK);
+        waiters.step_aside(b, SICK);
+        assert_eq!(first(&waiters), Some(c));
+        assert_eq!(waiters.sick_after(None), Some(SICK));
+        assert_eq!(waiters.sick_after(Some(SICK)), None);
+        waiters.call_back(SICK);
+        assert!(!waiters.are_aside());
+        assert_eq!(first(&waiters), Some(a), "before those who came later");
+    }
+
+    #[test]
+    fn while_a_broker_is_silent_those_aside_come_back_one_at_a_time() {
+        let mut waiters = Waiters::default();
+        let [a, b] = [1, 2].map(|bytes| waiters.add(space(bytes), Instant::NEVER));
+        waiters.step_aside(a, SICK);
+        waiters.step_aside(b, SICK);
+        assert_eq!(waiters.next_scout(SICK), Some((a, shortage(1))));
+        waiters.send_scout(SICK, a);
+        assert_eq!(first(&waiters), Some(a));
+        assert_eq!(waiters.next_scout(SICK), None, "the first is not done");
+        waiters.tell(a);
+        assert_eq!(waiters.next_scout(SICK), None);
+        waiters.remove(a);
+        assert_eq!(waiters.next_scout(SICK), Some((b, shortage(2))));
+        waiters.remove(b);
+        assert!(!waiters.are_aside());
+    }
+
+    #[test]
+    fn a_waiter_that_came_back_in_vain_steps_aside_again() {
+        let mut waiters = Waiters::default();
+        let id = waiters.add(space(1), Instant::NEVER);
+        waiters.step_aside(id, SICK);
+        waiters.send_scout(SICK, id);
+        waiters.tell(id);
+        waiters.wait_again(id, shortage(9));
+        waiters.step_aside(id, SICK);
+        assert_eq!(waiters.next_scout(SICK), Some((id, shortage(9))));
+        assert_eq!(first(&waiters), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a command's answers go to stdout")]
 
+mod bench;
 #[cfg(test)]
 mod edge_cases;
 mod failure;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::Comparison;
 use crate::failure::{Failure, Outcome};
 use crate::kafka::{Cluster, Plan, USUAL_PORT, Version};
 use crate::process::Interrupt;
@@ -40,8 +42,10 @@ enum Chore {
     },
     /// Count instructions, heap calls and CPU per record
     Bench {
+        #[command(flatten)]
+        comparison: Comparison,
         /// What the benches are given
-        #[arg(last = true)]
+        #[arg(last = true, conflicts_with = "peers")]
         arguments: Vec<String>,
     },
     /// Do all that CI does
@@ -142,7 +146,10 @@ fn run(chore: Chore) -> Outcome {
             arguments,
         }) => suites::peers(bootstrap_server, &arguments),
         Chore::Seeds { count } => suites::seeds(count),
-        Chore::Bench { arguments } => suites::bench(&arguments),
+        Chore::Bench {
+            comparison,
+            arguments,
+        } => bench::run(&comparison, &arguments),
         Chore::Ci => suites::ci(),
         Chore::Msrv { fetch_only: true } => msrv::fetch(),
         Chore::Msrv { fetch_only: false } => msrv::check(),

@@ -12,15 +12,15 @@ use crate::Instant;
 use crate::idempotence::Numbering;
 
 /// A batch's place in the table of batches. Used again after its batch has gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BatchKey(pub(crate) u32);
 
 /// A partition's place in the table of partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PartitionKey(pub(crate) u32);
 
 /// A batch.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Batch {
     pub(crate) partition: PartitionKey,
     /// Batches are numbered in the order they were opened; queues keep that order.

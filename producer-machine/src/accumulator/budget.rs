@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use super::Claim;
 use super::grants::Grants;
@@ -12,7 +13,7 @@ use crate::WaiterId;
 use crate::frame::Body;
 
 /// A size class: 0 is the smallest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Class(u8);
 
 /// What may still be taken, what is taken, and the buffers that are free.
@@ -103,11 +104,16 @@ impl Budget {
 
     /// Takes `bytes` that this claim affords: first of what is set aside for it.
     pub(crate) fn take(&mut self, claim: Claim, bytes: usize) {
+        self.consume(claim, bytes);
+        self.charge(bytes);
+    }
+
+    /// Uses what is set aside for this claim for `bytes` that are about to be charged.
+    pub(crate) fn consume(&mut self, claim: Claim, bytes: usize) {
         debug_assert!(self.affords(claim, bytes), "{bytes} are there");
         if let Claim::Waiter(waiter) = claim {
             self.grants.consume(waiter, bytes);
         }
-        self.charge(bytes);
     }
 
     /// Sets `bytes` aside for a waiter.
@@ -194,6 +200,21 @@ impl Budget {
             class += 1;
         }
         Class(class)
+    }
+}
+
+impl Hash for Budget {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            total,
+            used,
+            grants,
+            batch_size,
+            pooled: _,
+            free: _,
+            shells: _,
+        } = self;
+        (total, used, grants, batch_size).hash(state);
     }
 }
 

@@ -12,7 +12,7 @@ use core::ops::Bound;
 use crate::WaiterId;
 
 /// Bytes by who they are set aside for.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Grants {
     by_waiter: BTreeMap<WaiterId, usize>,
     total: usize,

@@ -124,7 +124,6 @@ impl Accumulator {
     ) -> BatchKey {
         self.open(now, key, record, Hurry::Now, Claim::Newcomer)
             .unwrap_or_else(|charge| {
-                self.budget.charge(charge);
                 let class = self.budget.class_for(record.upper_bound());
                 let buffer = self.buffer_for(class, charge);
                 let records = OpenBatch::new(buffer);
@@ -148,7 +147,7 @@ impl Accumulator {
         // The time that was spent waiting for metadata counts.
         let deadline = accepted + self.delivery_timeout;
         let joins = self.is_due_by(key, deadline)
-            && (self.has_room(key, record) || self.grow(key, record, Claim::Newcomer));
+            && (self.has_room(key, record) || self.grow(now, key, record, Claim::Newcomer));
         if !joins {
             closed = self.close_open(key);
             let batch = self.open_overdrawn(now, key, record);

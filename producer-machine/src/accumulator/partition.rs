@@ -14,7 +14,7 @@ use crate::idempotence::{Fresh, Numbering, Sequences, Session};
 use crate::{ConnectionId, GroupId, Instant, TopicHandle};
 
 /// The batch that takes records.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Open {
     pub(crate) records: OpenBatch,
     pub(crate) key: BatchKey,
@@ -31,14 +31,14 @@ pub(crate) struct Open {
 }
 
 /// Whether an open batch may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Departure {
     Due,
     Lingering,
 }
 
 /// A partition that has been used.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Partition {
     pub(crate) topic: TopicHandle,
     pub(crate) index: u32,
@@ -49,6 +49,8 @@ pub(crate) struct Partition {
     pub(crate) open: Option<Open>,
     /// Batches that take no records any more and are not in flight, in the order of opening.
     pub(crate) queue: VecDeque<BatchKey>,
+    /// What its batches cost of the budget.
+    pub(crate) held: usize,
     pub(crate) in_flight: u32,
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
@@ -60,7 +62,7 @@ pub(crate) struct Partition {
 }
 
 /// How many batches of a partition may be in flight.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum Order {
     /// Sequences keep the order: so many once established.
     Idempotent { limit: u32 },
@@ -170,6 +172,7 @@ impl Partition {
             incarnation: 0,
             open: None,
             queue: VecDeque::new(),
+            held: 0,
             in_flight: 0,
             connection: None,
             sequences: Sequences::default(),

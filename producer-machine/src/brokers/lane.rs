@@ -15,11 +15,11 @@ use crate::ConnectionId;
 use crate::accumulator::PartitionKey;
 
 /// A partition's place in the queue of a lane; lower ones go first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Turn(u64);
 
 /// Where a partition stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     /// Its open batch lingers; it leaves early if the broker is asked anyway.
     Lingering(LaneId),
@@ -39,7 +39,7 @@ pub(crate) enum Standing {
 }
 
 /// One connection to a broker, and who sends over it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Lane {
     pub(crate) connection: Option<ConnectionId>,
     /// Partitions that may send, by their turn.

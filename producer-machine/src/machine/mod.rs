@@ -9,6 +9,7 @@
 //!                             └────────────────── again ──────────────────────────┘
 //! ```
 
+mod digest;
 mod explain;
 mod lifecycle;
 mod metrics;
@@ -32,6 +33,7 @@ use crate::accumulator::{Accumulator, Hurry, Order, PartitionKey};
 use crate::action::{Action, Compressed};
 use crate::brokers::Brokers;
 use crate::config::{Config, Guarantee};
+use crate::digest::Digest;
 use crate::error::{DisconnectReason, FatalError, SendError, Shortage};
 use crate::event::Event;
 use crate::explain::{Explanation, Subject};
@@ -49,7 +51,7 @@ use steps::Steps;
 use timers::Timer;
 
 /// How long the producer has to live.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Life {
     /// Everything is resolved, nothing is left.
     Closed,
@@ -394,6 +396,25 @@ impl ProducerMachine {
     /// ```
     pub fn explain(&self, now: Instant, what: Subject) -> Explanation {
         self.explain_subject(now, what)
+    }
+
+    /// A fingerprint of the whole state: the same inputs give the same one after each call, and
+    /// any difference that can matter shows. It reads everything, records included: for tests,
+    /// and for comparing a run with its replay.
+    ///
+    /// ```
+    /// use kafka_producer_machine::{Config, Instant, ProducerMachine, Seed};
+    ///
+    /// let machine = |seed| {
+    ///     let config = Config::from_properties([("bootstrap.servers", "b0:9092")])?;
+    ///     Ok(ProducerMachine::new(Instant::ORIGIN, config, Seed::new(seed)))
+    /// };
+    /// assert_eq!(machine(1)?.digest(), machine(1)?.digest());
+    /// assert_ne!(machine(1)?.digest(), machine(2)?.digest());
+    /// # Ok::<(), kafka_producer_machine::ConfigError>(())
+    /// ```
+    pub fn digest(&self) -> Digest {
+        self.state_digest()
     }
 
     /// Turns of loops so far, counted where debug assertions are on: for tests.

@@ -73,7 +73,11 @@ impl ProducerMachine {
         let mut rest = bytes;
         loop {
             let problem = match reader.next_frame(&mut rest) {
-                Ok(Some(frame)) => self.on_frame(now, id, frame).err(),
+                Ok(Some(frame)) => {
+                    let read = self.on_frame(now, id, frame);
+                    self.on_heard(now, id);
+                    read.err()
+                }
                 Ok(None) => break,
                 Err(error) => Some(error.to_string()),
             };
@@ -90,6 +94,22 @@ impl ProducerMachine {
         }
         self.arm_connection(id);
         self.announce_rest(now, id);
+    }
+
+    /// A broker has said something: whether it owes us more begins to count now.
+    fn on_heard(&mut self, now: Instant, id: ConnectionId) {
+        let Some(node) = self.brokers.connections.get(&id).map(|c| c.lane.node) else {
+            return;
+        };
+        let is_waited_for = self.brokers.lanes_of(node).any(|lane| {
+            self.brokers.lane(lane).is_some_and(|lane| {
+                let owes_answers = lane.connection.is_some_and(|id| 0 < self.in_flight(id));
+                owes_answers || 0 < lane.ready()
+            })
+        });
+        self.accumulator
+            .holdings
+            .heard(node, is_waited_for.then_some(now));
     }
 
     /// A frame answers the oldest request, and no other.
@@ -229,9 +249,13 @@ impl ProducerMachine {
         else {
             return;
         };
-        partition.leader = view.leader;
         partition.leader_epoch = view.leader_epoch;
-        if partition.leader.is_some() {
+        let leader = view.leader;
+        if let Some(before) = self.accumulator.set_leader(key, leader) {
+            // Who waits for this partition waits for that broker no more.
+            self.waiters.call_back(before);
+        }
+        if leader.is_some() {
             self.metadata.unwant_leader(key);
         } else if let Some(topic) = self.metadata.topic_mut(topic) {
             // Records without a key go elsewhere.

@@ -93,6 +93,7 @@ impl ProducerMachine {
         let lane = self.brokers.lane_for(node, key);
         self.put(key, Some((lane, standing)));
         if standing == Standing::Ready {
+            self.accumulator.holdings.asked(now, node);
             self.announce(now, lane);
         }
     }
@@ -164,6 +165,7 @@ impl ProducerMachine {
         let Some(opening) = self.brokers.open(now, lane, &mut self.jitter) else {
             return;
         };
+        self.accumulator.holdings.asked(now, lane.node);
         if let Some(connection) = self.brokers.connections.get_mut(&opening.connection) {
             connection.timer_at = Some(opening.setup_deadline);
         }
@@ -235,8 +237,11 @@ impl ProducerMachine {
     /// At the end of each input: what follows for those who wait for room, a flush or the end.
     #[inline]
     pub(super) fn conclude(&mut self, now: Instant) {
+        if self.waiters.are_aside() {
+            self.bring_back(now);
+        }
         if self.waiters.wait_for_space() {
-            self.grant_space();
+            self.grant_space(now);
         }
         let hurry = self.hurry();
         if hurry != core::mem::replace(&mut self.concluded, hurry) && hurry == Hurry::Now {

@@ -46,7 +46,7 @@ impl ProducerMachine {
 
     /// The room was not enough: what was reserved is free again, and the place is kept.
     fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
-        if let Some(deadline) = self.waiters.wait_again(waiter, shortage.bytes) {
+        if let Some(deadline) = self.waiters.wait_again(waiter, shortage) {
             self.accumulator.budget.end_grant(waiter);
             self.timers.arm(deadline, Timer::Waiter(waiter));
         }
@@ -142,7 +142,37 @@ impl ProducerMachine {
         let key = self
             .turn(now, topic, key, body, spent)
             .ok_or(SendError::UnknownHandle)?;
-        self.append_slowly(now, key, body, claim)
+        let key = self.avoid_the_sick(now, topic, key, body);
+        let appended = self.append_slowly(now, key, body, claim);
+        appended.map_err(|error| match error {
+            SendError::Full(Shortage { bytes, .. }) => {
+                // Once there is room another partition may do, unless all are as bad.
+                let is_sick = self.accumulator.sick_leader(now, key, bytes).is_some();
+                SendError::Full(Shortage {
+                    bytes,
+                    partition: is_sick.then_some(key),
+                })
+            }
+            error => error,
+        })
+    }
+
+    /// The partition itself, or another one if nothing more may wait for its broker.
+    fn avoid_the_sick(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        mut key: PartitionKey,
+        body: &RecordBody<'_>,
+    ) -> PartitionKey {
+        let charge = self.accumulator.smallest_charge(body);
+        for _ in 0..PICKS {
+            if self.accumulator.sick_leader(now, key, charge).is_none() {
+                break;
+            }
+            key = self.next_sticky(topic).unwrap_or(key);
+        }
+        key
     }
 
     /// The partition of a record without a key for which the sticky one has no room ready.
@@ -161,6 +191,11 @@ impl ProducerMachine {
         if let Some(closed) = self.accumulator.close_open(key) {
             self.on_closed(now, closed);
         }
+        self.next_sticky(topic)
+    }
+
+    /// Another partition for records without a key.
+    fn next_sticky(&mut self, topic: TopicHandle) -> Option<PartitionKey> {
         let view = self.metadata.topic_mut(topic)?;
         view.sticky.forget();
         let Choice::Sticky(index) = partitioner::choose(view, None, None, &mut self.random) else {
@@ -180,9 +215,12 @@ impl ProducerMachine {
         let hurry = self.hurry();
         let appended = self.accumulator.append(now, key, body, hurry, claim);
         self.on_appended(now, key, &appended);
-        appended
-            .result
-            .map_err(|bytes| SendError::Full(Shortage { bytes }))
+        appended.result.map_err(|bytes| {
+            SendError::Full(Shortage {
+                bytes,
+                partition: Some(key),
+            })
+        })
     }
 
     /// Arms the timers of a batch that was opened, and lets those that are full leave.
@@ -232,9 +270,9 @@ impl ProducerMachine {
             .and_then(|topic| topic.partitions.get_mut(index as usize))
         {
             view.key = Some(key);
-            let partition = &mut self.accumulator.partitions[key.0 as usize];
-            partition.leader = view.leader;
-            partition.leader_epoch = view.leader_epoch;
+            let (leader, epoch) = (view.leader, view.leader_epoch);
+            self.accumulator.set_leader(key, leader);
+            self.accumulator.partitions[key.0 as usize].leader_epoch = epoch;
         }
         key
     }
@@ -292,7 +330,12 @@ impl ProducerMachine {
             }
         }
         self.service_control(now);
-        result.map_err(|bytes| SendError::Full(Shortage { bytes }))
+        result.map_err(|bytes| {
+            SendError::Full(Shortage {
+                bytes,
+                partition: None,
+            })
+        })
     }
 
     /// A topic is known, or has grown: its held records go to their partitions, in order.
@@ -378,6 +421,9 @@ impl ProducerMachine {
         self.turn(now, topic, key, body, spent)
     }
 }
+
+/// How many partitions are looked at for a record without a key while brokers are sick.
+const PICKS: usize = 8;
 
 /// A header that we wrote: its key came as text.
 fn header_of(header: HeaderRef<'_>) -> Header<'_> {

@@ -9,7 +9,7 @@ use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
 
 /// A timer. Those of batches are ordered by serial, so that the batches of a partition that are
 /// due together come in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
     /// `delivery.timeout.ms` of a batch.
     Delivery(u64, BatchKey),

@@ -61,8 +61,9 @@ impl ProducerMachine {
         if let Some(connection) = self.brokers.connections.get_mut(&id) {
             connection.announced = filled;
             if filled {
-                self.meter
-                    .on_request(now, connection.lane.node, frame.len());
+                let node = connection.lane.node;
+                self.meter.on_request(now, node, frame.len());
+                self.accumulator.holdings.asked(now, node);
             }
         }
         if filled {

@@ -2,6 +2,7 @@
 
 use super::ProducerMachine;
 use super::timers::Timer;
+use crate::brokers::NodeId;
 use crate::error::Shortage;
 use crate::event::Event;
 use crate::waiters::Wish;
@@ -15,7 +16,7 @@ impl ProducerMachine {
         deadline: Instant,
     ) -> WaiterId {
         let now = self.tick(now);
-        let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
+        let id = self.waiters.add(Wish::Space(shortage), deadline);
         if self.is_open() {
             self.timers.arm(deadline, Timer::Waiter(id));
         } else {
@@ -80,9 +81,8 @@ impl ProducerMachine {
 
     /// Gives free memory to those who wait, first come first served: a batch's worth to the
     /// first, and a wake-up to as many behind as would fill that batch (E129).
-    pub(super) fn grant_space(&mut self) {
-        while let Some((first, needed)) = self.waiters.first() {
-            self.steps.step();
+    pub(super) fn grant_space(&mut self, now: Instant) {
+        while let Some((first, needed)) = self.first_in_line(now) {
             let budget = &mut self.accumulator.budget;
             if budget.available() < needed {
                 return;
@@ -91,7 +91,7 @@ impl ProducerMachine {
             budget.grant(first, reserved);
             self.tell_room(first);
             let mut room = reserved - needed;
-            while let Some((next, needed)) = self.waiters.first() {
+            while let Some((next, needed)) = self.first_in_line(now) {
                 if room < needed {
                     break;
                 }
@@ -99,6 +99,40 @@ impl ProducerMachine {
                 self.tell_room(next);
             }
         }
+    }
+
+    /// The first whose broker is not sick, and how much it needs. Those before it step aside.
+    fn first_in_line(&mut self, now: Instant) -> Option<(WaiterId, usize)> {
+        while let Some((id, shortage)) = self.waiters.first() {
+            self.steps.step();
+            match self.sick_leader(now, shortage) {
+                Some(broker) => self.waiters.step_aside(id, broker),
+                None => return Some((id, shortage.bytes)),
+            }
+        }
+        None
+    }
+
+    /// Those who stepped aside come back: all when their broker was heard, else the first once
+    /// the broker may hold what it needs.
+    pub(super) fn bring_back(&mut self, now: Instant) {
+        let mut before = None;
+        while let Some(broker) = self.waiters.sick_after(before) {
+            self.steps.step();
+            before = Some(broker);
+            if !self.accumulator.holdings.is_silent(now, broker) {
+                self.waiters.call_back(broker);
+            } else if let Some((first, shortage)) = self.waiters.next_scout(broker) {
+                if self.sick_leader(now, shortage).is_none() {
+                    self.waiters.send_scout(broker, first);
+                }
+            }
+        }
+    }
+
+    fn sick_leader(&self, now: Instant, shortage: Shortage) -> Option<NodeId> {
+        let partition = shortage.partition?;
+        self.accumulator.sick_leader(now, partition, shortage.bytes)
     }
 
     fn tell_room(&mut self, waiter: WaiterId) {

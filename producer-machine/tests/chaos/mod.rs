@@ -18,9 +18,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use kafka_producer_machine::{
-    Action, CompressJob, Compressor, Config, ConnectionId, DisconnectReason, Event, GroupId,
-    Instant, MetricSubject, ProducerMachine, Receipt, Record, Seed, SendError, Shortage, Unsealed,
-    WaiterId,
+    Action, CompressJob, Compressor, Config, ConnectionId, Digest, DisconnectReason, Event,
+    GroupId, Instant, MetricSubject, ProducerMachine, Receipt, Record, Seed, SendError, Shortage,
+    Unsealed, WaiterId,
 };
 
 use answers::{Asked, Flavor};
@@ -252,6 +252,9 @@ impl World {
     }
 
     fn receive(&mut self, id: ConnectionId, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         match self.chunks {
             Chunks::Bytes => {
                 for byte in bytes {
@@ -311,13 +314,8 @@ impl World {
     }
 
     /// What can be seen of the machine without changing it.
-    fn look(&self) -> (Option<Instant>, bool, usize) {
-        let machine = &self.machine;
-        (
-            machine.poll_timeout(),
-            machine.has_output(),
-            machine.buffer_used(),
-        )
+    fn look(&self) -> Digest {
+        self.machine.digest()
     }
 
     fn pass(&mut self, pass: Pass) {
