@@ -103,7 +103,7 @@ pub(crate) async fn abandon(engine: &impl Engine) {
 }
 
 /// Starts a producer on the tokio runtime that this is called on.
-pub(crate) fn start(config: Config) -> Result<impl Engine, Failure> {
+pub(crate) fn start(config: Config) -> Result<Producer, Failure> {
     kafka_producer::tokio::start(config)
         .map_err(|error| Failure::World(format!("the producer cannot be started: {error}")))
 }

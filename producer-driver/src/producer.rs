@@ -243,11 +243,7 @@ impl Producer {
     }
 
     /// The record with a timestamp, and that timestamp.
-    pub(crate) fn stamp<'r>(
-        &self,
-        now: kafka_producer_machine::Instant,
-        record: &Record<'r>,
-    ) -> (Record<'r>, i64) {
+    pub(crate) fn stamp<'r>(&self, now: Instant, record: &Record<'r>) -> (Record<'r>, i64) {
         let mut record = *record;
         let timestamp = *record
             .timestamp

@@ -5,6 +5,7 @@
 //! ```
 
 mod board;
+mod metrics;
 mod payload;
 mod run;
 mod stats;
@@ -67,7 +68,12 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
     let end = runtime.block_on(async {
         let interrupts = Interrupts::listen()?;
         let producer = engine::start(config)?;
-        let work = run::run(&producer, plan, interrupts);
+        let look = || {
+            if args.print_metrics {
+                board.keep(producer.metrics());
+            }
+        };
+        let work = run::run(&producer, plan, &look, interrupts);
         Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, || true, work).await)
     })?;
 
