@@ -45,6 +45,7 @@
 //! | `threads` | [`threads::start`], on std threads, with [`blocking::Producer`] | |
 //! | `gzip`, `snappy`, `lz4`, `zstd` | the codec for `compression.type` | yes |
 //! | `tracing` | events for connects, retries, epoch bumps and the like | |
+//! | `prometheus` | [`Metrics`] in Prometheus's text format | |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// The producer and what its calls give.
@@ -61,6 +62,11 @@ pub use kafka_producer_driver::{
 
 /// What something waits for, since when, and what happens next.
 pub use kafka_producer_driver::explain;
+
+/// What a producer has done, in numbers.
+pub use kafka_producer_driver::{
+    Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics,
+};
 
 /// What can go wrong.
 pub use kafka_producer_driver::{

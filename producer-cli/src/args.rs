@@ -122,6 +122,9 @@ pub(crate) struct PerfArgs {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     pub(crate) reporting_interval: u64,
+    /// Print the producer's metrics at the end.
+    #[arg(long)]
+    pub(crate) print_metrics: bool,
     /// What stdout carries.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,

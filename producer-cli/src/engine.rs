@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use kafka_producer::explain::Subject;
 use kafka_producer::{
-    Config, DeliveryError, ErrorCode, Outcome, ProduceError, Producer, ProducerError, Record,
-    RecordMetadata, SendError,
+    Config, DeliveryError, ErrorCode, Metrics, Outcome, ProduceError, Producer, ProducerError,
+    Record, RecordMetadata, SendError,
 };
 use tokio::sync::Notify;
 
@@ -109,7 +109,7 @@ pub(crate) async fn abandon(engine: &impl Engine) {
 }
 
 /// Starts a producer on the tokio runtime that this is called on.
-pub(crate) fn start(config: Config) -> Result<impl Engine + Explains, Failure> {
+pub(crate) fn start(config: Config) -> Result<Started, Failure> {
     let producer = kafka_producer::tokio::start(config)
         .map_err(|error| Failure::World(format!("the producer cannot be started: {error}")))?;
     Ok(Started {
@@ -120,9 +120,16 @@ pub(crate) fn start(config: Config) -> Result<impl Engine + Explains, Failure> {
 }
 
 /// A producer, and the news that a record was not delivered in its time.
-struct Started {
+pub(crate) struct Started {
     producer: Producer,
     expired: &'static Notify,
+}
+
+impl Started {
+    /// What it has done so far.
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.producer.metrics()
+    }
 }
 
 impl Explains for Started {

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use kafka_producer_machine::explain::{Explanation, Subject};
-use kafka_producer_machine::{Config, Record, SendError, TopicHandle};
+use kafka_producer_machine::{Config, Metrics, Record, SendError, TopicHandle};
 
 use crate::park::{block_on, block_on_until, is_in_callback};
 use crate::{
@@ -166,6 +166,12 @@ impl Producer {
     /// [`Producer::explain`](crate::Producer::explain).
     pub fn explain(&self, what: Subject) -> Explanation {
         self.inner.explain(what)
+    }
+
+    /// A snapshot of what the producer has done; never waits. See
+    /// [`Producer::metrics`](crate::Producer::metrics).
+    pub fn metrics(&self) -> Metrics {
+        self.inner.metrics()
     }
 
     /// The settings.

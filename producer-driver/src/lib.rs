@@ -42,8 +42,9 @@ pub use error::{ProducerError, SendAllError, WaitError};
 pub use kafka_producer_machine::explain;
 pub use kafka_producer_machine::{
     Acks, Codec, Config, ConfigBuilder, ConfigError, DisconnectReason, ErrorCode, FatalError,
-    Guarantee, Header, Outcome, OwnedRecord, ProduceError, Record, RecordBuilder, SendError,
-    Setting, Shortage, Topic, TopicHandle, UnknownFate, properties,
+    Guarantee, Header, Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics,
+    Outcome, OwnedRecord, ProduceError, Record, RecordBuilder, SendError, Setting, Shortage, Topic,
+    TopicHandle, UnknownFate, properties,
 };
 pub use park::{block_on, block_on_until};
 pub use producer::{PartitionInfo, Producer};

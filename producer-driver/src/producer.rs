@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kafka_producer_machine::explain::{Explanation, Subject};
-use kafka_producer_machine::{Config, Record, Seed, SendError, TopicHandle};
+use kafka_producer_machine::{Config, Instant, Metrics, Record, Seed, SendError, TopicHandle};
 
 use crate::all::SendingAll;
 use crate::due::{Call, Callback};
@@ -236,6 +236,31 @@ impl Producer {
         self.hub().lock().machine.explain(now, what)
     }
 
+    /// A snapshot of what the producer has done, under the names of Java's metrics.
+    ///
+    /// It copies counts under the lock: once a second is nothing, once a record is too much.
+    /// Rates and means are over the whole life of the producer, or between two snapshots, which
+    /// [`Metrics::since`] gives.
+    ///
+    /// ```no_run
+    /// # fn example(producer: &kafka_producer_driver::Producer) {
+    /// let earlier = producer.metrics();
+    /// std::thread::sleep(std::time::Duration::from_secs(10));
+    /// let span = producer.metrics().since(&earlier);
+    /// println!("{:?} records a second", span.producer("record-send-rate"));
+    /// println!("{:?} ms for most", span.producer("record-latency-p99"));
+    /// for metric in span.iter() {
+    ///     println!("{metric} = {}", metric.value);
+    /// }
+    /// # }
+    /// ```
+    pub fn metrics(&self) -> Metrics {
+        let hub = self.hub();
+        let now = hub.clock.precise();
+        let metrics = hub.lock().machine.metrics(now);
+        metrics.with_start_time(hub.clock.timestamp(Instant::ORIGIN))
+    }
+
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.owner.config
@@ -246,11 +271,7 @@ impl Producer {
     }
 
     /// The record with a timestamp, and that timestamp.
-    pub(crate) fn stamp<'r>(
-        &self,
-        now: kafka_producer_machine::Instant,
-        record: &Record<'r>,
-    ) -> (Record<'r>, i64) {
+    pub(crate) fn stamp<'r>(&self, now: Instant, record: &Record<'r>) -> (Record<'r>, i64) {
         let mut record = *record;
         let timestamp = *record
             .timestamp

@@ -8,8 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use kafka_producer::Metrics;
 use tokio::sync::Notify;
 
+use super::metrics;
 use super::stats::{Phase, Stats, Total, Window};
 use crate::args::Output;
 use crate::engine::Undelivered;
@@ -31,6 +33,8 @@ struct Tally {
     awaited: Option<u64>,
     /// How often each error came.
     errors: BTreeMap<&'static str, u64>,
+    /// What the producer has done, if that is to be printed.
+    metrics: Option<Metrics>,
     lines: mpsc::Sender<Line>,
 }
 
@@ -42,6 +46,7 @@ struct Steady {
 /// Something to print.
 enum Line {
     Error(String),
+    Metrics(Box<Metrics>),
     Note(String),
     Total(Total),
     Window(Window),
@@ -67,6 +72,7 @@ impl Board {
             resolved: 0,
             awaited: None,
             errors: BTreeMap::new(),
+            metrics: None,
             lines,
         };
         Ok((
@@ -156,12 +162,20 @@ impl Board {
         self.output_closed.load(Ordering::Relaxed)
     }
 
+    /// Keeps the producer's metrics, to be said after the totals.
+    pub(crate) fn keep(&self, metrics: Metrics) {
+        self.tally().metrics = Some(metrics);
+    }
+
     /// Says the totals; gives the number of records that failed.
     pub(crate) fn finish(&self, now: Instant) -> u64 {
-        let tally = self.tally();
+        let mut tally = self.tally();
         tally.say(Line::Total(tally.whole.total(now, Phase::Whole)));
         if let Some(steady) = &tally.steady {
             tally.say(Line::Total(steady.stats.total(now, Phase::SteadyState)));
+        }
+        if let Some(metrics) = tally.metrics.take() {
+            tally.say(Line::Metrics(Box::new(metrics)));
         }
         for (error, count) in &tally.errors {
             tally.say(Line::Error(format!(
@@ -197,6 +211,8 @@ fn print(lines: &mpsc::Receiver<Line>, output: Output, bar: &ProgressBar, closed
                 bar.suspend(|| eprintln!("{text}"));
                 continue;
             }
+            (Line::Metrics(metrics), Output::Json) => metrics::json_lines(&metrics),
+            (Line::Metrics(metrics), Output::Text) => metrics::table(&metrics),
             (Line::Note(_), Output::Json) => continue,
             (Line::Note(text), Output::Text) => text,
             (Line::Total(total), Output::Json) => total.to_json(),

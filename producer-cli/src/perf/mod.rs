@@ -5,6 +5,7 @@
 //! ```
 
 mod board;
+mod metrics;
 mod payload;
 mod run;
 mod stats;
@@ -68,7 +69,12 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
     let end = runtime.block_on(async {
         let (interrupts, questions) = (Interrupts::listen()?, Questions::listen()?);
         let producer = engine::start(config)?;
-        let work = run::run(&producer, plan, interrupts);
+        let look = || {
+            if args.print_metrics {
+                board.keep(producer.metrics());
+            }
+        };
+        let work = run::run(&producer, plan, &look, interrupts);
         let work = explain::answering(&producer, questions, work);
         Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, || true, work).await)
     })?;

@@ -38,10 +38,12 @@ pub(crate) enum End {
     OutputClosed,
 }
 
-/// Sends every record and waits until all are resolved.
+/// Sends every record and waits until all are resolved. Takes a look at the producer then, while
+/// it still has connections if that can be.
 pub(crate) async fn run(
     engine: &impl Engine,
     mut plan: Plan<'_>,
+    look: &impl Fn(),
     mut interrupts: Interrupts,
 ) -> End {
     let mut sent = 0;
@@ -56,6 +58,7 @@ pub(crate) async fn run(
             engine.flush().await;
             // A record is resolved a moment before its callback is called.
             plan.board.settled(sent).await;
+            look();
             engine.close(CLOSE_LIMIT).await;
         };
         tokio::select! {
@@ -75,10 +78,14 @@ pub(crate) async fn run(
     };
     tokio::select! {
         biased;
-        () = finish => return end,
+        () = finish => {
+            look();
+            return end;
+        }
         () = interrupts.next() => {}
     }
     engine::abandon(engine).await;
+    look();
     End::Abandoned {
         unresolved: sent.saturating_sub(plan.board.resolved()),
     }

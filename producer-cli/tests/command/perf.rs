@@ -65,6 +65,61 @@ fn every_record_lands_with_the_payload_of_kafkas_tool() {
     assert!(first.len() == 20 && first.iter().all(u8::is_ascii_uppercase));
 }
 
+const FEW: [&str; 6] = [
+    "--num-records",
+    "200",
+    "--record-size",
+    "100",
+    "--throughput",
+    "-1",
+];
+
+#[test]
+fn metrics_follow_the_totals_in_the_table_of_kafkas_tool() {
+    let ended = perf(&[&FEW[..], &["--print-metrics"]].concat()).expect(0);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(shape(lines[0]), TOTAL);
+    assert_eq!(lines[1], "");
+    let (head, rows) = lines[2..].split_first().unwrap();
+    let names: Vec<&str> = rows
+        .iter()
+        .map(|row| row.split_once(" : ").unwrap().0)
+        .collect();
+    let width = names[0].len();
+    assert_eq!(*head, format!("{:<width$}   Value", "Metric Name"));
+    assert!(names.iter().all(|name| name.len() == width), "{names:#?}");
+    assert!(names.is_sorted(), "{names:#?}");
+    for row in [
+        "producer-metrics:record-send-total:{client-id=perf-producer-client} : 200.000",
+        "producer-topic-metrics:record-send-total:{client-id=perf-producer-client, topic=t} : \
+         200.000",
+        "producer-metrics:buffer-total-bytes:{client-id=perf-producer-client} : 33554432.000",
+    ] {
+        let mut lines = rows.iter().map(|line| line.split_whitespace());
+        assert!(lines.any(|words| words.eq(row.split_whitespace())), "{row}");
+    }
+}
+
+#[test]
+fn metrics_are_an_object_a_line_in_json() {
+    let flags = ["--print-metrics", "--output", "json"];
+    let ended = perf(&[&FEW[..], &flags].concat()).expect(0);
+    let objects: Vec<serde_json::Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(objects[0]["type"], "total");
+    let is_it = |metric: &&serde_json::Value| {
+        metric["group"] == "producer-topic-metrics" && metric["name"] == "record-send-total"
+    };
+    let metric = objects.iter().find(is_it).unwrap();
+    assert_eq!(metric["type"], "metric");
+    assert_eq!(metric["value"], 200.0);
+    assert_eq!(metric["tags"]["topic"], "t");
+    assert_eq!(metric["tags"]["client-id"], "perf-producer-client");
+}
+
 #[test]
 fn windows_and_the_steady_state_are_said_as_kafkas_tool_says_them() {
     let flags = [

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use kafka_producer_machine::{
     Action, CompressJob, Compressor, Config, ConnectionId, Digest, DisconnectReason, Event,
-    GroupId, Instant, ProducerMachine, Receipt, Record, Seed, SendError, Shortage, Unsealed,
-    WaiterId,
+    GroupId, Instant, MetricSubject, ProducerMachine, Receipt, Record, Seed, SendError, Shortage,
+    Unsealed, WaiterId,
 };
 
 use answers::{Asked, Flavor};
@@ -503,6 +503,24 @@ impl World {
             "nothing else is resolved"
         );
         assert_eq!(self.machine.buffer_used(), 0, "memory is returned");
+        self.compare_metrics();
+    }
+
+    /// The metrics agree with what the application was told.
+    fn compare_metrics(&self) {
+        let metrics = self.machine.metrics(self.now);
+        let failures = ["MaybeWritten", "NotWritten"];
+        let failed = self.ends.values().filter(|end| failures.contains(&&***end));
+        let errors = metrics.iter().filter(|metric| {
+            let is_it = metric.definition.name == "record-error-total";
+            is_it && metric.subject != MetricSubject::Producer
+        });
+        let errors: f64 = errors.map(|metric| metric.value).sum();
+        assert_eq!(errors, failed.count() as f64, "record-error-total");
+        let total = |name: &str| metrics.producer(name).expect("it is a metric");
+        let first_tries = total("record-send-total") - total("record-retry-total");
+        assert!(first_tries <= self.receipts.len() as f64, "{first_tries}");
+        assert_eq!(total("waiting-threads"), 0.0);
     }
 
     /// Takes what there is; nobody connects any more.

@@ -15,6 +15,7 @@ pub mod cases {
     pub mod cancel;
     pub mod edges;
     pub mod ends;
+    pub mod metrics;
     pub mod peers;
     pub mod room;
 }
@@ -87,6 +88,11 @@ macro_rules! suite {
             a_closed_producer_takes_nothing,
             closing_twice_is_closing_once,
             the_last_handle_leaves_its_records_to_be_delivered,
+        );
+        $crate::suite!($transport; metrics:
+            metrics_tell_what_was_sent,
+            two_snapshots_tell_of_the_span_between_them,
+            prometheus_is_told_the_same,
         );
         $crate::suite!($transport; peers:
             an_unreachable_peer_is_an_error_in_time,
