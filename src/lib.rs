@@ -55,8 +55,8 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, Setting, Topic, TopicHandle,
-    UnknownFate, properties,
+    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, RecordBuilder, Setting, Topic,
+    TopicHandle, UnknownFate, properties,
 };
 
 /// What can go wrong.

@@ -41,8 +41,8 @@ pub use ends::{Close, Flush, PartitionsFor};
 pub use error::{ProducerError, SendAllError, WaitError};
 pub use kafka_producer_machine::{
     Acks, Codec, Config, ConfigBuilder, ConfigError, DisconnectReason, ErrorCode, FatalError,
-    Guarantee, Header, Outcome, OwnedRecord, ProduceError, Record, SendError, Setting, Shortage,
-    Topic, TopicHandle, UnknownFate, properties,
+    Guarantee, Header, Outcome, OwnedRecord, ProduceError, Record, RecordBuilder, SendError,
+    Setting, Shortage, Topic, TopicHandle, UnknownFate, properties,
 };
 pub use park::{block_on, block_on_until};
 pub use producer::{PartitionInfo, Producer};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kafka_producer_machine::{Config, Record, Seed, SendError, TopicHandle};
@@ -51,10 +52,14 @@ pub struct PartitionInfo {
 impl Producer {
     /// Starts a producer on a runtime. Connects to the cluster in the background.
     ///
+    /// Without a `client.id` it is called `producer-1`, the next one of the process `producer-2`,
+    /// and so on, as in Java: brokers log and meter each by its name.
+    ///
     /// # Errors
     ///
     /// What the runtime says when it cannot host the clock role.
     pub fn start(runtime: impl Runtime, config: Config) -> io::Result<Self> {
+        let config = config.client_id_or_else(next_client_id);
         let runtime = Arc::new(runtime);
         let host = Hosted {
             runtime: Arc::clone(&runtime),
@@ -275,4 +280,11 @@ impl Drop for Ticking {
 /// A seed that differs from producer to producer; it needs to be no secret.
 fn entropy() -> Seed {
     Seed::new(RandomState::new().build_hasher().finish())
+}
+
+/// The name of the next producer that has none of its own.
+fn next_client_id() -> String {
+    static STARTED: AtomicU64 = AtomicU64::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed) + 1;
+    format!("producer-{number}")
 }

@@ -63,6 +63,6 @@ pub use machine::ProducerMachine;
 #[doc(hidden)]
 pub use metrics::markdown as metrics_markdown;
 pub use metrics::{Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics};
-pub use record::{Header, Record, Topic};
+pub use record::{Header, Record, RecordBuilder, Topic};
 pub use seed::Seed;
 pub use time::Instant;

@@ -10,9 +10,9 @@ impl Hash for Accumulator {
             partitions,
             batches,
             budget,
-            holdings,
             groups,
             held,
+            holdings,
             incomplete,
             jobs,
             next_serial,
@@ -23,7 +23,8 @@ impl Hash for Accumulator {
             codec,
             level,
         } = self;
-        (partitions, budget, holdings, groups, held, incomplete, jobs).hash(state);
+        (partitions, budget, groups, held).hash(state);
+        (holdings, incomplete, jobs).hash(state);
         (
             next_serial,
             next_job,

@@ -60,7 +60,7 @@ impl ConfigBuilder {
         self.with_number("buffer.memory", bytes)
     }
 
-    /// `client.id`: the name that brokers log and meter.
+    /// `client.id`: the name that brokers log and meter; a driver numbers those without.
     pub fn client_id(self, name: impl Into<String>) -> Self {
         self.with("client.id", Value::Text(name.into()))
     }

@@ -261,8 +261,7 @@ fn threads(settings: &ConfigBuilder) -> Result<Option<usize>, ConfigError> {
     }
 }
 
-/// Java counts the producers of a process; a pure value cannot, so every unnamed one is the
-/// first.
+/// Empty if it was not set.
 fn client_id(settings: &ConfigBuilder) -> Result<String, ConfigError> {
     let id = settings.text("client.id")?;
     if LONGEST_STRING < id.len() {
@@ -273,11 +272,7 @@ fn client_id(settings: &ConfigBuilder) -> Result<String, ConfigError> {
             default: "",
         });
     }
-    Ok(if id.is_empty() {
-        "producer-1".to_string()
-    } else {
-        id
-    })
+    Ok(id)
 }
 
 impl ConfigBuilder {

@@ -1,7 +1,7 @@
 //! The simulated cluster as the cases see it.
 
 use kafka_producer_proto::{ApiKey, ErrorCode};
-use kafka_producer_sim::cluster::Injection;
+use kafka_producer_sim::cluster::{Injection, StoredRecord};
 use kafka_producer_sim::serve::{Server, ServerConfig};
 
 /// A cluster of three brokers on loopback.
@@ -45,6 +45,11 @@ impl Cluster {
                 .map(|record| text(value(record.value)))
                 .collect()
         })
+    }
+
+    /// The records of a partition, in the order of the log.
+    pub fn records(&self, topic: &str, partition: u32) -> Vec<StoredRecord> {
+        self.server.records(topic, partition)
     }
 
     /// The values of all partitions, sorted.

@@ -47,6 +47,7 @@ macro_rules! suite {
             the_partitions_of_a_topic_are_known,
             a_topic_that_does_not_exist_fails_within_its_time,
             a_failed_record_is_given_back,
+            a_record_that_was_given_back_can_be_sent_again,
             two_handles_on_many_threads_lose_and_double_nothing,
             records_without_acknowledgement_are_resolved,
             a_cut_connection_is_made_again,

@@ -327,8 +327,39 @@ pub fn a_failed_record_is_given_back(transport: &impl Transport) {
             .into_record()
             .unwrap();
         assert_eq!(last.value.as_deref(), Some(&b"other"[..]));
+        block_on(producer.close(Duration::from_secs(10)));
     }
     assert!(cluster.values("orders", 0).is_empty());
+}
+
+pub fn a_record_that_was_given_back_can_be_sent_again(transport: &impl Transport) {
+    let cluster = Cluster::start(&[("orders", 2)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[]));
+    cluster.refuse(ErrorCode::INVALID_RECORD, 1);
+    let record = Record::to("orders").partition(1).key("k").timestamp(5);
+    let record = record.header("trace", "7").null_header("seen");
+    let failed = block_on(block_on(producer.send(&record.build())).unwrap()).unwrap_err();
+    let back = failed.record().unwrap();
+    let again = back.to(&*failed.topic).header("attempt", "2").partition(1);
+    block_on(block_on(producer.send(&again.build())).unwrap()).unwrap();
+
+    let log = cluster.records("orders", 1);
+    let [landed] = log.as_slice() else {
+        panic!("one record was expected: {log:?}")
+    };
+    assert_eq!(
+        (landed.key.as_deref(), &landed.value),
+        (Some(&b"k"[..]), &None)
+    );
+    assert_eq!(landed.timestamp, 5);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = landed.headers.iter();
+    let headers: Vec<_> = headers
+        .map(|(key, value)| (text(key), value.as_deref().map(text)))
+        .collect();
+    let expected = [("trace", Some("7")), ("seen", None), ("attempt", Some("2"))];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned)));
+    assert_eq!(headers, expected);
 }
 
 pub fn two_handles_on_many_threads_lose_and_double_nothing(transport: &impl Transport) {
