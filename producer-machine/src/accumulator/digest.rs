@@ -14,7 +14,7 @@ impl Hash for Accumulator {
             held,
             holdings,
             incomplete,
-            jobs,
+            loans,
             next_serial,
             next_job,
             linger,
@@ -24,7 +24,7 @@ impl Hash for Accumulator {
             level,
         } = self;
         (partitions, budget, groups, held).hash(state);
-        (holdings, incomplete, jobs).hash(state);
+        (holdings, incomplete, loans).hash(state);
         (
             next_serial,
             next_job,
