@@ -59,6 +59,9 @@ pub use kafka_producer_driver::{
     TopicHandle, UnknownFate, properties,
 };
 
+/// What something waits for, since when, and what happens next.
+pub use kafka_producer_driver::explain;
+
 /// What can go wrong.
 pub use kafka_producer_driver::{
     ConfigError, DeliveryError, DisconnectReason, ErrorCode, FatalError, Outcome, OwnedRecord,

@@ -39,6 +39,7 @@ pub use all::SendingAll;
 pub use delivery::{Deliveries, DeliveriesIntoIter, Delivery, DeliveryError, RecordMetadata};
 pub use ends::{Close, Flush, PartitionsFor};
 pub use error::{ProducerError, SendAllError, WaitError};
+pub use kafka_producer_machine::explain;
 pub use kafka_producer_machine::{
     Acks, Codec, Config, ConfigBuilder, ConfigError, DisconnectReason, ErrorCode, FatalError,
     Guarantee, Header, Outcome, OwnedRecord, ProduceError, Record, RecordBuilder, SendError,

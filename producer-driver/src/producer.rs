@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kafka_producer_machine::explain::{Explanation, Subject};
 use kafka_producer_machine::{Config, Record, Seed, SendError, TopicHandle};
 
 use crate::all::SendingAll;
@@ -206,6 +207,33 @@ impl Producer {
     pub fn topic(&self, name: &str) -> TopicHandle {
         self.hub()
             .apply(Caller::Sender, |core, now| core.machine.topic(now, name))
+    }
+
+    /// The handle of a topic that was named before; unlike [`topic`](Self::topic) it asks for
+    /// nothing.
+    pub fn find_topic(&self, name: &str) -> Option<TopicHandle> {
+        self.hub().lock().machine.find_topic(name)
+    }
+
+    /// What a partition, a broker, a topic or the producer waits for, since when, and what
+    /// happens next; `Display` says it in sentences.
+    ///
+    /// It costs nothing until it is called. Then it takes the lock for as long as it takes to
+    /// look at what is outstanding: for people, not for loops.
+    ///
+    /// ```no_run
+    /// # fn show(producer: &kafka_producer_driver::Producer) {
+    /// use kafka_producer_driver::explain::Subject;
+    ///
+    /// println!("{}", producer.explain(Subject::Producer));
+    /// if let Some(orders) = producer.find_topic("orders") {
+    ///     println!("{}", producer.explain(Subject::Partition(orders, 3)));
+    /// }
+    /// # }
+    /// ```
+    pub fn explain(&self, what: Subject) -> Explanation {
+        let now = self.hub().clock.precise();
+        self.hub().lock().machine.explain(now, what)
     }
 
     /// The settings.

@@ -74,8 +74,6 @@ pub(crate) struct Broker {
     attempts: u32,
     /// How the last connection was lost, or why it was never made.
     pub(crate) last_loss: Option<Loss>,
-    /// Since when the broker has not answered at all, if it was given up for that.
-    pub(crate) silent_since: Option<Instant>,
     /// Losses since a lane last carried requests.
     losses: u32,
     /// Attempts since the last one that got through to the peer.
@@ -93,7 +91,6 @@ impl Broker {
             last_attempt: None,
             attempts: 0,
             last_loss: None,
-            silent_since: None,
             losses: 0,
             setup_failures: 0,
         }
@@ -102,20 +99,6 @@ impl Broker {
     /// Whether the newest metadata names it.
     pub(crate) const fn is_named(&self) -> bool {
         self.is_named
-    }
-
-    /// A connection that was heard of last at `heard` was lost.
-    fn lose(&mut self, now: Instant, heard: Instant, reason: &DisconnectReason) {
-        match reason {
-            DisconnectReason::RequestTimeout | DisconnectReason::SetupTimeout => {
-                self.silent_since.get_or_insert(heard);
-            }
-            _ => self.silent_since = None,
-        }
-        self.last_loss = Some(Loss {
-            at: now,
-            reason: reason.clone(),
-        });
     }
 
     pub(crate) fn address(&self) -> Arc<str> {
@@ -256,20 +239,16 @@ impl Brokers {
     pub(crate) fn ready(&mut self, connection: ConnectionId) {
         if let Some(broker) = self.broker_of(connection) {
             broker.losses = 0;
-            broker.silent_since = None;
         }
     }
 
-    /// A connection that was heard of last at `heard` was lost.
-    pub(crate) fn lose(
-        &mut self,
-        now: Instant,
-        node: NodeId,
-        heard: Instant,
-        reason: &DisconnectReason,
-    ) {
+    /// A connection was lost, or never made: for those who ask why.
+    pub(crate) fn lose(&mut self, now: Instant, node: NodeId, reason: &DisconnectReason) {
         if let Some(broker) = self.all.get_mut(&node) {
-            broker.lose(now, heard, reason);
+            broker.last_loss = Some(Loss {
+                at: now,
+                reason: reason.clone(),
+            });
         }
     }
 

@@ -29,7 +29,7 @@ mod connection;
 mod digest;
 mod error;
 mod event;
-mod explain;
+pub mod explain;
 mod frame;
 mod idempotence;
 mod ids;
@@ -51,10 +51,6 @@ pub use config::{
 pub use digest::Digest;
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
 pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};
-pub use explain::{
-    BrokerState, Explanation, IdentityState, Link, MetadataState, Next, Node, Oldest,
-    PartitionState, ProducerLife, ProducerState, State, Step, Subject, TopicState,
-};
 pub use frame::{Frame, Unsealed};
 pub use ids::{ConnectionId, FlushId, GroupId, JobId, Receipt, TopicHandle, WaiterId};
 pub use kafka_producer_proto::ErrorCode;

@@ -131,6 +131,11 @@ impl Metadata {
         }
     }
 
+    /// The handle of a topic that was named before.
+    pub(crate) fn find(&self, name: &str) -> Option<TopicHandle> {
+        self.by_name.get(name).copied()
+    }
+
     /// The handle of a topic, new or old.
     pub(crate) fn handle(&mut self, now: Instant, name: &str) -> TopicHandle {
         if let Some(&handle) = self.by_name.get(name) {

@@ -132,7 +132,10 @@ impl<'a> Record<'a> {
 /// use kafka_producer_machine::Record;
 ///
 /// let tenant = String::from("acme");
-/// let record = Record::to("orders").value("France").header("trace", "7").header("tenant", &tenant);
+/// let record = Record::to("orders")
+///     .value("France")
+///     .header("trace", "7")
+///     .header("tenant", &tenant);
 /// assert_eq!(record.build().headers.len(), 2);
 /// ```
 #[derive(Clone, Debug)]

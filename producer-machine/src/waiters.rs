@@ -106,6 +106,11 @@ impl Waiters {
         self.queue.len() + self.aside_count
     }
 
+    /// How many stand aside for others, since their broker is silent.
+    pub(crate) fn standing_aside(&self) -> usize {
+        self.aside.values().map(|aside| aside.waiters.len()).sum()
+    }
+
     /// How many wait for news of a topic.
     pub(crate) fn waiting_for_topics(&self) -> usize {
         self.topics.len()

@@ -4,7 +4,8 @@ mod chaos;
 
 use chaos::script::{script, settings};
 use chaos::{Chunks, World, name};
-use kafka_producer_machine::{PartitionState, State, Subject, TopicHandle};
+use kafka_producer_machine::TopicHandle;
+use kafka_producer_machine::explain::{PartitionState, State, Subject};
 use proptest::prelude::*;
 
 /// Partitions that scripts name.

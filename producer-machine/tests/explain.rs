@@ -7,10 +7,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use expect_test::expect_file;
-use kafka_producer_machine::{
-    DisconnectReason, ErrorCode, Explanation, Instant, PartitionState, Record, SendError, State,
-    Subject,
-};
+use kafka_producer_machine::explain::{Explanation, PartitionState, State, Subject};
+use kafka_producer_machine::{DisconnectReason, ErrorCode, Instant, Record, SendError};
 use kafka_producer_proto::messages::ProduceResponse;
 use support::{Bench, acknowledgement};
 
@@ -339,6 +337,22 @@ fn the_producer() {
     bench.advance_ms(4000);
     table.producer("it is closed", &bench);
     table.t0("and so are its partitions", &mut bench);
+
+    let mut bench = Bench::established(&[]);
+    bench.down = vec![0];
+    bench.cut(0);
+    bench.produce(0, "one");
+    bench.advance_ms(60_000);
+    table.producer("a leader is down", &bench);
+    bench.advance_ms(60_000);
+    table.producer("and its records have failed", &bench);
+
+    let mut bench = Bench::established(&[("request.timeout.ms", "60000")]);
+    bench.produce(0, "one");
+    bench.advance_ms(30_000);
+    bench.answers_handshake = false;
+    bench.advance_ms(90_000);
+    table.producer("a leader is silent until the end", &bench);
 
     let mut bench = Bench::new(&[("enable.idempotence", "false")]);
     bench.run();

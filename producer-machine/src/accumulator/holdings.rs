@@ -69,6 +69,14 @@ impl Holdings {
         since.is_some_and(|since| self.patience <= now.since(since))
     }
 
+    /// Since when the broker has owed us an answer, if it is silent.
+    pub(crate) fn silent_since(&self, now: Instant, leader: NodeId) -> Option<Instant> {
+        let holding = self.by_leader.get(&leader)?;
+        holding
+            .waiting_since
+            .filter(|_| self.is_silent(now, leader))
+    }
+
     /// Whether the broker is silent and would hold more than it may with so many bytes more.
     /// That it would says too that over half of the budget would be taken.
     pub(crate) fn refuses(&self, now: Instant, leader: NodeId, more: usize) -> bool {

@@ -1,5 +1,19 @@
 //! What the machine tells a person: what something waits for, since when, and what comes next.
 //!
+//! ```
+//! use kafka_producer_machine::explain::{State, Subject};
+//! use kafka_producer_machine::{Config, Instant, ProducerMachine, Seed};
+//!
+//! let config = Config::from_properties([("bootstrap.servers", "b0:9092")])?;
+//! let machine = ProducerMachine::new(Instant::ORIGIN, config, Seed::new(1));
+//! let explanation = machine.explain(Instant::ORIGIN, Subject::Producer);
+//! println!("{explanation}");
+//! if let State::Producer(producer) = &explanation.state {
+//!     assert_eq!(producer.buffer_used, 0);
+//! }
+//! # Ok::<(), kafka_producer_machine::ConfigError>(())
+//! ```
+//!
 //! An [`Explanation`] is a value with everything in it; its `Display` makes one or two sentences
 //! of that, in Kafka's terms. It is made on call, from the state as it is: nothing is kept for it
 //! on the hot path.
@@ -9,6 +23,7 @@ mod text;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::{DisconnectReason, ErrorCode, FatalError, Instant, Outcome, TopicHandle};
@@ -189,7 +204,10 @@ pub enum Link {
     /// The driver is connecting.
     Connecting,
     /// There is none, and nobody has anything for the broker.
-    Down,
+    Down {
+        /// Why the last one ended, if it did so by itself.
+        last: Option<DisconnectReason>,
+    },
     /// The broker is asked which versions it speaks.
     Negotiating,
     /// It carries requests.
@@ -217,7 +235,7 @@ pub struct BrokerState {
     pub lanes: usize,
     /// How many partitions have something ready for it.
     pub waiting: usize,
-    /// Since when it has not answered at all, if it was given up for that.
+    /// Since when it has owed an answer, if that is longer than `request.timeout.ms`.
     pub silent_since: Option<Instant>,
     /// Whether the newest metadata names it.
     pub named: bool,
@@ -260,6 +278,8 @@ pub struct ProducerState {
     pub buffer_total: usize,
     /// How many wait for room.
     pub waiters: usize,
+    /// How many of them stand aside for others, since their broker is silent.
+    pub aside: usize,
     /// How many flushes have not ended.
     pub flushes: usize,
     /// How many connections carry requests.
@@ -270,6 +290,8 @@ pub struct ProducerState {
     pub identity: IdentityState,
     /// The partition, or the topic, whose record has waited longest.
     pub slowest: Option<Explanation>,
+    /// Brokers that cannot be used now, or could not be when somebody last tried.
+    pub troubles: Vec<Explanation>,
 }
 
 /// How long a producer has to live.

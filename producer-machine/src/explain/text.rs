@@ -179,7 +179,9 @@ impl Explanation {
             Link::BackingOff { last: Some(reason) } => {
                 format!("which is not connected: {reason}{}", self.ago())
             }
-            Link::BackingOff { last: None } | Link::Down => String::from("which is not connected"),
+            Link::BackingOff { last: None } | Link::Down { .. } => {
+                String::from("which is not connected")
+            }
             Link::Connecting => format!("which has not taken the connection{waited}"),
             Link::Negotiating => format!("which has not told its versions{waited}"),
             Link::Ready { .. } | Link::Throttled { .. } => String::from("which is connected"),
@@ -194,7 +196,14 @@ impl Explanation {
             }
             Link::BackingOff { last: None } => String::from("is not connected"),
             Link::Connecting => format!("has not taken the connection{waited}"),
-            Link::Down => String::from("is not connected, and nothing is ready to be sent to it"),
+            Link::Down { last: None } => {
+                String::from("is not connected, and nothing is ready to be sent to it")
+            }
+            Link::Down { last: Some(reason) } => format!(
+                "is not connected, and nothing is ready to be sent to it; the last connection \
+                 ended{}: {reason}",
+                self.ago().trim_start_matches(',')
+            ),
             Link::Negotiating => format!("has not told its versions{waited}"),
             Link::Ready { in_flight: 0 } => format!("is connected and idle{waited}"),
             Link::Ready { in_flight } => format!(
@@ -265,14 +274,18 @@ impl Explanation {
             1 => String::from("1 waits for room"),
             waiters => format!("{waiters} wait for room"),
         };
+        let aside = match state.aside {
+            0 => String::new(),
+            aside => format!(" ({aside} aside, for a silent broker)"),
+        };
         let flushes = match state.flushes {
             0 => String::new(),
             flushes => format!(", {} under way", count(flushes, "flush", "es")),
         };
         write!(
             f,
-            "the producer {life}: {} of {} of buffer.memory are used, {waiters}{flushes}. It has \
-             {}, {}, and {}.",
+            "the producer {life}: {} of {} of buffer.memory are used, {waiters}{aside}{flushes}. \
+             It has {}, {}, and {}.",
             Bytes(state.buffer_used),
             Bytes(state.buffer_total),
             count(state.connections, "connection", "s"),
@@ -280,9 +293,13 @@ impl Explanation {
             self.metadata(&state.metadata),
         )?;
         match &state.slowest {
-            Some(slowest) => write!(f, " The longest wait: {slowest}"),
-            None => f.write_str(" Every record is resolved."),
+            Some(slowest) => write!(f, " The longest wait: {slowest}")?,
+            None => f.write_str(" Every record is resolved.")?,
         }
+        state
+            .troubles
+            .iter()
+            .try_for_each(|trouble| write!(f, " Trouble: {trouble}"))
     }
 
     fn identity(&self, state: IdentityState) -> String {

@@ -358,6 +358,11 @@ impl ProducerMachine {
         self.metadata.topic(topic)?.refusal
     }
 
+    /// The handle of a topic that was named before; unlike [`Self::topic`] it asks for nothing.
+    pub fn find_topic(&self, name: &str) -> Option<TopicHandle> {
+        self.metadata.find(name)
+    }
+
     /// The name behind a handle.
     pub fn topic_name(&self, topic: TopicHandle) -> Option<Arc<str>> {
         self.metadata
@@ -390,7 +395,8 @@ impl ProducerMachine {
     /// called, and then as much as there is to look at.
     ///
     /// ```
-    /// use kafka_producer_machine::{Config, Instant, ProducerMachine, Record, Seed, Subject};
+    /// use kafka_producer_machine::explain::Subject;
+    /// use kafka_producer_machine::{Config, Instant, ProducerMachine, Record, Seed};
     ///
     /// let config = Config::from_properties([("bootstrap.servers", "b0:9092")])?;
     /// let mut machine = ProducerMachine::new(Instant::ORIGIN, config, Seed::new(1));

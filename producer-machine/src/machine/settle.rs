@@ -405,7 +405,6 @@ impl ProducerMachine {
         let Connection {
             lane,
             address,
-            heard_at,
             in_flight,
             unanswered,
             ..
@@ -415,7 +414,7 @@ impl ProducerMachine {
             _ => ErrorCode::NETWORK_EXCEPTION,
         };
         let broker = lane.node.broker();
-        self.brokers.lose(now, lane.node, heard_at, &reason);
+        self.brokers.lose(now, lane.node, &reason);
         if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
             self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
         }

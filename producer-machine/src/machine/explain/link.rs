@@ -2,12 +2,21 @@
 
 use alloc::format;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use super::{Explanation, Next, NodeId, ProducerMachine, State, Step, unknown};
 use crate::Instant;
-use crate::brokers::{Broker, Lane, LaneId};
+use crate::brokers::{Broker, Lane, LaneId, Loss};
 use crate::connection::{Connection, Phase};
+use crate::error::DisconnectReason;
 use crate::explain::{BrokerState, Link, Node};
+
+/// Whether records wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Busy {
+    No,
+    Yes,
+}
 
 /// A link with its times.
 pub(super) struct LinkView {
@@ -30,7 +39,7 @@ impl ProducerMachine {
             let idle = match view.link {
                 Link::Ready { in_flight } | Link::Throttled { in_flight } => in_flight == 0,
                 Link::BackingOff { .. } | Link::Connecting | Link::Negotiating => false,
-                Link::Down => true,
+                Link::Down { .. } => true,
             };
             (lane.ready() == 0, idle, view.since)
         });
@@ -44,13 +53,42 @@ impl ProducerMachine {
                 connected: views().filter(|(view, _)| stands(&view.link)).count(),
                 lanes: broker.lanes.len(),
                 waiting: broker.lanes.iter().map(Lane::ready).sum(),
-                silent_since: broker.silent_since,
+                silent_since: self.accumulator.holdings.silent_since(now, node),
                 named: broker.is_named(),
             }),
             since: view.since,
             next: view.next,
             ..unknown(now, self.node(node).to_string())
         }
+    }
+
+    /// Brokers of which there is something to be said: one that cannot be used, or that has not
+    /// answered though nobody waits for it any more.
+    pub(super) fn troubles(&self, now: Instant, busy: Busy) -> Vec<Explanation> {
+        let named = self
+            .brokers
+            .all()
+            .iter()
+            .filter(|(node, broker)| node.broker().is_some() && broker.is_named());
+        let recent = Some(now - self.config.delivery_timeout);
+        named
+            .map(|(&node, _)| self.explain_broker(now, node))
+            .filter(|said| match &said.state {
+                State::Broker(broker) => {
+                    broker.silent_since.is_some()
+                        || match broker.link {
+                            // Older losses have not failed any record of late.
+                            Link::Down { ref last } => last.is_some() && said.since >= recent,
+                            Link::Ready { in_flight } => busy == Busy::No && 0 < in_flight,
+                            Link::BackingOff { .. }
+                            | Link::Connecting
+                            | Link::Negotiating
+                            | Link::Throttled { .. } => true,
+                        }
+                }
+                _ => false,
+            })
+            .collect()
     }
 
     /// A broker by id and address.
@@ -105,9 +143,18 @@ impl ProducerMachine {
                 next: at(Step::Connect, Some(broker.not_before)).filter(|_| wanted),
             };
         }
+        let by_itself = |loss: &&Loss| {
+            !matches!(
+                loss.reason,
+                DisconnectReason::Asked | DisconnectReason::Idle
+            )
+        };
+        let last = broker.last_loss.as_ref().filter(by_itself);
         LinkView {
-            link: Link::Down,
-            since: None,
+            link: Link::Down {
+                last: last.map(|loss| loss.reason.clone()),
+            },
+            since: last.map(|loss| loss.at),
             next: None,
         }
     }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use super::link::Busy;
 use super::{Explanation, Next, ProducerMachine, State, Step, unknown};
 use crate::connection::Phase;
 use crate::explain::{IdentityState, MetadataState, ProducerLife, ProducerState};
@@ -25,7 +26,8 @@ impl ProducerMachine {
             },
             buffer_used: self.accumulator.budget.used(),
             buffer_total: self.accumulator.budget.total(),
-            waiters: self.waiters.waiting_for_space(),
+            waiters: self.waiters.waiting_for_space() + self.waiters.standing_aside(),
+            aside: self.waiters.standing_aside(),
             flushes: self.flushes.len(),
             connections: ready.count(),
             metadata: MetadataState {
@@ -42,6 +44,14 @@ impl ProducerMachine {
                 },
                 Session::Wanted { at, .. } => IdentityState::Wanted(at),
             },
+            troubles: self.troubles(
+                now,
+                if slowest.is_some() {
+                    Busy::Yes
+                } else {
+                    Busy::No
+                },
+            ),
             slowest,
         };
         let next = match self.life {
