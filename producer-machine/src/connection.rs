@@ -118,6 +118,8 @@ pub(crate) struct Connection {
     deaf_until: Instant,
     /// Whether the driver knows that there is something to send, and has not asked in vain since.
     pub(crate) announced: bool,
+    /// Whether the driver may still be writing the last frame: it has not asked for another.
+    pub(crate) is_writing: bool,
     /// The timer that is armed: setup, then the oldest request, or idleness.
     pub(crate) timer_at: Option<Instant>,
     /// When `connections.max.idle.ms` ends if nothing happens until then.
@@ -152,6 +154,7 @@ impl Connection {
             throttled_since: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
             announced: false,
+            is_writing: false,
             timer_at: None,
             idle_at: Instant::NEVER,
             next_correlation: 0,
@@ -163,6 +166,17 @@ impl Connection {
         matches!(self.phase, Phase::Ready(_))
             && self.in_flight.len() < max_in_flight
             && self.throttled_until <= now
+    }
+
+    /// The batches in the last frame. Requests are answered in order, so the last one is there
+    /// if any is.
+    pub(crate) fn last_frame(&self) -> impl Iterator<Item = BatchKey> {
+        let last = match self.in_flight.back().map(|sent| &sent.what) {
+            Some(What::Produce { batches, .. }) => batches.as_slice(),
+            _ => &[],
+        };
+        let unanswered = self.unanswered.iter().copied();
+        last.iter().map(|sent| sent.batch).chain(unanswered)
     }
 
     #[cfg(test)]

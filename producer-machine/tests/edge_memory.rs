@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use kafka_producer_machine::{
-    Action, DisconnectReason, ErrorCode, Event, Outcome, ProduceError, Record, SendError, Shortage,
-    Unsealed, WaiterId,
+    Action, Compressor, ConnectionId, DisconnectReason, ErrorCode, Event, Outcome, ProduceError,
+    Record, SendError, Shortage, Unsealed, WaiterId,
 };
 use support::Bench;
 
@@ -299,6 +299,109 @@ fn edge_e11_the_bytes_of_an_expired_batch_stay_as_they_are_while_its_frame_is_wr
     }
     let after: Vec<u8> = bytes(&mut slow);
     assert_eq!(before, after);
+    bench.assert_settled();
+}
+
+#[test]
+fn a_frame_on_a_connection_that_was_given_up_costs_until_the_driver_is_done_with_it() {
+    for acks in ["all", "0"] {
+        let idempotence = if acks == "0" { "false" } else { "true" };
+        let properties = [
+            ("acks", acks),
+            ("enable.idempotence", idempotence),
+            ("delivery.timeout.ms", "30001"),
+            ("linger.ms", "0"),
+            ("batch.size", "1024"),
+        ];
+        let mut bench = Bench::ready(&properties);
+        bench.produce(0, "first");
+        if acks == "all" {
+            bench.acknowledge_all();
+        }
+        bench.requests.clear();
+        bench.stops_asking = true;
+        let receipt = bench.send_to("t", 0, "stuck");
+        bench.now = bench.now + Duration::from_secs(31);
+        while bench
+            .machine
+            .poll_timeout()
+            .is_some_and(|at| at <= bench.now)
+        {
+            bench.machine.handle_timeout(bench.now);
+        }
+        let mut given_up = None;
+        while let Some(action) = bench.machine.poll_action() {
+            if let Action::Disconnect { connection } = action {
+                given_up = Some(connection);
+            }
+        }
+        bench.run();
+        assert!(bench.end_of(receipt).is_some(), "acks={acks}");
+        assert_eq!(bench.machine.buffer_used(), 1024, "acks={acks}");
+        let reason = DisconnectReason::Asked;
+        let connection = given_up.expect("nothing was answered in time");
+        bench
+            .machine
+            .handle_disconnected(bench.now, connection, reason.clone());
+        assert_eq!(bench.machine.buffer_used(), 0, "acks={acks}");
+        bench
+            .machine
+            .handle_disconnected(bench.now, connection, reason);
+        bench.assert_settled();
+    }
+}
+
+#[test]
+fn a_batch_that_goes_again_costs_once_however_many_frames_it_is_in() {
+    let properties = [("linger.ms", "0"), ("batch.size", "1024")];
+    let mut bench = Bench::established(&properties);
+    bench.stops_asking = true;
+    let receipt = bench.send_to("t", 0, "stuck");
+    bench.requests.clear();
+    // The driver hangs in writing: the end of the connection is not reported.
+    bench.now = bench.now + Duration::from_secs(31);
+    bench.machine.handle_timeout(bench.now);
+    let actions = std::iter::from_fn(|| bench.machine.poll_action());
+    let given_up = actions.filter_map(|action| match action {
+        Action::Disconnect { connection } => Some(connection),
+        _ => None,
+    });
+    let given_up: Vec<ConnectionId> = given_up.collect();
+    bench.stops_asking = false;
+    bench.advance_ms(500);
+    bench.requests.retain(|seen| seen.connection != given_up[0]);
+    assert_eq!(bench.machine.buffer_used(), 1024, "once");
+    let seen = bench.take_request();
+    bench.acknowledge(&seen);
+    assert!(bench.is_acked(receipt));
+    assert_eq!(bench.machine.buffer_used(), 1024, "the first frame");
+    let reason = DisconnectReason::Asked;
+    bench
+        .machine
+        .handle_disconnected(bench.now, given_up[0], reason);
+    bench.assert_settled();
+}
+
+#[test]
+fn what_a_job_compresses_costs_until_the_job_comes_back_though_its_records_have_ended() {
+    let properties = [
+        ("compression.type", "lz4"),
+        ("delivery.timeout.ms", "30001"),
+        ("linger.ms", "0"),
+        ("batch.size", "1024"),
+    ];
+    let mut bench = Bench::ready(&properties);
+    bench.holds_jobs = true;
+    let receipt = bench.send_to("t", 0, "a");
+    bench.advance_ms(10);
+    let used = bench.machine.buffer_used();
+    assert!(1024 < used, "both copies");
+    bench.advance_ms(31_000);
+    let failed = bench.failure_of(receipt);
+    assert_eq!(failed.outcome, Outcome::NotWritten);
+    assert_eq!(bench.machine.buffer_used(), used, "the job still reads it");
+    let job = bench.jobs.remove(0).run(&mut Compressor::new());
+    bench.machine.handle_compressed(bench.now, job);
     bench.assert_settled();
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Batch {
     pub(crate) plain_bytes: usize,
     /// What it costs of the budget.
     pub(crate) charge: usize,
+    /// In how many frames it is that may still be read, though their connections were given up.
+    pub(crate) frames: u32,
     pub(crate) linger_at: Instant,
     pub(crate) deadline: Instant,
     pub(crate) numbering: Option<Numbering>,

@@ -14,7 +14,7 @@ impl Hash for Accumulator {
             holdings,
             held,
             incomplete,
-            jobs,
+            loans,
             next_serial,
             next_job,
             linger,
@@ -23,7 +23,8 @@ impl Hash for Accumulator {
             codec,
             level,
         } = self;
-        (partitions, budget, groups, holdings, held, incomplete, jobs).hash(state);
+        (partitions, budget, groups, held).hash(state);
+        (holdings, incomplete, loans).hash(state);
         (
             next_serial,
             next_job,

@@ -19,6 +19,7 @@ mod groups;
 mod held;
 mod hold;
 mod holdings;
+mod loans;
 mod partition;
 mod stage;
 
@@ -41,6 +42,7 @@ pub(crate) use partition::{Departure, Next, Open, Order, Partition};
 pub(crate) use stage::{Records, Stage};
 
 use fate::Fate;
+use loans::Loans;
 
 use crate::action::CompressJob;
 use crate::config::Config;
@@ -86,7 +88,7 @@ pub(crate) struct Accumulator {
     pub(crate) held: BTreeMap<TopicHandle, VecDeque<Chunk>>,
     /// (oldest serial, own serial) of all batches and chunks that are not resolved.
     incomplete: BTreeSet<(u64, u64)>,
-    jobs: BTreeMap<JobId, BatchKey>,
+    loans: Loans,
     next_serial: u64,
     next_job: u64,
     linger: Duration,
@@ -106,7 +108,7 @@ impl Accumulator {
             groups: Groups::default(),
             held: BTreeMap::new(),
             incomplete: BTreeSet::new(),
-            jobs: BTreeMap::new(),
+            loans: Loans::default(),
             next_serial: 0,
             next_job: 0,
             linger: config.linger,
@@ -323,6 +325,7 @@ impl Accumulator {
             max_timestamp: 0,
             plain_bytes: 0,
             charge: 0,
+            frames: 0,
             linger_at: now + self.linger,
             deadline: now + self.delivery_timeout,
             numbering: None,
@@ -398,7 +401,7 @@ impl Accumulator {
         self.recharge(key, self.batches[key.0 as usize].charge + charge);
         let job = JobId(self.next_job);
         self.next_job += 1;
-        self.jobs.insert(job, key);
+        self.lend_to_job(job, key);
         let batch = self.batches.get_mut(key.0 as usize)?;
         batch.stage.compress(job);
         Some(CompressJob {
@@ -408,11 +411,6 @@ impl Accumulator {
             records,
             out,
         })
-    }
-
-    /// The batch that a job belongs to; a job answers once.
-    pub(crate) fn take_job(&mut self, job: JobId) -> Option<BatchKey> {
-        self.jobs.remove(&job)
     }
 
     /// The compressed copy replaces the plain one, whose charge ends.
@@ -437,20 +435,25 @@ impl Accumulator {
         }
     }
 
-    /// A batch has gone: nobody reads its bytes any more. Releases its memory, exactly once.
+    /// A batch has gone. Releases its memory, exactly once: now, or when the last one outside
+    /// who may hold it is done.
     pub(crate) fn remove(&mut self, key: BatchKey) -> Option<Batch> {
-        if self.batches.contains(key.0 as usize) {
-            self.recharge(key, 0);
-        }
+        let charge = self.batches.get(key.0 as usize)?.charge;
+        self.recharge(key, 0);
         let mut batch = self.batches.try_remove(key.0 as usize)?;
-        match core::mem::take(&mut batch.stage) {
-            Stage::Compressing(job, _) => {
-                self.jobs.remove(&job);
-            }
+        let (records, holders) = match core::mem::take(&mut batch.stage) {
+            Stage::Compressing(_, records) => (records, 1),
             Stage::Abandoned(records) | Stage::InFlight(records) | Stage::Queued(records) => {
-                self.budget.unshare(records.body);
+                (records, batch.frames)
             }
-            Stage::Open => {}
+            Stage::Open => return Some(batch),
+        };
+        if holders == 0 {
+            self.budget.unshare(records.body);
+        } else {
+            self.budget.charge(charge);
+            self.loans
+                .begin(batch.serial, charge, records.body, holders);
         }
         Some(batch)
     }

@@ -80,6 +80,11 @@ enum Life {
 ///     sleep until machine.poll_timeout(), which may be due already, or until something happens
 /// }
 /// ```
+///
+/// Three things are asked of it, or memory stays charged: each `Compress` job comes back through
+/// `handle_compressed`, also a failed one and one whose records have ended; each `Connect` ends
+/// in one `handle_disconnected`, when no frame of the connection is read any more; and a frame is
+/// cleared right after its last byte, before the next one is asked for.
 #[derive(Debug)]
 pub struct ProducerMachine {
     config: Config,
@@ -253,7 +258,8 @@ impl ProducerMachine {
         self.conclude(now);
     }
 
-    /// The connection has ended, or could not be made.
+    /// The connection has ended, or could not be made, and no frame of it is read any more: what
+    /// `poll_transmit` filled was written, cleared or dropped.
     pub fn handle_disconnected(
         &mut self,
         now: Instant,
@@ -261,11 +267,12 @@ impl ProducerMachine {
         reason: DisconnectReason,
     ) {
         let now = self.tick(now);
+        self.accumulator.take_frame(connection);
         self.on_lost(now, connection, reason);
         self.conclude(now);
     }
 
-    /// A compression job is done.
+    /// A compression job is done; also when its records have ended meanwhile.
     pub fn handle_compressed(&mut self, now: Instant, compressed: Compressed) {
         let now = self.tick(now);
         self.on_compressed(now, compressed);
@@ -371,7 +378,14 @@ impl ProducerMachine {
             .map_or(0, |c| c.in_flight.len())
     }
 
-    /// Bytes of `buffer.memory` in use.
+    /// Bytes of `buffer.memory` in use: everything that this machine or whoever drives it may
+    /// still hold, and zero once all is resolved and handed back.
+    ///
+    /// A batch counts until it is resolved. It counts longer while a compression job for it is
+    /// out, until `handle_compressed`; and while its frame may still be read on a connection that
+    /// the machine gave up, until `handle_disconnected`. A driver that drops a job, or keeps a
+    /// disconnect to itself, has less to work with from then on. What an application keeps of
+    /// records that failed is its own.
     pub const fn buffer_used(&self) -> usize {
         self.accumulator.budget.used()
     }

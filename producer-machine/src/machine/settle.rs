@@ -376,11 +376,16 @@ impl ProducerMachine {
 
     /// The machine gives a connection up.
     pub(super) fn disconnect(&mut self, now: Instant, id: ConnectionId, reason: DisconnectReason) {
-        if self.brokers.connections.contains_key(&id) {
-            self.actions
-                .push_back(Action::Disconnect { connection: id });
-            self.on_lost(now, id, reason);
+        let Some(connection) = self.brokers.connections.get(&id) else {
+            return;
+        };
+        if connection.is_writing {
+            let frame = connection.last_frame();
+            self.accumulator.lend_to_frame(id, frame);
         }
+        self.actions
+            .push_back(Action::Disconnect { connection: id });
+        self.on_lost(now, id, reason);
     }
 
     /// A connection has ended: what was in flight on it ends in the order it was sent, each

@@ -60,6 +60,7 @@ impl ProducerMachine {
         };
         if let Some(connection) = self.brokers.connections.get_mut(&id) {
             connection.announced = filled;
+            connection.is_writing = filled;
             if filled {
                 let node = connection.lane.node;
                 self.meter.on_request(now, node, frame.len());
@@ -429,6 +430,7 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
+        connection.is_writing = false;
         for batch in core::mem::take(&mut connection.unanswered) {
             self.on_sent_unanswered(now, batch);
         }

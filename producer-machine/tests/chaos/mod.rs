@@ -62,6 +62,8 @@ pub struct World {
     waiters: Vec<WaiterId>,
     shortage: Option<Shortage>,
     jobs: Vec<CompressJob>,
+    /// Those that come back when all is over.
+    lost_jobs: Vec<CompressJob>,
     closed: u32,
     frame: Unsealed,
 }
@@ -114,6 +116,7 @@ impl World {
             waiters: Vec::new(),
             shortage: None,
             jobs: Vec::new(),
+            lost_jobs: Vec::new(),
             closed: 0,
             frame: Unsealed::new(),
         }
@@ -289,10 +292,15 @@ impl World {
             return;
         }
         let job = self.jobs.remove(usize::from(at) % self.jobs.len());
-        if fortune == Fortune::Good {
-            let done = job.run(&mut Compressor::new());
-            self.machine.handle_compressed(self.now, done);
+        match fortune {
+            Fortune::Good => self.hand_back(job),
+            Fortune::Lost => self.lost_jobs.push(job),
         }
+    }
+
+    fn hand_back(&mut self, job: CompressJob) {
+        let done = job.run(&mut Compressor::new());
+        self.machine.handle_compressed(self.now, done);
     }
 
     /// Facts about connections that are over or never were change nothing.
@@ -485,6 +493,11 @@ impl World {
             if !self.links[link].is_over {
                 panic!("{:?} was never ended", self.links[link].id);
             }
+        }
+        // Jobs still read what they compress, until they come back.
+        self.jobs.append(&mut self.lost_jobs);
+        for job in std::mem::take(&mut self.jobs) {
+            self.hand_back(job);
         }
         self.account();
     }
