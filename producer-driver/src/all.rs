@@ -74,18 +74,23 @@ impl<'p, 'r> SendingAll<'p, 'r> {
     ) -> State {
         let records = self.records;
         let before = self.next;
+        let this_moment = self.producer.hub().clock.timestamp(now);
         while let Some(record) = records.get(self.next) {
-            let (stamped, timestamp) = self.producer.stamp(now, record);
+            let timestamp = record.timestamp.unwrap_or(this_moment);
             let sent = match place {
-                Some(place) => core.machine.send_reserved(now, place.waiter, &stamped),
-                None => core.machine.send(now, &stamped),
+                Some(place) => {
+                    let waiter = place.waiter;
+                    core.machine
+                        .send_reserved_stamped(now, waiter, timestamp, record)
+                }
+                None => core.machine.send_stamped(now, timestamp, record),
             };
             match sent {
                 Ok(receipt) => {
                     let completion = core.completions.join(receipt.group.into());
                     self.taken.push(completion, receipt.index, timestamp);
                     self.next += 1;
-                    if core.appended(size(&stamped)) && self.next < records.len() {
+                    if core.appended(size(record)) && self.next < records.len() {
                         return State::More;
                     }
                 }

@@ -40,17 +40,27 @@ impl Resolution {
     #[inline]
     pub(crate) fn outcome(&self, index: u32, timestamp: i64) -> Outcome {
         let position = index.saturating_sub(self.records.start);
-        let topic = Arc::clone(&self.topic);
         match &self.result {
-            Ok(place) => Ok(RecordMetadata {
-                topic,
-                partition: place.partition,
-                offset: place
-                    .base_offset
-                    .map(|base| base.saturating_add(i64::from(position))),
-                timestamp: Some(place.log_append_time.unwrap_or(timestamp)),
-            }),
-            Err(failed) => Err(DeliveryError::new(Arc::clone(failed), topic, position)),
+            Ok(place) => Ok(place.of(&self.topic, position, timestamp)),
+            Err(failed) => {
+                let topic = Arc::clone(&self.topic);
+                Err(DeliveryError::new(Arc::clone(failed), topic, position))
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Where the record at `position` of the range was written.
+    #[inline]
+    fn of(&self, topic: &Arc<str>, position: u32, timestamp: i64) -> RecordMetadata {
+        RecordMetadata {
+            topic: Arc::clone(topic),
+            partition: self.partition,
+            offset: self
+                .base_offset
+                .map(|base| base.saturating_add(i64::from(position))),
+            timestamp: Some(self.log_append_time.unwrap_or(timestamp)),
         }
     }
 }
@@ -87,9 +97,15 @@ impl Completion {
     /// As `outcome`; remembers whom to wake if it is not known yet.
     #[inline]
     pub(crate) fn poll(&self, index: u32, timestamp: i64, waker: &Waker) -> Poll<Outcome> {
+        // Good news that is there takes the straight road: what it says is written once, where
+        // the caller wants it.
         match self.first(index) {
-            Some(first) => Poll::Ready(first.outcome(index, timestamp)),
-            None => self.poll_slowly(index, timestamp, waker),
+            Some(Resolution {
+                records,
+                topic,
+                result: Ok(place),
+            }) => Poll::Ready(Ok(place.of(topic, index - records.start, timestamp))),
+            _ => self.poll_slowly(index, timestamp, waker),
         }
     }
 

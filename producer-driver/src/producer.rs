@@ -103,8 +103,8 @@ impl Producer {
     /// taken.
     pub fn try_send(&self, record: &Record<'_>) -> Result<Delivery, SendError> {
         self.hub().apply(Caller::Sender, |core, now| {
-            let (record, timestamp) = self.stamp(now, record);
-            let receipt = core.machine.send(now, &record)?;
+            let timestamp = self.timestamp(now, record);
+            let receipt = core.machine.send_stamped(now, timestamp, record)?;
             let completion = Arc::clone(core.completions.join(receipt.group.into()));
             Ok(Delivery::new(completion, receipt.index, timestamp))
         })
@@ -132,8 +132,8 @@ impl Producer {
     /// As `try_send`.
     pub fn try_send_detached(&self, record: &Record<'_>) -> Result<(), SendError> {
         self.hub().apply(Caller::Sender, |core, now| {
-            let (record, _) = self.stamp(now, record);
-            core.machine.send(now, &record).map(drop)
+            let timestamp = self.timestamp(now, record);
+            core.machine.send_stamped(now, timestamp, record).map(drop)
         })
     }
 
@@ -167,8 +167,8 @@ impl Producer {
         // What captured the application's values is never dropped under the lock.
         let mut call: Option<Call> = Some(Box::new(callback));
         self.hub().apply(Caller::Sender, |core, now| {
-            let (record, timestamp) = self.stamp(now, record);
-            let receipt = core.machine.send(now, &record)?;
+            let timestamp = self.timestamp(now, record);
+            let receipt = core.machine.send_stamped(now, timestamp, record)?;
             let call = call.take().expect("this runs once");
             let callback = Callback {
                 index: receipt.index,
@@ -270,13 +270,13 @@ impl Producer {
         &self.owner.hub
     }
 
-    /// The record with a timestamp, and that timestamp.
-    pub(crate) fn stamp<'r>(&self, now: Instant, record: &Record<'r>) -> (Record<'r>, i64) {
-        let mut record = *record;
-        let timestamp = *record
-            .timestamp
-            .get_or_insert_with(|| self.hub().clock.timestamp(now));
-        (record, timestamp)
+    /// The record's timestamp: its own, or that of this moment.
+    #[inline]
+    pub(crate) fn timestamp(&self, now: Instant, record: &Record<'_>) -> i64 {
+        match record.timestamp {
+            Some(own) => own,
+            None => self.hub().clock.timestamp(now),
+        }
     }
 }
 

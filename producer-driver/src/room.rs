@@ -8,7 +8,6 @@
 //! ```
 
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -59,18 +58,31 @@ impl Want for Detached {
     }
 }
 
-/// A record on its way into the buffer. Small, since every `send` moves one about.
-pub(crate) enum Room<'p, 'r, W: Want> {
-    /// The answer was given.
-    Done,
-    /// It was refused.
-    Refused(Box<ProducerError>),
-    /// It was taken, to be told at once.
-    Taken(W::Taken),
+/// A record on its way into the buffer.
+///
+/// Every `send` makes one, moves it about and drops it, nearly always with nothing but `taken`:
+/// so that road has no jump table, and what is rare stands behind one pointer.
+pub(crate) struct Room<'p, 'r, W: Want> {
+    /// It was taken, to be told.
+    taken: Option<W::Taken>,
+    turn: Turn,
+    /// It was not taken, or not yet. With `taken`, this is nothing.
+    rest: Option<Box<Rest<'p, 'r, W>>>,
+}
+
+/// When to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// After others had a chance to run.
+    Next,
+    Now,
+}
+
+enum Rest<'p, 'r, W> {
+    /// Never.
+    Refused(ProducerError),
     /// No room yet.
-    Waiting(Box<Waiting<'p, 'r, W>>),
-    /// It was taken, to be told after others had a chance to run.
-    Yielding(W::Taken),
+    Waiting(Waiting<'p, 'r, W>),
 }
 
 /// A place in the line.
@@ -131,35 +143,43 @@ impl<'p, 'r, W: Want> Room<'p, 'r, W> {
         // What the application gave, such as a callback, is never dropped under the lock.
         let mut want = Some(want);
         producer.hub().apply(Caller::Sender, |core, now| {
-            let (stamped, timestamp) = producer.stamp(now, record);
-            match core.machine.send(now, &stamped) {
+            let timestamp = producer.timestamp(now, record);
+            match core.machine.send_stamped(now, timestamp, record) {
                 Ok(receipt) => {
                     let want = want.as_mut().expect("only `Waiting` below takes it");
                     let taken = want.taken(core, receipt, timestamp);
-                    if core.appended(size(&stamped)) {
-                        Self::Yielding(taken)
-                    } else {
-                        Self::Taken(taken)
+                    let turn = match core.appended(size(record)) {
+                        true => Turn::Next,
+                        false => Turn::Now,
+                    };
+                    Self {
+                        taken: Some(taken),
+                        turn,
+                        rest: None,
                     }
                 }
                 Err(SendError::Full(shortage)) => {
                     let place = core.queue(now, shortage, producer);
                     let want = want.take().expect("it is taken here only");
-                    Self::Waiting(Box::new(Waiting {
+                    Self::not_taken(Rest::Waiting(Waiting {
                         producer,
                         record: *record,
                         want,
                         place,
                     }))
                 }
-                Err(error) => Self::refused(error),
+                Err(error) => Self::not_taken(Rest::Refused(error.into())),
             }
         })
     }
 
     #[cold]
-    fn refused(error: SendError) -> Self {
-        Self::Refused(Box::new(error.into()))
+    fn not_taken(rest: Rest<'p, 'r, W>) -> Self {
+        Self {
+            taken: None,
+            turn: Turn::Now,
+            rest: Some(Box::new(rest)),
+        }
     }
 
     #[inline]
@@ -167,48 +187,48 @@ impl<'p, 'r, W: Want> Room<'p, 'r, W> {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Result<W::Taken, ProducerError>> {
-        match mem::replace(self, Self::Done) {
-            Self::Taken(taken) => Poll::Ready(Ok(taken)),
-            before => self.poll_slowly(before, context),
+        if self.turn == Turn::Now
+            && let Some(taken) = self.taken.take()
+        {
+            return Poll::Ready(Ok(taken));
         }
+        self.poll_slowly(context)
     }
 
     /// What `poll` does for a record that was not simply taken.
-    fn poll_slowly(
-        &mut self,
-        before: Self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<W::Taken, ProducerError>> {
-        match before {
-            Self::Done => unreachable!("a future is not polled once it is done"),
-            Self::Refused(error) => Poll::Ready(Err(*error)),
-            Self::Taken(taken) => Poll::Ready(Ok(taken)),
-            Self::Waiting(mut waiting) => match waiting.poll(context.waker()) {
-                Some(result) => Poll::Ready(result),
-                None => {
-                    *self = Self::Waiting(waiting);
-                    Poll::Pending
-                }
-            },
-            Self::Yielding(taken) => {
-                *self = Self::Taken(taken);
-                context.waker().wake_by_ref();
-                Poll::Pending
-            }
+    #[inline(never)]
+    fn poll_slowly(&mut self, context: &mut Context<'_>) -> Poll<Result<W::Taken, ProducerError>> {
+        if self.turn == Turn::Next {
+            self.turn = Turn::Now;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        let rest = self.rest.as_deref_mut();
+        let result = match rest.expect("a future is not polled once it is done") {
+            Rest::Refused(error) => Err(error.clone()),
+            Rest::Waiting(waiting) => match waiting.poll(context.waker()) {
+                Some(result) => result,
+                None => return Poll::Pending,
+            },
+        };
+        self.rest = None;
+        Poll::Ready(result)
     }
 
     /// The answer, if there is no need to wait for it.
     #[inline]
     pub(crate) fn now(&mut self) -> Option<Result<W::Taken, ProducerError>> {
-        match mem::replace(self, Self::Done) {
-            Self::Done => None,
-            Self::Refused(error) => Some(Err(*error)),
-            Self::Taken(taken) | Self::Yielding(taken) => Some(Ok(taken)),
-            waiting @ Self::Waiting(_) => {
-                *self = waiting;
-                None
-            }
+        match self.taken.take() {
+            Some(taken) => Some(Ok(taken)),
+            None => self.refusal().map(Err),
+        }
+    }
+
+    #[cold]
+    fn refusal(&self) -> Option<ProducerError> {
+        match self.rest.as_deref()? {
+            Rest::Refused(error) => Some(error.clone()),
+            Rest::Waiting(_) => None,
         }
     }
 }
@@ -225,8 +245,9 @@ impl<W: Want> Waiting<'_, '_, W> {
             if answer == Answer::Expired {
                 return Some(Err(place.expired(now)));
             }
-            let (record, timestamp) = self.producer.stamp(now, &self.record);
-            match core.machine.send_reserved(now, place.waiter, &record) {
+            let timestamp = self.producer.timestamp(now, &self.record);
+            let machine = &mut core.machine;
+            match machine.send_reserved_stamped(now, place.waiter, timestamp, &self.record) {
                 Ok(receipt) => Some(Ok(self.want.taken(core, receipt, timestamp))),
                 Err(SendError::Full(_)) if core.closed => Some(Err(SendError::Closed.into())),
                 Err(SendError::Full(_)) => {

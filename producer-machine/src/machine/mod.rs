@@ -47,6 +47,7 @@ use crate::time::Deadlines;
 use crate::waiters::Waiters;
 use crate::{ConnectionId, FlushId, Instant, Receipt, Record, Seed, TopicHandle, WaiterId};
 
+use send::NO_TIMESTAMP;
 use steps::Steps;
 use timers::Timer;
 
@@ -188,7 +189,7 @@ impl ProducerMachine {
     /// See [`SendError`]. After `Full` nothing was taken: wait with [`Self::wait_for_space`].
     #[inline]
     pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Receipt, SendError> {
-        self.send_newcomer(now, record)
+        self.send_stamped(now, record.timestamp.unwrap_or(NO_TIMESTAMP), record)
     }
 
     /// As `send`, with the room that `Event::SpaceReady` granted to `waiter`.
@@ -205,7 +206,12 @@ impl ProducerMachine {
         waiter: WaiterId,
         record: &Record<'_>,
     ) -> Result<Receipt, SendError> {
-        self.send_waiter(now, waiter, record)
+        self.send_reserved_stamped(
+            now,
+            waiter,
+            record.timestamp.unwrap_or(NO_TIMESTAMP),
+            record,
+        )
     }
 
     /// Waits for room, first come first served: ends in `SpaceReady` or `WaitExpired`.

@@ -16,27 +16,38 @@ use crate::record::Topic;
 use crate::{Instant, Receipt, Record, TopicHandle, WaiterId};
 
 impl ProducerMachine {
+    /// As [`Self::send`], with a timestamp beside the record: a driver that stamps records need
+    /// not copy them for that. It counts instead of the record's own; −1 is Kafka's "none".
+    ///
+    /// # Errors
+    /// See [`SendError`].
     #[inline]
-    pub(super) fn send_newcomer(
+    pub fn send_stamped(
         &mut self,
         now: Instant,
+        timestamp: i64,
         record: &Record<'_>,
     ) -> Result<Receipt, SendError> {
         let now = self.tick(now);
-        self.accept(now, record, Claim::Newcomer)
+        self.accept(now, timestamp, record, Claim::Newcomer)
     }
 
-    pub(super) fn send_waiter(
+    /// As [`Self::send_reserved`], with a timestamp as in [`Self::send_stamped`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send_reserved_stamped(
         &mut self,
         now: Instant,
         waiter: WaiterId,
+        timestamp: i64,
         record: &Record<'_>,
     ) -> Result<Receipt, SendError> {
         let now = self.tick(now);
         if !self.waiters.is_told(waiter) {
-            return self.accept(now, record, Claim::Newcomer);
+            return self.accept(now, timestamp, record, Claim::Newcomer);
         }
-        let result = self.accept(now, record, Claim::Waiter(waiter));
+        let result = self.accept(now, timestamp, record, Claim::Waiter(waiter));
         if let Err(SendError::Full(shortage)) = &result {
             self.put_back(waiter, *shortage);
         }
@@ -56,6 +67,7 @@ impl ProducerMachine {
     fn accept(
         &mut self,
         now: Instant,
+        timestamp: i64,
         record: &Record<'_>,
         claim: Claim,
     ) -> Result<Receipt, SendError> {
@@ -67,7 +79,7 @@ impl ProducerMachine {
             Topic::Name(name) => self.metadata.handle(now, name),
         };
         let body = RecordBody {
-            timestamp: record.timestamp.unwrap_or(-1),
+            timestamp,
             key: record.key,
             value: record.value,
             headers: record.headers,
@@ -76,7 +88,7 @@ impl ProducerMachine {
         if !body.is_within(limit) {
             return Err(self.too_large(body.upper_bound()));
         }
-        if let Some(timestamp) = record.timestamp.filter(|&timestamp| timestamp < 0) {
+        if timestamp < 0 && (timestamp != NO_TIMESTAMP || record.timestamp.is_some()) {
             return Err(self.refuse(negative_timestamp(timestamp)));
         }
         let batch_size = self.config.batch_size;
@@ -424,6 +436,9 @@ impl ProducerMachine {
 
 /// How many partitions are looked at for a record without a key while brokers are sick.
 const PICKS: usize = 8;
+
+/// What a record without a timestamp has on the wire.
+pub(super) const NO_TIMESTAMP: i64 = -1;
 
 /// A header that we wrote: its key came as text.
 fn header_of(header: HeaderRef<'_>) -> Header<'_> {
