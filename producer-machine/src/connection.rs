@@ -201,11 +201,6 @@ impl Connection {
         id
     }
 
-    /// The correlation id that `correlate` would give.
-    pub(crate) const fn next_correlation(&self) -> i32 {
-        self.next_correlation
-    }
-
     /// When a request that leaves now has been without an answer for too long. Expired means
     /// more than the limit, so the deadline is one tick behind it.
     pub(crate) fn request_deadline(&self, now: Instant, limit: Duration) -> Instant {

@@ -20,6 +20,7 @@ mod held;
 mod hold;
 mod holdings;
 mod loans;
+mod next;
 mod partition;
 mod stage;
 
@@ -38,7 +39,8 @@ pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
 pub(crate) use holdings::Holdings;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition};
+pub(crate) use next::{Next, Order, Terms};
+pub(crate) use partition::{Departure, Open, Partition};
 pub(crate) use stage::{Records, Stage};
 
 use fate::Fate;

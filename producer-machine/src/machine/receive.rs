@@ -327,7 +327,7 @@ impl ProducerMachine {
         id: ConnectionId,
         version: i16,
         body: &[u8],
-        mut batches: Vec<SentBatch>,
+        batches: Vec<SentBatch>,
         ids: &[(Uuid, TopicHandle)],
     ) -> Result<(), String> {
         let mut answers: Vec<Option<Answer>> = Vec::new();
@@ -363,8 +363,7 @@ impl ProducerMachine {
         if let Some(code) = fatal {
             self.fail_for_good(now, code);
         }
-        batches.clear();
-        self.spare_batches.push(batches);
+        self.spares.take_back(batches);
         tail.map(|_| ())
     }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{BatchKey, Departure, Hurry, Next, PartitionKey};
+use crate::accumulator::{BatchKey, Hurry, Next, PartitionKey};
 use crate::action::Action;
 use crate::brokers::{LaneId, LeastLoaded, NodeId, Standing};
 use crate::connection::Phase;
@@ -22,7 +22,8 @@ impl ProducerMachine {
         if self.is_over() {
             return;
         }
-        match self.next_of(now, key) {
+        let terms = self.terms();
+        match self.accumulator.next(now, key, &terms) {
             Next::Nothing => {
                 self.put(key, None);
                 if self.accumulator.partitions[key.0 as usize].leader.is_none() {
@@ -49,37 +50,9 @@ impl ProducerMachine {
         }
     }
 
-    /// Who of a partition may go next. An open batch that somebody is in a hurry for is due.
-    pub(super) fn next_of(&mut self, now: Instant, key: PartitionKey) -> Next {
-        let partition = &mut self.accumulator.partitions[key.0 as usize];
-        let next = partition.next(now, &self.accumulator.batches, self.order, &self.session);
-        if next != Next::Linger {
-            return next;
-        }
-        let flushed = self.flushes.back().is_some_and(|&(_, up_to)| {
-            partition
-                .open
-                .as_ref()
-                .is_some_and(|open| self.accumulator.batches[open.key.0 as usize].oldest < up_to)
-        });
-        if flushed || self.hurry() == Hurry::Now {
-            self.set_due(key);
-            return Next::Seal;
-        }
-        next
-    }
-
     pub(super) fn on_lingered(&mut self, now: Instant, batch: BatchKey) {
-        if let Some(batch) = self.accumulator.batches.get(batch.0 as usize) {
-            let key = batch.partition;
-            self.set_due(key);
+        if let Some(key) = self.accumulator.end_linger(batch) {
             self.reconsider(now, key);
-        }
-    }
-
-    fn set_due(&mut self, key: PartitionKey) {
-        if let Some(open) = &mut self.accumulator.partitions[key.0 as usize].open {
-            open.departure = Departure::Due;
         }
     }
 
