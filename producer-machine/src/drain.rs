@@ -28,7 +28,7 @@ use crate::connection::SentBatch;
 use crate::produce::ZSTD_FROM;
 use crate::{ConnectionId, Instant};
 
-pub(crate) use request::Load;
+pub(crate) use request::{Load, Written};
 
 /// What has happened to one partition, to be seen to before the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +181,7 @@ impl Drain {
             if let Some((turn, key)) = lane.filter(|_| 0 < left).and_then(Lane::call_first) {
                 self.visited += 1;
                 self.round = Round::Queue(left - 1);
-                accumulator.partitions[key.0 as usize].place = Place::Nowhere;
+                accumulator.partitions[key.0 as usize].stand(Place::Nowhere);
                 let place = Place::Ready(self.road.lane, turn);
                 return Some(Visit { key, place });
             }
@@ -196,7 +196,7 @@ impl Drain {
             let &key = self.lingering.get(at)?;
             self.visited += 1;
             self.round = Round::Lingering(at + 1);
-            if accumulator.partitions[key.0 as usize].place == place {
+            if accumulator.partitions[key.0 as usize].place() == place {
                 return Some(Visit { key, place });
             }
         }
@@ -254,7 +254,7 @@ impl Drain {
 
 /// A partition that was called in vain stands where it stood: who lingers has not left its place.
 fn send_back(visit: Visit, accumulator: &mut Accumulator, brokers: &mut Brokers) {
-    accumulator.partitions[visit.key.0 as usize].place = visit.place;
+    accumulator.partitions[visit.key.0 as usize].stand(visit.place);
     if let Place::Ready(lane, turn) = visit.place {
         if let Some(lane) = brokers.lane_mut(lane) {
             lane.stand_again(turn, visit.key);

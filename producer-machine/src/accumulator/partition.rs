@@ -11,7 +11,8 @@ use super::budget::Class;
 use super::groups::{Run, Runs};
 use crate::brokers::{NodeId, Place};
 use crate::idempotence::Sequences;
-use crate::{ConnectionId, GroupId, Instant, TopicHandle};
+use crate::time::Alarm;
+use crate::{ConnectionId, GroupId, TopicHandle};
 
 /// The batch that takes records.
 #[derive(Debug, Hash)]
@@ -43,9 +44,9 @@ pub(crate) struct Partition {
     pub(crate) topic: TopicHandle,
     pub(crate) index: u32,
     pub(crate) leader: Option<NodeId>,
-    pub(crate) leader_epoch: i32,
+    pub(super) leader_epoch: i32,
     /// How often the topic has been created anew.
-    pub(crate) incarnation: u32,
+    pub(super) incarnation: u32,
     pub(crate) open: Option<Open>,
     /// Batches that take no records any more and are not in flight, in the order of opening.
     pub(crate) queue: VecDeque<BatchKey>,
@@ -54,11 +55,11 @@ pub(crate) struct Partition {
     pub(crate) in_flight: u32,
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
-    pub(crate) sequences: Sequences,
-    pub(crate) place: Place,
+    pub(super) sequences: Sequences,
+    place: Place,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
-    pub(crate) backoff_at: Option<Instant>,
+    pub(crate) backoff: Alarm,
 }
 
 impl Open {
@@ -138,8 +139,36 @@ impl Partition {
             sequences: Sequences::default(),
             place: Place::Nowhere,
             class: Class::default(),
-            backoff_at: None,
+            backoff: Alarm::default(),
         }
+    }
+
+    /// The numbers of its batches.
+    pub(crate) const fn sequences(&self) -> &Sequences {
+        &self.sequences
+    }
+
+    /// The epoch of its leader, as far as metadata tell.
+    pub(crate) const fn leader_epoch(&self) -> i32 {
+        self.leader_epoch
+    }
+
+    /// Where it stands.
+    pub(crate) const fn place(&self) -> Place {
+        self.place
+    }
+
+    /// It takes the place that its lane gave it.
+    pub(crate) const fn stand(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// The topic was created anew: what has a number belongs to the former one, and fresh batches
+    /// start at 0 under another epoch.
+    pub(super) const fn recreate(&mut self) {
+        self.sequences.restart();
+        self.leader_epoch = -1;
+        self.incarnation += 1;
     }
 
     /// The open batch lingers no more.

@@ -76,7 +76,7 @@ impl Fixture {
     fn stand(&mut self, key: PartitionKey, standing: Standing) {
         let to = Some((LANE, standing));
         let place = self.brokers.place(key, Place::Nowhere, to);
-        self.accumulator.partitions[key.0 as usize].place = place;
+        self.accumulator.partitions[key.0 as usize].stand(place);
     }
 }
 
@@ -169,7 +169,7 @@ fn drained(fixture: Fixture, before: Before) -> String {
         });
     }
     let batches = drain.end(&mut spares).map_or(0, |load| load.batches.len());
-    let place = match accumulator.partitions[key.0 as usize].place {
+    let place = match accumulator.partitions[key.0 as usize].place() {
         Place::Lingering(_) => "Lingering",
         Place::Nowhere => "Nowhere",
         Place::Ready(..) => "Ready",

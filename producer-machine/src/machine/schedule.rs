@@ -10,7 +10,6 @@ use super::{Life, ProducerMachine};
 use crate::accumulator::{BatchKey, Hurry, Next, PartitionKey};
 use crate::action::Action;
 use crate::brokers::{LaneId, LeastLoaded, NodeId, Standing};
-use crate::connection::Phase;
 use crate::event::{Event, Notice};
 use crate::idempotence::{Bumped, Identity};
 use crate::{ConnectionId, Instant};
@@ -40,9 +39,7 @@ impl ProducerMachine {
             }
             Next::WantsBump(old) => {
                 self.bump(now, old);
-                self.accumulator.partitions[key.0 as usize]
-                    .sequences
-                    .forget();
+                self.accumulator.leave_identity(key);
                 self.reconsider(now, key);
             }
             Next::Linger => self.put_with_leader(now, key, Standing::Lingering),
@@ -73,18 +70,14 @@ impl ProducerMachine {
 
     fn put(&mut self, key: PartitionKey, to: Option<(LaneId, Standing)>) {
         let partition = &mut self.accumulator.partitions[key.0 as usize];
-        partition.place = self.brokers.place(key, partition.place, to);
+        partition.stand(self.brokers.place(key, partition.place(), to));
     }
 
     fn arm_backoff(&mut self, key: PartitionKey, at: Instant) {
         let partition = &mut self.accumulator.partitions[key.0 as usize];
-        if partition.backoff_at == Some(at) {
-            return;
-        }
-        if let Some(before) = partition.backoff_at.replace(at) {
-            self.timers.disarm(before, Timer::Backoff(key));
-        }
-        self.timers.arm(at, Timer::Backoff(key));
+        partition
+            .backoff
+            .set(at, Timer::Backoff(key), &mut self.timers);
     }
 
     /// Nothing lingers any more: somebody waits for memory, for a flush, or for the end.
@@ -107,17 +100,8 @@ impl ProducerMachine {
 
     /// Tells the driver to ask for a frame, unless it knows already or would ask in vain.
     pub(super) fn announce_connection(&mut self, id: ConnectionId) {
-        let now = self.now;
-        let limit = self.brokers.max_in_flight();
-        let Some(connection) = self.brokers.connections.get_mut(&id) else {
-            return;
-        };
-        let handshake = matches!(
-            connection.phase,
-            Phase::Negotiating(crate::connection::Ask::Pending(_))
-        );
-        if !connection.announced && (handshake || connection.can_send(now, limit)) {
-            connection.announced = true;
+        let connection = self.brokers.connections.get_mut(&id);
+        if connection.is_some_and(|connection| connection.announce(self.now)) {
             self.actions.push_back(Action::Transmit { connection: id });
         }
     }
@@ -140,12 +124,11 @@ impl ProducerMachine {
         };
         self.accumulator.holdings.asked(now, lane.node);
         if let Some(connection) = self.brokers.connections.get_mut(&opening.connection) {
-            connection.timer_at = Some(opening.setup_deadline);
+            let timer = Timer::Connection(opening.connection);
+            connection
+                .alarm
+                .set(opening.setup_deadline, timer, &mut self.timers);
         }
-        self.timers.arm(
-            opening.setup_deadline,
-            Timer::Connection(opening.connection),
-        );
         self.actions.push_back(Action::Connect {
             connection: opening.connection,
             host: opening.host,

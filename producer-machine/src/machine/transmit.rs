@@ -7,8 +7,8 @@ use kafka_producer_proto::{Request, encode_request};
 
 use super::ProducerMachine;
 use crate::accumulator::BatchKey;
-use crate::connection::{Ask, Phase, Sent, Versions, What};
-use crate::drain::{Drain, Load, Road, Step};
+use crate::connection::{Turn, Versions, What};
+use crate::drain::{Drain, Load, Road, Step, Written};
 use crate::error::ProduceError;
 use crate::frame::Unsealed;
 use crate::produce::RequestHead;
@@ -22,24 +22,20 @@ impl ProducerMachine {
     pub(super) fn fill(&mut self, now: Instant, id: ConnectionId, frame: &mut Unsealed) -> bool {
         frame.clear();
         self.on_written(now, id);
-        let filled = match self.brokers.connections.get(&id).map(|c| &c.phase) {
-            Some(Phase::Negotiating(Ask::Pending(version))) => {
-                let version = *version;
-                self.fill_api_versions(now, id, version, frame)
-            }
-            Some(Phase::Ready(versions)) => {
-                let versions = *versions;
-                self.fill_ready(now, id, versions, frame)
-            }
-            Some(Phase::Connecting | Phase::Negotiating(Ask::Sent(_))) | None => false,
+        let connection = self.brokers.connections.get(&id);
+        let filled = match connection.map_or(Turn::Nothing, |c| c.turn(now)) {
+            Turn::ApiVersions(version) => self.fill_api_versions(now, id, version, frame),
+            Turn::Nothing => false,
+            Turn::Requests(versions) => self.fill_any(now, id, versions, frame),
         };
         if let Some(connection) = self.brokers.connections.get_mut(&id) {
-            connection.announced = filled;
-            connection.is_writing = filled;
             if filled {
+                connection.got_frame();
                 let node = connection.lane.node;
                 self.meter.on_request(now, node, frame.len());
                 self.accumulator.holdings.asked(now, node);
+            } else {
+                connection.asked_in_vain();
             }
         }
         if filled {
@@ -53,35 +49,26 @@ impl ProducerMachine {
     /// Announces what this connection may carry now, if anything: what became ready while a
     /// frame was looked for in vain, or waited for a slot in flight.
     pub(super) fn announce_rest(&mut self, now: Instant, id: ConnectionId) {
-        let asks_again = self
-            .brokers
-            .connections
-            .get(&id)
-            .is_some_and(|c| matches!(c.phase, Phase::Negotiating(Ask::Pending(_))));
-        let lane = self.brokers.connections.get(&id).map(|c| c.lane);
-        let lane = lane.and_then(|lane| self.brokers.lane(lane));
+        let Some(connection) = self.brokers.connections.get(&id) else {
+            self.service_control(now);
+            return;
+        };
+        let asks_again = matches!(connection.turn(now), Turn::ApiVersions(_));
+        let lane = self.brokers.lane(connection.lane);
         if asks_again || lane.is_some_and(|lane| 0 < lane.ready()) {
             self.announce_connection(id);
         }
         self.service_control(now);
     }
 
-    fn fill_ready(
+    /// Metadata and the producer id go before records.
+    fn fill_any(
         &mut self,
         now: Instant,
         id: ConnectionId,
         versions: Versions,
         frame: &mut Unsealed,
     ) -> bool {
-        let limit = self.brokers.max_in_flight();
-        if !self
-            .brokers
-            .connections
-            .get(&id)
-            .is_some_and(|c| c.can_send(now, limit))
-        {
-            return false;
-        }
         if self.metadata.due_at().is_some_and(|at| at <= now) && !self.is_over() {
             let request = self.metadata.request(now, versions.metadata);
             let filled =
@@ -111,9 +98,6 @@ impl ProducerMachine {
             client_software_version: String::from(SOFTWARE_VERSION),
             ..ApiVersionsRequest::default()
         };
-        if let Some(connection) = self.brokers.connections.get_mut(&id) {
-            connection.phase = Phase::Negotiating(Ask::Sent(version));
-        }
         self.fill_request(now, id, version, &request, What::ApiVersions, frame)
     }
 
@@ -148,7 +132,6 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return false;
         };
-        let deadline = connection.request_deadline(now, self.config.request_timeout);
         let correlation_id = connection.correlate();
         let client_id = Some(self.config.client_id());
         let encoded = encode_request(
@@ -160,14 +143,7 @@ impl ProducerMachine {
         );
         // The versions were negotiated and all strings are bounded by the configuration.
         debug_assert_eq!(encoded, Ok(()), "a request of ours can be encoded");
-        connection.in_flight.push_back(Sent {
-            correlation_id,
-            version,
-            at: now,
-            deadline,
-            what,
-        });
-        connection.idle_at = now + self.config.connections_max_idle;
+        connection.sent(now, correlation_id, version, what);
         encoded.is_ok()
     }
 
@@ -195,26 +171,18 @@ impl ProducerMachine {
         };
         let written = load.write(head, &self.metadata, &self.accumulator, frame);
         self.meter.on_produce();
-        connection.idle_at = now + self.config.connections_max_idle;
-        let deadline = connection.request_deadline(now, self.config.request_timeout);
+        let Written {
+            version,
+            batches,
+            ids,
+        } = written;
         if head.acks == 0 {
             // No answer comes: the next question for a frame says that this one was written.
-            connection
-                .unanswered
-                .extend(written.batches.iter().map(|sent| sent.batch));
-            connection.written_by = deadline;
-            self.spares.take_back(written.batches);
+            connection.sent_unanswered(now, &batches);
+            self.spares.take_back(batches);
         } else {
-            connection.in_flight.push_back(Sent {
-                correlation_id,
-                version: written.version,
-                at: now,
-                deadline,
-                what: What::Produce {
-                    batches: written.batches,
-                    ids: written.ids,
-                },
-            });
+            let what = What::Produce { batches, ids };
+            connection.sent(now, correlation_id, version, what);
         }
         true
     }
@@ -264,8 +232,7 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
-        connection.is_writing = false;
-        for batch in core::mem::take(&mut connection.unanswered) {
+        for batch in connection.written() {
             self.on_sent_unanswered(now, batch);
         }
     }
