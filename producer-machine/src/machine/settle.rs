@@ -21,7 +21,7 @@ use crate::connection::{Connection, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
 use crate::frame::Body;
-use crate::produce::{self, Verdict};
+use crate::produce::{self, Scope, Verdict};
 use crate::{ConnectionId, Instant, TopicHandle};
 
 impl ProducerMachine {
@@ -58,7 +58,7 @@ impl ProducerMachine {
                 self.acknowledge(now, key, verdict, &answer);
             }
             _ if abandoned => self.end_abandoned(key),
-            Verdict::Refuse | Verdict::RefuseProducer => {
+            Verdict::Refuse(_) => {
                 let message = answer.message;
                 self.fail(key, ProduceError::Broker { code, message });
             }
@@ -70,14 +70,14 @@ impl ProducerMachine {
         }
         self.reconsider(now, partition);
         // The answer to a batch that was given up changes nothing (E86).
-        (verdict == Verdict::RefuseProducer && !abandoned).then_some(code)
+        (verdict == Verdict::Refuse(Scope::Producer) && !abandoned).then_some(code)
     }
 
     /// What kills an idempotent producer costs a plain one only the batch.
     fn judge(&self, code: ErrorCode) -> Verdict {
         match produce::verdict(code) {
-            Verdict::RefuseProducer if self.config.guarantee != Guarantee::Idempotent => {
-                Verdict::Refuse
+            Verdict::Refuse(_) if self.config.guarantee != Guarantee::Idempotent => {
+                Verdict::Refuse(Scope::Batch)
             }
             verdict => verdict,
         }
