@@ -91,7 +91,6 @@ impl ProducerMachine {
         if timestamp < 0 && (timestamp != NO_TIMESTAMP || record.timestamp.is_some()) {
             return Err(self.refuse(negative_timestamp(timestamp)));
         }
-        let batch_size = self.config.batch_size;
         let Some(view) = self.metadata.topic_mut(topic) else {
             return Err(self.refuse(SendError::UnknownHandle));
         };
@@ -116,15 +115,14 @@ impl ProducerMachine {
             .partitions
             .get(index as usize)
             .and_then(|partition| partition.key);
+        let key = key.unwrap_or_else(|| self.first_use(topic, index));
         if let Choice::Sticky(_) = choice {
-            let spent = view.sticky.is_spent(batch_size);
-            let appended = self.append_keyless(now, topic, key, index, &body, spent, claim);
+            let appended = self.append_keyless(now, topic, key, &body, claim);
             if let (Ok(_), Some(view)) = (&appended, self.metadata.topic_mut(topic)) {
                 view.sticky.appended(body.upper_bound() - HEADER_LEN);
             }
             return appended;
         }
-        let key = key.unwrap_or_else(|| self.first_use(topic, index));
         if let Some(receipt) = self.accumulator.try_append(key, &body) {
             return Ok(receipt);
         }
@@ -133,26 +131,19 @@ impl ProducerMachine {
 
     /// A record without a key goes to the sticky partition, or to the next one if that has had
     /// its share and no batch would be left a fraction.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the hot path passes what it has at hand"
-    )]
     fn append_keyless(
         &mut self,
         now: Instant,
         topic: TopicHandle,
-        key: Option<PartitionKey>,
-        index: u32,
+        key: PartitionKey,
         body: &RecordBody<'_>,
-        spent: bool,
         claim: Claim,
     ) -> Result<Receipt, SendError> {
-        let key = key.unwrap_or_else(|| self.first_use(topic, index));
         if let Some(receipt) = self.accumulator.try_append(key, body) {
             return Ok(receipt);
         }
         let key = self
-            .turn(now, topic, key, body, spent)
+            .turn(now, topic, key, body)
             .ok_or(SendError::UnknownHandle)?;
         let key = self.avoid_the_sick(now, topic, key, body);
         let appended = self.append_slowly(now, key, body, claim);
@@ -194,9 +185,10 @@ impl ProducerMachine {
         topic: TopicHandle,
         key: PartitionKey,
         body: &RecordBody<'_>,
-        spent: bool,
     ) -> Option<PartitionKey> {
         let open = self.accumulator.has_open(key);
+        let batch_size = self.config.batch_size;
+        let spent = self.metadata.topic(topic)?.sticky.is_spent(batch_size);
         if !self.accumulator.must_end(key, body) && (open || !spent) {
             return Some(key);
         }
@@ -402,7 +394,6 @@ impl ProducerMachine {
         partition: Option<u32>,
         body: &RecordBody<'_>,
     ) -> Option<PartitionKey> {
-        let batch_size = self.config.batch_size;
         let view = self.metadata.topic_mut(topic)?;
         let keyless = if self.config.partitioner_ignore_keys {
             None
@@ -418,9 +409,8 @@ impl ProducerMachine {
             return Some(known.unwrap_or_else(|| self.first_use(topic, index)));
         }
         view.sticky.appended(body.upper_bound() - HEADER_LEN);
-        let spent = view.sticky.is_spent(batch_size);
         let key = known.unwrap_or_else(|| self.first_use(topic, index));
-        self.turn(now, topic, key, body, spent)
+        self.turn(now, topic, key, body)
     }
 }
 
