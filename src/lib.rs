@@ -55,9 +55,12 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, Setting, Topic, TopicHandle,
-    UnknownFate, properties,
+    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, RecordBuilder, Setting, Topic,
+    TopicHandle, UnknownFate, properties,
 };
+
+/// What something waits for, since when, and what happens next.
+pub use kafka_producer_driver::explain;
 
 /// What can go wrong.
 pub use kafka_producer_driver::{

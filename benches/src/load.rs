@@ -1,6 +1,6 @@
 //! The load that every bench carries, and how its cost is told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafka_producer::Config;
 use rustix::time::{ClockId, clock_gettime};
@@ -17,17 +17,29 @@ pub(crate) const WARM_UP: u64 = 100_000;
 
 /// Batches of 16 KiB that fill by size: timing plays no part.
 pub(crate) fn config(address: &str) -> Result<Config, String> {
-    let batch_size = std::env::var("BENCH_BATCH_SIZE").unwrap_or_else(|_| "16384".into());
+    let setting = |name, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.into());
+    let batch_size = setting("BENCH_BATCH_SIZE", "16384");
+    let linger = setting("BENCH_LINGER_MS", "1000");
     Config::from_properties([
         ("bootstrap.servers", address),
         ("batch.size", batch_size.as_str()),
-        ("linger.ms", "1000"),
+        ("linger.ms", linger.as_str()),
     ])
     .map_err(|error| error.to_string())
 }
 
+/// Deliveries that are held before the oldest is awaited. Batches of a megabyte need more of them,
+/// or they would never be full.
+pub(crate) fn outstanding() -> usize {
+    let number = std::env::var("BENCH_OUTSTANDING").ok();
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(10_000)
+}
+
 /// The cost of a stretch of work, from `start` to `per_record`.
 pub(crate) struct Meter {
+    begin: Instant,
     cpu: Duration,
     heap: usize,
 }
@@ -35,6 +47,7 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn start() -> Self {
         Self {
+            begin: Instant::now(),
             cpu: cpu(),
             heap: heap_calls(),
         }
@@ -44,7 +57,8 @@ impl Meter {
     pub(crate) fn tell(&self, records: u64) {
         let cpu = (cpu() - self.cpu).as_nanos() as f64 / records as f64;
         let heap = (heap_calls() - self.heap) as f64 / records as f64;
-        println!("cost cpu_ns={cpu:.1} heap_calls={heap:.5}");
+        let seconds = self.begin.elapsed().as_secs_f64();
+        println!("cost cpu_ns={cpu:.1} heap_calls={heap:.5} seconds={seconds:.3}");
     }
 }
 

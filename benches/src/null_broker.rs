@@ -1,7 +1,11 @@
 //! A broker that says yes and throws everything away: it measures the client.
+//!
+//! Other clients than ours are measured with it too, so it offers what they insist on: librdkafka
+//! writes batches of today's format only to brokers that know Produce 3 and Fetch 4.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use kafka_producer_machine::Frame;
@@ -12,14 +16,20 @@ use kafka_producer_proto::messages::metadata::{
 use kafka_producer_proto::messages::{
     ApiVersionsResponse, InitProducerIdResponse, MetadataResponse,
 };
-use kafka_producer_proto::{ApiKey, Message, RequestHeader, encode_response};
+use kafka_producer_proto::{ApiKey, ErrorCode, Message, RequestHeader, encode_response};
 
 use crate::load::{PARTITIONS, TOPIC};
 
-/// The version of Produce that is offered: by name, flexible.
+/// The version of Produce that everybody speaks: by name, flexible.
 const PRODUCE: i16 = 9;
 
-/// Serves on a free port of loopback, which it prints, until it is killed.
+/// What was thrown away: how full batches and requests were says whether clients were compared
+/// under the same conditions.
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+static BATCHES: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// Serves on a free port of loopback, which it prints, until stdin ends; then it prints what came.
 pub(crate) fn run() -> Result<(), String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
     let port = listener
@@ -27,9 +37,15 @@ pub(crate) fn run() -> Result<(), String> {
         .map_err(|error| error.to_string())?
         .port();
     println!("127.0.0.1:{port}");
-    for stream in listener.incoming().flatten() {
-        thread::spawn(move || serve(stream, port));
-    }
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || serve(stream, port));
+        }
+    });
+    io::copy(&mut io::stdin(), &mut io::sink()).map_err(|error| error.to_string())?;
+    let [requests, batches, bytes] =
+        [&REQUESTS, &BATCHES, &BYTES].map(|count| count.load(Ordering::Relaxed));
+    println!("discarded requests={requests} batches={batches} bytes={bytes}");
     Ok(())
 }
 
@@ -101,7 +117,23 @@ fn answer_bytes(frame: &[u8], port: u16, answer: &mut Vec<u8>) {
     let id = header.correlation_id;
     let version = header.version;
     match ApiKey::from_value(header.api) {
-        Some(ApiKey::Produce) => produce_answer(id, &walk_produce(frame), answer),
+        Some(ApiKey::Produce) => {
+            assert_eq!(
+                version, PRODUCE,
+                "a client takes the newest version it is offered"
+            );
+            let partitions = walk_produce(frame);
+            REQUESTS.fetch_add(1, Ordering::Relaxed);
+            BATCHES.fetch_add(partitions.len() as u64, Ordering::Relaxed);
+            BYTES.fetch_add(frame.len() as u64, Ordering::Relaxed);
+            produce_answer(id, &partitions, answer);
+        }
+        Some(api @ ApiKey::ApiVersions) if API_VERSIONS < version => {
+            // Whoever asks in a newer version is told in the oldest what there is (KIP-511).
+            let mut refusal = versions();
+            refusal.error_code = ErrorCode::UNSUPPORTED_VERSION;
+            encode(api, 0, id, &refusal, answer);
+        }
         Some(api @ ApiKey::ApiVersions) => encode(api, version, id, &versions(), answer),
         Some(api @ ApiKey::Metadata) => encode(api, version, id, &metadata(port), answer),
         Some(api @ ApiKey::InitProducerId) => {
@@ -172,6 +204,10 @@ fn produce_answer(correlation_id: i32, partitions: &[u32], out: &mut Vec<u8>) {
     out[start..start + 4].copy_from_slice(&size.to_be_bytes());
 }
 
+/// Offered, and never answered.
+const FETCH: i16 = 1;
+const API_VERSIONS: i16 = 3;
+
 fn versions() -> ApiVersionsResponse {
     let range = |api: ApiKey, min_version, max_version| ApiVersion {
         api_key: api.value(),
@@ -180,10 +216,15 @@ fn versions() -> ApiVersionsResponse {
     };
     ApiVersionsResponse {
         api_keys: vec![
-            range(ApiKey::Produce, PRODUCE, PRODUCE),
+            range(ApiKey::Produce, 3, PRODUCE),
+            ApiVersion {
+                api_key: FETCH,
+                min_version: 4,
+                max_version: 12,
+            },
             range(ApiKey::Metadata, 0, 12),
             range(ApiKey::InitProducerId, 0, 4),
-            range(ApiKey::ApiVersions, 0, 3),
+            range(ApiKey::ApiVersions, 0, API_VERSIONS),
         ],
         ..ApiVersionsResponse::default()
     }

@@ -106,6 +106,7 @@ impl NullBroker {
     fn start() -> Result<Self, String> {
         let mut child = Command::new(itself()?)
             .arg("null-broker")
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| error.to_string())?;

@@ -7,9 +7,6 @@ use kafka_producer::{Delivery, Header, Producer, Record, TopicHandle};
 
 use crate::load::{self, Meter, PARTITIONS, TOPIC, VALUE, WARM_UP};
 
-/// Deliveries that are held before the oldest is awaited.
-const OUTSTANDING: usize = 10_000;
-
 /// Sends so many records in this form, after a warm-up, and tells their cost.
 pub(crate) fn run(form: &str, records: u64, address: &str) -> Result<(), String> {
     if form == "threads" {
@@ -70,9 +67,10 @@ async fn send(
 
 // Whatever the loops below do besides is counted as the producer's, so they do little.
 async fn send_each(producer: &Producer, topic: TopicHandle, records: u64) -> Result<(), String> {
-    let mut outstanding: VecDeque<Delivery> = VecDeque::with_capacity(OUTSTANDING);
+    let limit = load::outstanding();
+    let mut outstanding: VecDeque<Delivery> = VecDeque::with_capacity(limit);
     for number in 0..records {
-        if outstanding.len() == OUTSTANDING
+        if outstanding.len() == limit
             && let Some(delivery) = outstanding.pop_front()
             && let Err(error) = delivery.await
         {
@@ -91,10 +89,11 @@ async fn send_each(producer: &Producer, topic: TopicHandle, records: u64) -> Res
 }
 
 async fn send_many(producer: &Producer, topic: TopicHandle, records: u64) -> Result<(), String> {
-    let mut outstanding = VecDeque::with_capacity(OUTSTANDING);
+    let limit = load::outstanding();
+    let mut outstanding = VecDeque::with_capacity(limit);
     for start in (0..records).step_by(16) {
         let many: [Record<'_>; 16] = std::array::from_fn(|at| record(topic, start + at as u64));
-        if OUTSTANDING <= outstanding.len() {
+        if limit <= outstanding.len() {
             for _ in 0..16 {
                 if let Some(delivery) = outstanding.pop_front()
                     && let Err(error) = delivery.await
@@ -137,9 +136,10 @@ fn on_threads(records: u64, address: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let topic = producer.topic(TOPIC);
     let send = |records: u64| -> Result<(), String> {
-        let mut outstanding = VecDeque::with_capacity(OUTSTANDING);
+        let limit = load::outstanding();
+        let mut outstanding = VecDeque::with_capacity(limit);
         for number in 0..records {
-            if outstanding.len() == OUTSTANDING
+            if outstanding.len() == limit
                 && let Some(delivery) = outstanding.pop_front()
             {
                 wait(delivery)?;

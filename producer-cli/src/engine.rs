@@ -5,8 +5,14 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use kafka_producer::{Config, ErrorCode, Outcome, Producer, ProducerError, Record, SendError};
+use kafka_producer::explain::Subject;
+use kafka_producer::{
+    Config, DeliveryError, ErrorCode, Outcome, ProduceError, Producer, ProducerError, Record,
+    RecordMetadata, SendError,
+};
+use tokio::sync::Notify;
 
+use crate::explain::Explains;
 use crate::failure::Failure;
 
 /// A record in a log.
@@ -103,46 +109,90 @@ pub(crate) async fn abandon(engine: &impl Engine) {
 }
 
 /// Starts a producer on the tokio runtime that this is called on.
-pub(crate) fn start(config: Config) -> Result<impl Engine, Failure> {
-    kafka_producer::tokio::start(config)
-        .map_err(|error| Failure::World(format!("the producer cannot be started: {error}")))
+pub(crate) fn start(config: Config) -> Result<impl Engine + Explains, Failure> {
+    let producer = kafka_producer::tokio::start(config)
+        .map_err(|error| Failure::World(format!("the producer cannot be started: {error}")))?;
+    Ok(Started {
+        producer,
+        // One for the process: a plain reference costs nothing per record.
+        expired: Box::leak(Box::new(Notify::new())),
+    })
 }
 
-impl Engine for Producer {
+/// A producer, and the news that a record was not delivered in its time.
+struct Started {
+    producer: Producer,
+    expired: &'static Notify,
+}
+
+impl Explains for Started {
+    fn explain(&self) -> String {
+        self.producer.explain(Subject::Producer).to_string()
+    }
+
+    async fn expired(&self) {
+        self.expired.notified().await;
+    }
+}
+
+impl Engine for Started {
     async fn send(
         &self,
         record: &Record<'_>,
         done: impl FnOnce(Result<Delivered, Undelivered>) + Send + 'static,
     ) -> Result<(), Undelivered> {
-        self.send_with(record, move |outcome| match outcome {
+        let expired = self.expired;
+        let callback = move |outcome: Result<RecordMetadata, DeliveryError>| match outcome {
             Ok(written) => done(Ok(Delivered {
                 partition: written.partition,
                 offset: written.offset,
                 timestamp: written.timestamp,
             })),
-            Err(error) => done(Err(Undelivered {
-                partition: error.partition,
-                error: error.error.code().name(),
-                message: named(&error.topic, error.error.code(), error.error.to_string()),
-                outcome: error.outcome,
-            })),
-        })
-        .await
-        .map_err(|error| refused(&error))
+            Err(error) => {
+                if is_late(&error.error) {
+                    // Before it is told of: the work may end with this record.
+                    expired.notify_one();
+                }
+                done(Err(undelivered(&error)));
+            }
+        };
+        self.producer
+            .send_with(record, callback)
+            .await
+            .map_err(|error| refused(&error))
     }
 
     async fn metadata(&self, topic: &str) {
         // What cannot be known is said by the records that fail for it.
-        let _ = self.partitions_for(topic).await;
+        let _ = self.producer.partitions_for(topic).await;
     }
 
     async fn flush(&self) {
         // A producer that is closed has nothing left to flush.
-        let _ = Self::flush(self).await;
+        let _ = self.producer.flush().await;
     }
 
     async fn close(&self, limit: Duration) {
-        let _ = Self::close(self, limit).await;
+        let _ = self.producer.close(limit).await;
+    }
+}
+
+/// Whether a deadline has passed.
+const fn is_late(error: &ProduceError) -> bool {
+    matches!(
+        error,
+        ProduceError::TimedOut { .. }
+            | ProduceError::TopicUnknown { .. }
+            | ProduceError::Unreachable { .. }
+    )
+}
+
+fn undelivered(error: &DeliveryError) -> Undelivered {
+    Undelivered {
+        partition: error.partition,
+        error: error.error.code().name(),
+        message: named(&error.topic, error.error.code(), error.error.to_string()),
+        outcome: error.outcome,
     }
 }
 

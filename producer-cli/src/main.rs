@@ -13,6 +13,7 @@ mod args;
 mod broker;
 mod embedded;
 mod engine;
+mod explain;
 mod failure;
 mod interrupt;
 mod perf;

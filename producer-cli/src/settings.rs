@@ -14,7 +14,36 @@ pub(crate) struct Settings {
     values: BTreeMap<String, String>,
 }
 
+/// Where a producer's settings are typed, besides the flags that stand for one each.
+#[derive(Debug)]
+pub(crate) struct Layers<'a> {
+    pub(crate) file: Option<&'a Path>,
+    /// The file of `--producer.config`.
+    pub(crate) old_file: Option<&'a Path>,
+    pub(crate) properties: &'a [(String, String)],
+    /// A deprecated flag, and what it was given.
+    pub(crate) old_properties: (&'static str, &'a [(String, String)]),
+}
+
 impl Settings {
+    /// Those of a producer that calls itself so: a property beats the file.
+    pub(crate) fn of_producer(client_id: &str, layers: &Layers<'_>) -> Result<Self, Failure> {
+        let mut settings = Self::default();
+        settings.set("client.id", client_id);
+        settings.load(layers.file)?;
+        if layers.old_file.is_some() {
+            deprecated("--producer.config", "--command-config");
+            settings.load(layers.old_file)?;
+        }
+        let (old_flag, old_properties) = layers.old_properties;
+        if !old_properties.is_empty() {
+            deprecated(old_flag, "--command-property");
+        }
+        settings.extend(old_properties);
+        settings.extend(layers.properties);
+        Ok(settings)
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.values.insert(name.to_string(), value.to_string());
     }

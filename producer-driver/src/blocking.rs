@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use kafka_producer_machine::explain::{Explanation, Subject};
 use kafka_producer_machine::{Config, Record, SendError, TopicHandle};
 
 use crate::park::{block_on, block_on_until, is_in_callback};
@@ -154,6 +155,17 @@ impl Producer {
     /// Names a topic once, so that its records cost no look-up; also asks for its metadata.
     pub fn topic(&self, name: &str) -> TopicHandle {
         self.inner.topic(name)
+    }
+
+    /// The handle of a topic that was named before, without asking for it.
+    pub fn find_topic(&self, name: &str) -> Option<TopicHandle> {
+        self.inner.find_topic(name)
+    }
+
+    /// What something waits for, since when, and what happens next; see
+    /// [`Producer::explain`](crate::Producer::explain).
+    pub fn explain(&self, what: Subject) -> Explanation {
+        self.inner.explain(what)
     }
 
     /// The settings.

@@ -56,7 +56,8 @@ impl DeliveryError {
         }
     }
 
-    /// The record, decoded from the batch that this error keeps alive.
+    /// The record, decoded from the batch that this error keeps alive; [`OwnedRecord::to`] makes
+    /// it one to send.
     pub fn record(&self) -> Option<OwnedRecord> {
         self.failed.records.record(self.position)
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! idle ──start: something is due──► busy: one thread calls, without the lock
 //!   ▲                                 │ ▲
-//!   └──────── go_on: nothing ─────────┘ └── go_on: what was pushed meanwhile
+//!   └── go_on: nothing, or give_back ─┘ └── go_on: what was pushed meanwhile
 //! ```
 //!
 //! A flush that ends while a callback of one of its records is due or running takes its place
@@ -84,11 +84,19 @@ impl DueQueue {
         }
         self.busy
     }
+
+    /// Takes back what a thread was handed and could not finish; nobody is busy any more.
+    pub(crate) fn give_back(&mut self, rest: &mut VecDeque<Due>) {
+        rest.append(&mut self.due);
+        std::mem::swap(&mut self.due, rest);
+        self.busy = false;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::completion::Place;
 
     #[test]
     fn only_one_thread_is_handed_what_is_due() {
@@ -112,5 +120,38 @@ mod tests {
         assert!(!queue.is_idle());
         assert!(!queue.go_on(&mut first));
         assert!(queue.is_idle());
+    }
+
+    fn call() -> Due {
+        let callback = Callback {
+            index: 0,
+            timestamp: 0,
+            call: Box::new(|_| ()),
+        };
+        let place = Place {
+            partition: 0,
+            base_offset: None,
+            log_append_time: None,
+        };
+        let resolution = Resolution {
+            records: 0..1,
+            topic: "orders".into(),
+            result: Ok(place),
+        };
+        Due::Call(callback, resolution)
+    }
+
+    #[test]
+    fn what_is_given_back_comes_before_what_came_later() {
+        let mut queue = DueQueue::default();
+        let mut taken = VecDeque::new();
+        queue.push(Due::Closed);
+        queue.start(&mut taken);
+        queue.push(call());
+        queue.give_back(&mut taken);
+        assert!(!queue.is_idle() && taken.is_empty());
+        queue.start(&mut taken);
+        assert!(matches!(taken.pop_front(), Some(Due::Closed)));
+        assert!(matches!(taken.pop_front(), Some(Due::Call(..))));
     }
 }

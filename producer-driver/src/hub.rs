@@ -12,7 +12,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -26,10 +26,9 @@ use crate::clock::Clock;
 use crate::completion::{Completions, Place, Resolution};
 use crate::due::{Due, DueQueue};
 use crate::link::{Debt, Link, Target};
-use crate::park::in_callback;
 use crate::waits::{Answer, Waits};
 use crate::workers::Workers;
-use crate::{Signal, notice};
+use crate::{Signal, foreign, notice};
 
 /// Everything that handles and roles share.
 pub(crate) struct Hub {
@@ -159,7 +158,15 @@ impl Hub {
         core.drain(&mut output);
         drop(core);
 
-        self.perform(caller, &mut output);
+        let calls = !output.due.is_empty();
+        let mut turn = Turn {
+            hub: self,
+            output,
+            calls,
+        };
+        self.perform(caller, &mut turn.output);
+        turn.calls = false;
+        let output = mem::take(&mut turn.output);
         // A thread at its end has no scratch any more, and needs none.
         let _ = SCRATCH.try_with(|scratch| scratch.set(output));
     }
@@ -200,7 +207,7 @@ impl Hub {
         let mut core = self.lock();
         core.close_now(&mut wakes);
         drop(core);
-        wakes.into_iter().for_each(Waker::wake);
+        foreign::wake(&mut wakes);
         self.workers.stop();
     }
 
@@ -217,10 +224,7 @@ impl Hub {
         if output.alarm || output.ended {
             self.alarm.notify();
         }
-        output
-            .notices
-            .drain(..)
-            .for_each(|event| notice::report(&event));
+        foreign::report(&mut output.notices);
 
         let mut may_compress = caller == Caller::Sender;
         for errand in output.errands.drain(..) {
@@ -239,7 +243,7 @@ impl Hub {
                 Errand::Transmit(link, debt) => link.transmit(self, debt),
             }
         }
-        output.wakes.drain(..).for_each(Waker::wake);
+        foreign::wake(&mut output.wakes);
         if output.ended {
             output.ended = false;
             self.workers.stop();
@@ -254,27 +258,37 @@ impl Hub {
     fn call_back(self: &Arc<Self>, due: &mut VecDeque<Due>) {
         let mut wakes = Vec::new();
         loop {
-            for due in due.drain(..) {
-                match due {
-                    Due::Call(callback, resolution) => {
-                        let called = in_callback(|| {
-                            catch_unwind(AssertUnwindSafe(|| callback.call(&resolution)))
-                        });
-                        if called.is_err() {
-                            notice::callback_panicked();
-                        }
-                    }
+            while let Some(next) = due.pop_front() {
+                match next {
+                    Due::Call(callback, resolution) => foreign::call(callback, &resolution),
                     Due::Closed => self.lock().end(&mut wakes),
                     Due::Flushed(flush) => {
                         let flushes = &mut self.lock().flushes;
                         flushes.answer(flush, Answer::Ready, &mut wakes);
                     }
                 }
-                wakes.drain(..).for_each(Waker::wake);
+                foreign::wake(&mut wakes);
             }
             if !self.lock().due.go_on(due) {
                 return;
             }
+        }
+    }
+}
+
+/// What one thread has to carry out. A panic on the way, which is a runtime's or ours, loses the
+/// rest of it, but what is due is due again: or no callback would run and no flush end any more.
+struct Turn<'h> {
+    hub: &'h Hub,
+    output: Output,
+    /// Whether this is the thread that calls back.
+    calls: bool,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.calls {
+            self.hub.lock().due.give_back(&mut self.output.due);
         }
     }
 }
@@ -441,3 +455,63 @@ impl From<Written> for Place {
 
 /// About how much is appended between two yields: a batch or a few.
 const YIELD_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::due::Callback;
+
+    /// A runtime that cannot even be asked.
+    struct Broken;
+
+    impl Host for Broken {
+        fn open(&self, _: Arc<Hub>, _: Arc<Link>, _: Target) {
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn what_is_due_is_called_although_the_thread_that_should_has_panicked() {
+        let config = Config::from_properties([("bootstrap.servers", "127.0.0.1:1")]).unwrap();
+        let hub = Hub::new(config, Seed::new(1), Box::new(Broken));
+        let (sender, called) = mpsc::channel();
+        let due = |index| {
+            let sender = sender.clone();
+            let callback = Callback {
+                index,
+                timestamp: 0,
+                call: Box::new(move |_| sender.send(index).unwrap()),
+            };
+            let place = Place {
+                partition: 0,
+                base_offset: None,
+                log_append_time: None,
+            };
+            let resolution = Resolution {
+                records: 0..2,
+                topic: "orders".into(),
+                result: Ok(place),
+            };
+            Due::Call(callback, resolution)
+        };
+
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            hub.apply(Caller::Role, |core, now| {
+                core.due.push(due(0));
+                core.machine.topic(now, "orders");
+            });
+        }));
+        assert!(panicked.is_err());
+        assert!(called.try_recv().is_err());
+
+        hub.apply(Caller::Role, |core, now| {
+            core.due.push(due(1));
+            core.machine.flush(now);
+        });
+        assert_eq!(called.try_iter().collect::<Vec<_>>(), [0, 1]);
+        assert!(hub.lock().due.is_idle());
+    }
+}

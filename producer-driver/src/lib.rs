@@ -21,7 +21,10 @@ mod delivery;
 mod due;
 mod ends;
 mod error;
+mod foreign;
 mod hub;
+#[cfg(test)]
+mod leaks;
 mod link;
 mod notice;
 mod park;
@@ -36,10 +39,11 @@ pub use all::SendingAll;
 pub use delivery::{Deliveries, DeliveriesIntoIter, Delivery, DeliveryError, RecordMetadata};
 pub use ends::{Close, Flush, PartitionsFor};
 pub use error::{ProducerError, SendAllError, WaitError};
+pub use kafka_producer_machine::explain;
 pub use kafka_producer_machine::{
     Acks, Codec, Config, ConfigBuilder, ConfigError, DisconnectReason, ErrorCode, FatalError,
-    Guarantee, Header, Outcome, OwnedRecord, ProduceError, Record, SendError, Setting, Shortage,
-    Topic, TopicHandle, UnknownFate, properties,
+    Guarantee, Header, Outcome, OwnedRecord, ProduceError, Record, RecordBuilder, SendError,
+    Setting, Shortage, Topic, TopicHandle, UnknownFate, properties,
 };
 pub use park::{block_on, block_on_until};
 pub use producer::{PartitionInfo, Producer};

@@ -74,6 +74,15 @@ pub(crate) fn callback_panicked() {
 #[cfg(not(feature = "tracing"))]
 pub(crate) const fn callback_panicked() {}
 
+/// A waker of the application panicked; the others are not affected.
+#[cfg(feature = "tracing")]
+pub(crate) fn waker_panicked() {
+    tracing::error!("a waker panicked; the others are woken all the same");
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn waker_panicked() {}
+
 /// The last handle went without `close`, and there were so many bytes of records.
 #[cfg(feature = "tracing")]
 pub(crate) fn dropped(pending: usize) {

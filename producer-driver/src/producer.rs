@@ -5,8 +5,10 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kafka_producer_machine::explain::{Explanation, Subject};
 use kafka_producer_machine::{Config, Record, Seed, SendError, TopicHandle};
 
 use crate::all::SendingAll;
@@ -51,10 +53,14 @@ pub struct PartitionInfo {
 impl Producer {
     /// Starts a producer on a runtime. Connects to the cluster in the background.
     ///
+    /// Without a `client.id` it is called `producer-1`, the next one of the process `producer-2`,
+    /// and so on, as in Java: brokers log and meter each by its name.
+    ///
     /// # Errors
     ///
     /// What the runtime says when it cannot host the clock role.
     pub fn start(runtime: impl Runtime, config: Config) -> io::Result<Self> {
+        let config = config.client_id_or_else(next_client_id);
         let runtime = Arc::new(runtime);
         let host = Hosted {
             runtime: Arc::clone(&runtime),
@@ -203,6 +209,33 @@ impl Producer {
             .apply(Caller::Sender, |core, now| core.machine.topic(now, name))
     }
 
+    /// The handle of a topic that was named before; unlike [`topic`](Self::topic) it asks for
+    /// nothing.
+    pub fn find_topic(&self, name: &str) -> Option<TopicHandle> {
+        self.hub().lock().machine.find_topic(name)
+    }
+
+    /// What a partition, a broker, a topic or the producer waits for, since when, and what
+    /// happens next; `Display` says it in sentences.
+    ///
+    /// It costs nothing until it is called. Then it takes the lock for as long as it takes to
+    /// look at what is outstanding: for people, not for loops.
+    ///
+    /// ```no_run
+    /// # fn show(producer: &kafka_producer_driver::Producer) {
+    /// use kafka_producer_driver::explain::Subject;
+    ///
+    /// println!("{}", producer.explain(Subject::Producer));
+    /// if let Some(orders) = producer.find_topic("orders") {
+    ///     println!("{}", producer.explain(Subject::Partition(orders, 3)));
+    /// }
+    /// # }
+    /// ```
+    pub fn explain(&self, what: Subject) -> Explanation {
+        let now = self.hub().clock.precise();
+        self.hub().lock().machine.explain(now, what)
+    }
+
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.owner.config
@@ -275,4 +308,11 @@ impl Drop for Ticking {
 /// A seed that differs from producer to producer; it needs to be no secret.
 fn entropy() -> Seed {
     Seed::new(RandomState::new().build_hasher().finish())
+}
+
+/// The name of the next producer that has none of its own.
+fn next_client_id() -> String {
+    static STARTED: AtomicU64 = AtomicU64::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed) + 1;
+    format!("producer-{number}")
 }

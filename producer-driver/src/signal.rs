@@ -66,6 +66,7 @@ impl Signal {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
     use std::sync::Arc;
     use std::thread;
 
@@ -80,6 +81,18 @@ mod tests {
         block_on(signal.wait());
         let mut context = Context::from_waker(Waker::noop());
         assert_eq!(signal.poll(&mut context), Poll::Pending);
+    }
+
+    #[test]
+    fn a_wait_that_is_dropped_leaves_the_permit() {
+        let signal = Signal::new();
+        let mut context = Context::from_waker(Waker::noop());
+        drop(signal.wait());
+        let mut pending = Box::pin(signal.wait());
+        assert!(pending.as_mut().poll(&mut context).is_pending());
+        signal.notify();
+        drop(pending);
+        block_on(signal.wait());
     }
 
     #[test]

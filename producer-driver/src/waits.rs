@@ -85,6 +85,12 @@ impl<K: Copy + Ord> Waits<K> {
             wakes.extend(wait.waker.take());
         }
     }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::frame::Body;
 use crate::{ConnectionId, JobId};
 
 /// One wish of the machine. Every wish is answered by a fact.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 #[non_exhaustive]
 pub enum Action {
     /// Run the job on any thread, outside the lock, and hand the result to `handle_compressed`.
@@ -39,7 +39,7 @@ pub enum Action {
 }
 
 /// A batch to be compressed.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub struct CompressJob {
     pub(crate) id: JobId,
     pub(crate) codec: Codec,

@@ -1,14 +1,18 @@
-//! Which connection to open and when: one lane per broker, its queue, its reconnect backoff.
+//! Which connection to open and when: brokers, their lanes, their reconnect backoff.
 //!
 //! ```text
-//! lane:  Down(not before) ──connect──> Up(connection) ──lost──> Down(backoff, KIP-580)
+//! broker ──> lanes ──> connection
+//! lane:  Down ──connect, not before the broker's backoff is over──> Up ──lost──> Down (KIP-580)
 //! ```
 //!
-//! A broker may be given several lanes one day (`connections.per.broker`): a partition stays on
-//! its lane, so order and idempotence hold. Today there is one.
+//! A broker has `connections.per.broker` lanes: a partition stays on its lane, so order and
+//! idempotence hold.
 //!
 //! **Invariants.** At most one connection per lane. Ids of connections are never reused.
-//! A partition stands in one queue at most, once, and only while it may send.
+
+mod lane;
+#[cfg(test)]
+mod table;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -17,13 +21,16 @@ use alloc::vec::Vec;
 use crate::accumulator::PartitionKey;
 use crate::config::Config;
 use crate::connection::{Connection, Phase};
+use crate::error::DisconnectReason;
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::time::TICK;
 use crate::{ConnectionId, Instant};
 
+pub(crate) use lane::{Lane, Place, Standing};
+
 /// A broker's id, or a negative number for an address of `bootstrap.servers`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) i32);
 
 impl NodeId {
@@ -37,77 +44,61 @@ impl NodeId {
     }
 }
 
-/// A partition's place in the queue of a lane; lower ones go first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Turn(u64);
+/// One of a broker's lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LaneId {
+    pub(crate) node: NodeId,
+    pub(crate) index: u32,
+}
 
-/// The way to a broker.
-#[derive(Debug)]
-pub(crate) struct Lane {
+/// How a connection was lost.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Loss {
+    pub(crate) at: Instant,
+    pub(crate) reason: DisconnectReason,
+}
+
+/// A broker, or an address of `bootstrap.servers`.
+#[derive(Debug, Hash)]
+pub(crate) struct Broker {
     pub(crate) host: Arc<str>,
     pub(crate) port: u16,
-    pub(crate) connection: Option<ConnectionId>,
-    /// Partitions that may send, by their turn.
-    ready: BTreeMap<Turn, PartitionKey>,
-    next_turn: u64,
-    /// Partitions whose open batch lingers: they go along with a request that leaves anyway.
-    pub(crate) lingering: BTreeSet<PartitionKey>,
+    pub(crate) lanes: Vec<Lane>,
+    /// The end of the reconnect backoff.
     pub(crate) not_before: Instant,
-    /// Whether the newest metadata names it; a lane is never dropped, for partitions may stand
-    /// in its queue.
+    /// Whether the newest metadata names it; a broker is never dropped, for partitions may stand
+    /// in its lanes.
     is_named: bool,
     last_attempt: Option<Instant>,
     /// Attempts so far: the driver takes address number `attempts` modulo their count.
     attempts: u32,
-    /// Losses since the lane last carried requests.
+    /// How the last connection was lost, or why it was never made.
+    pub(crate) last_loss: Option<Loss>,
+    /// Losses since a lane last carried requests.
     losses: u32,
     /// Attempts since the last one that got through to the peer.
     setup_failures: u32,
 }
 
-impl Lane {
-    fn new(host: Arc<str>, port: u16) -> Self {
+impl Broker {
+    fn new(host: Arc<str>, port: u16, lanes: u32) -> Self {
         Self {
             host,
             port,
-            connection: None,
-            ready: BTreeMap::new(),
-            next_turn: 0,
-            lingering: BTreeSet::new(),
+            lanes: (0..lanes).map(|_| Lane::default()).collect(),
             not_before: Instant::ORIGIN,
             is_named: true,
             last_attempt: None,
             attempts: 0,
+            last_loss: None,
             losses: 0,
             setup_failures: 0,
         }
     }
 
-    /// A partition may send: it stands behind those that wait already.
-    pub(crate) fn stand_in(&mut self, key: PartitionKey) -> Turn {
-        let turn = Turn(self.next_turn);
-        self.next_turn += 1;
-        self.ready.insert(turn, key);
-        turn
-    }
-
-    /// A partition that was first keeps its turn.
-    pub(crate) fn stand_again(&mut self, turn: Turn, key: PartitionKey) {
-        self.ready.insert(turn, key);
-    }
-
-    pub(crate) fn step_out(&mut self, turn: Turn) {
-        self.ready.remove(&turn);
-    }
-
-    /// Takes the partition out whose turn it is.
-    pub(crate) fn call_first(&mut self) -> Option<(Turn, PartitionKey)> {
-        self.ready.pop_first()
-    }
-
-    /// How many partitions may send.
-    pub(crate) fn ready(&self) -> usize {
-        self.ready.len()
+    /// Whether the newest metadata names it.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.is_named
     }
 
     pub(crate) fn address(&self) -> Arc<str> {
@@ -132,17 +123,19 @@ pub(crate) enum LeastLoaded {
     Connected(ConnectionId),
     /// A connection is being made, or all are busy: wait.
     Pending,
-    /// To this node, which must be connected first.
-    Connect(NodeId),
+    /// Over this lane, which must be connected first.
+    Connect(LaneId),
     /// Nobody before this instant: all are backing off.
     NotBefore(Instant),
 }
 
 /// All brokers that are known, and the connections to them.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Brokers {
-    pub(crate) lanes: BTreeMap<NodeId, Lane>,
+    all: BTreeMap<NodeId, Broker>,
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
+    /// How many lanes each has.
+    lanes: u32,
     next_connection: u64,
     reconnect: Backoff,
     setup: Backoff,
@@ -151,15 +144,18 @@ pub(crate) struct Brokers {
 
 impl Brokers {
     pub(crate) fn new(config: &Config) -> Self {
-        let lanes = config
+        let lanes = config.connections_per_broker;
+        let all = config
             .bootstrap_servers
             .iter()
             .enumerate()
             .map(|(index, (host, port))| {
-                (NodeId::bootstrap(index), Lane::new(Arc::clone(host), *port))
+                let broker = Broker::new(Arc::clone(host), *port, lanes);
+                (NodeId::bootstrap(index), broker)
             })
             .collect();
         Self {
+            all,
             lanes,
             connections: BTreeMap::new(),
             next_connection: 0,
@@ -174,56 +170,58 @@ impl Brokers {
     pub(crate) fn learn(&mut self, brokers: &[(NodeId, Arc<str>, u16)]) -> Vec<ConnectionId> {
         let mut misled = Vec::new();
         for (node, host, port) in brokers {
-            let Some(lane) = self.lanes.get_mut(node) else {
-                self.lanes.insert(*node, Lane::new(Arc::clone(host), *port));
+            let Some(broker) = self.all.get_mut(node) else {
+                let broker = Broker::new(Arc::clone(host), *port, self.lanes);
+                self.all.insert(*node, broker);
                 continue;
             };
-            if lane.host == *host && lane.port == *port {
+            if broker.host == *host && broker.port == *port {
                 continue;
             }
-            lane.host = Arc::clone(host);
-            lane.port = *port;
-            lane.attempts = 0;
-            let connecting = lane.connection.filter(|id| {
+            broker.host = Arc::clone(host);
+            broker.port = *port;
+            broker.attempts = 0;
+            let connecting = broker.lanes.iter().filter_map(|lane| lane.connection);
+            misled.extend(connecting.filter(|id| {
                 self.connections
                     .get(id)
                     .is_some_and(|c| matches!(c.phase, Phase::Connecting))
-            });
-            misled.extend(connecting);
+            }));
         }
         let named: BTreeSet<NodeId> = brokers.iter().map(|(node, ..)| *node).collect();
-        for (node, lane) in &mut self.lanes {
-            lane.is_named = node.broker().is_none() || named.contains(node);
+        for (node, broker) in &mut self.all {
+            broker.is_named = node.broker().is_none() || named.contains(node);
         }
         misled
     }
 
-    /// Begins a connection, if the node's backoff is over and it has none.
+    /// Begins a connection, if the broker's backoff is over and the lane has none.
     pub(crate) fn open(
         &mut self,
         now: Instant,
-        node: NodeId,
+        id: LaneId,
         jitter: &mut Stream,
     ) -> Option<Opening> {
-        let lane = self.lanes.get_mut(&node)?;
-        if lane.connection.is_some() || now < lane.not_before {
+        let broker = self.all.get_mut(&id.node)?;
+        let address = broker.address();
+        let lane = broker.lanes.get_mut(id.index as usize)?;
+        if lane.connection.is_some() || now < broker.not_before {
             return None;
         }
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let attempt = lane.attempts;
+        let attempt = broker.attempts;
         lane.connection = Some(connection);
-        lane.last_attempt = Some(now);
-        lane.attempts = lane.attempts.wrapping_add(1);
+        broker.last_attempt = Some(now);
+        broker.attempts = broker.attempts.wrapping_add(1);
         // Expired means more than the limit, so the deadline is one tick behind it.
-        let setup_deadline = now + self.setup.delay(lane.setup_failures, jitter) + TICK;
+        let setup_deadline = now + self.setup.delay(broker.setup_failures, jitter) + TICK;
         self.connections
-            .insert(connection, Connection::new(node, lane.address()));
-        let host = Arc::clone(&lane.host);
+            .insert(connection, Connection::new(now, id, address));
         Some(Opening {
             connection,
-            host,
-            port: lane.port,
+            host: Arc::clone(&broker.host),
+            port: broker.port,
             attempt,
             setup_deadline,
         })
@@ -231,20 +229,35 @@ impl Brokers {
 
     /// The peer took the connection.
     pub(crate) fn connected(&mut self, connection: ConnectionId) {
-        if let Some(lane) = self.lane_of(connection) {
-            lane.setup_failures = 0;
+        if let Some(broker) = self.broker_of(connection) {
+            broker.setup_failures = 0;
         }
     }
 
     /// The connection carries requests: the backoff starts again from its beginning. A mere TCP
     /// connection must not reset it, or a peer that accepts and hangs up would be hammered.
     pub(crate) fn ready(&mut self, connection: ConnectionId) {
-        if let Some(lane) = self.lane_of(connection) {
-            lane.losses = 0;
+        if let Some(broker) = self.broker_of(connection) {
+            broker.losses = 0;
         }
     }
 
-    /// Takes the connection out; its lane backs off.
+    /// A connection was lost, or never made: for those who ask why.
+    pub(crate) fn lose(&mut self, now: Instant, node: NodeId, reason: &DisconnectReason) {
+        if let Some(broker) = self.all.get_mut(&node) {
+            broker.last_loss = Some(Loss {
+                at: now,
+                reason: reason.clone(),
+            });
+        }
+    }
+
+    fn broker_of(&mut self, connection: ConnectionId) -> Option<&mut Broker> {
+        let node = self.connections.get(&connection)?.lane.node;
+        self.all.get_mut(&node)
+    }
+
+    /// Takes the connection out; its broker backs off.
     pub(crate) fn remove(
         &mut self,
         now: Instant,
@@ -253,15 +266,85 @@ impl Brokers {
     ) -> Option<Connection> {
         let connection = self.connections.remove(&id)?;
         let reconnect = self.reconnect;
-        if let Some(lane) = self.lanes.get_mut(&connection.node) {
-            lane.connection = None;
-            lane.not_before = now + reconnect.delay(lane.losses, jitter);
-            lane.losses = lane.losses.saturating_add(1);
+        if let Some(broker) = self.all.get_mut(&connection.lane.node) {
+            if let Some(lane) = broker.lanes.get_mut(connection.lane.index as usize) {
+                lane.connection = None;
+            }
+            broker.not_before = now + reconnect.delay(broker.losses, jitter);
+            broker.losses = broker.losses.saturating_add(1);
             if matches!(connection.phase, Phase::Connecting) {
-                lane.setup_failures = lane.setup_failures.saturating_add(1);
+                broker.setup_failures = broker.setup_failures.saturating_add(1);
             }
         }
         Some(connection)
+    }
+
+    /// The lane of a partition that this broker leads. It never changes: answers of two
+    /// connections would interleave.
+    pub(crate) const fn lane_for(&self, node: NodeId, key: PartitionKey) -> LaneId {
+        LaneId {
+            node,
+            index: key.0 % self.lanes,
+        }
+    }
+
+    /// Moves a partition from the place it has to another one, if it is another one.
+    pub(crate) fn place(
+        &mut self,
+        key: PartitionKey,
+        from: Place,
+        to: Option<(LaneId, Standing)>,
+    ) -> Place {
+        let stays = match (from, to) {
+            (Place::Lingering(at), Some((lane, Standing::Lingering)))
+            | (Place::Ready(at, _), Some((lane, Standing::Ready))) => at == lane,
+            (Place::Nowhere, None) => true,
+            _ => false,
+        };
+        if stays {
+            return from;
+        }
+        if let Place::Lingering(id) | Place::Ready(id, _) = from {
+            if let Some(lane) = self.lane_mut(id) {
+                lane.leave(key, from);
+            }
+        }
+        to.and_then(|(id, standing)| Some(self.lane_mut(id)?.enter(id, key, standing)))
+            .unwrap_or(Place::Nowhere)
+    }
+
+    /// All brokers, and the addresses of `bootstrap.servers`.
+    pub(crate) const fn all(&self) -> &BTreeMap<NodeId, Broker> {
+        &self.all
+    }
+
+    pub(crate) fn lane(&self, id: LaneId) -> Option<&Lane> {
+        self.all.get(&id.node)?.lanes.get(id.index as usize)
+    }
+
+    pub(crate) fn lane_mut(&mut self, id: LaneId) -> Option<&mut Lane> {
+        self.all.get_mut(&id.node)?.lanes.get_mut(id.index as usize)
+    }
+
+    /// The lanes of a broker.
+    pub(crate) fn lanes_of(&self, node: NodeId) -> impl Iterator<Item = LaneId> + use<> {
+        (0..self.lanes).map(move |index| LaneId { node, index })
+    }
+
+    /// Whether partitions may send to a broker, or requests to it are not answered.
+    pub(crate) fn is_waited_for(&self, node: NodeId) -> bool {
+        let lanes = self.all.get(&node).map(|broker| broker.lanes.as_slice());
+        lanes.unwrap_or_default().iter().any(|lane| {
+            let connection = lane.connection.and_then(|id| self.connections.get(&id));
+            0 < lane.ready() || connection.is_some_and(|c| !c.in_flight.is_empty())
+        })
+    }
+
+    /// The partitions whose open batch lingers.
+    pub(crate) fn lingering(&self) -> impl Iterator<Item = PartitionKey> {
+        self.all
+            .values()
+            .flat_map(|broker| broker.lanes.iter().flat_map(Lane::lingering))
     }
 
     /// Where to ask what any broker can answer: the idlest connection, else the node that was
@@ -278,27 +361,23 @@ impl Brokers {
         if !self.connections.is_empty() {
             return Some(LeastLoaded::Pending);
         }
-        let oldest_first =
-            |(node, lane): &(&NodeId, &Lane)| (node.broker().is_none(), lane.last_attempt, **node);
+        let oldest_first = |(node, broker): &(&NodeId, &Broker)| {
+            (node.broker().is_none(), broker.last_attempt, **node)
+        };
         let connectable = self
-            .lanes
+            .all
             .iter()
-            .filter(|(_, lane)| lane.is_named && lane.not_before <= now)
+            .filter(|(_, broker)| broker.is_named && broker.not_before <= now)
             .min_by_key(oldest_first);
         if let Some((&node, _)) = connectable {
-            return Some(LeastLoaded::Connect(node));
+            return Some(LeastLoaded::Connect(LaneId { node, index: 0 }));
         }
-        self.lanes
+        self.all
             .values()
-            .filter(|lane| lane.is_named)
-            .map(|lane| lane.not_before)
+            .filter(|broker| broker.is_named)
+            .map(|broker| broker.not_before)
             .min()
             .map(LeastLoaded::NotBefore)
-    }
-
-    pub(crate) fn lane_of(&mut self, connection: ConnectionId) -> Option<&mut Lane> {
-        let node = self.connections.get(&connection)?.node;
-        self.lanes.get_mut(&node)
     }
 
     pub(crate) const fn max_in_flight(&self) -> usize {

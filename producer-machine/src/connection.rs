@@ -19,12 +19,12 @@ use kafka_producer_proto::messages::ApiVersionsResponse;
 use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader, Uuid, VersionRange};
 
 use crate::accumulator::BatchKey;
-use crate::brokers::{MAX_FRAME, NodeId};
+use crate::brokers::{LaneId, MAX_FRAME};
 use crate::time::TICK;
 use crate::{Instant, TopicHandle};
 
 /// How far a connection is from carrying requests.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) enum Phase {
     /// The driver is connecting.
     Connecting,
@@ -35,7 +35,7 @@ pub(crate) enum Phase {
 }
 
 /// The state of the version negotiation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ask {
     /// To be sent in this version.
     Pending(i16),
@@ -44,7 +44,7 @@ pub(crate) enum Ask {
 }
 
 /// The versions in which this broker is spoken to. `None`: it does not have the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Versions {
     pub(crate) produce: i16,
     pub(crate) metadata: i16,
@@ -52,7 +52,7 @@ pub(crate) struct Versions {
 }
 
 /// A batch in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SentBatch {
     pub(crate) topic: TopicHandle,
     pub(crate) index: u32,
@@ -60,16 +60,18 @@ pub(crate) struct SentBatch {
 }
 
 /// A request in flight.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Sent {
     pub(crate) correlation_id: i32,
     pub(crate) version: i16,
+    /// When it was handed out to be written.
+    pub(crate) at: Instant,
     pub(crate) deadline: Instant,
     pub(crate) what: What,
 }
 
 /// What a request asked.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) enum What {
     ApiVersions,
     InitProducerId,
@@ -94,11 +96,15 @@ impl What {
 }
 
 /// A connection.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Connection {
-    pub(crate) node: NodeId,
+    pub(crate) lane: LaneId,
     pub(crate) address: Arc<str>,
     pub(crate) phase: Phase,
+    /// Since when it is in this phase.
+    pub(crate) since: Instant,
+    /// When the broker last answered, or took the connection.
+    pub(crate) heard_at: Instant,
     pub(crate) reader: FrameReader,
     pub(crate) in_flight: VecDeque<Sent>,
     /// Batches under acks=0 whose frame the driver may still be writing.
@@ -106,6 +112,8 @@ pub(crate) struct Connection {
     /// Until when that frame must be written: a peer that stops reading must not pin memory.
     pub(crate) written_by: Instant,
     pub(crate) throttled_until: Instant,
+    /// When that throttle began.
+    pub(crate) throttled_since: Instant,
     /// Until then the broker reads nothing: what is sent meanwhile is answered later.
     deaf_until: Instant,
     /// Whether the driver knows that there is something to send, and has not asked in vain since.
@@ -129,16 +137,19 @@ pub(crate) enum Negotiated {
 }
 
 impl Connection {
-    pub(crate) fn new(node: NodeId, address: Arc<str>) -> Self {
+    pub(crate) fn new(now: Instant, lane: LaneId, address: Arc<str>) -> Self {
         Self {
-            node,
+            lane,
             address,
             phase: Phase::Connecting,
+            since: now,
+            heard_at: now,
             reader: FrameReader::new(MAX_FRAME),
             in_flight: VecDeque::new(),
             unanswered: Vec::new(),
             written_by: Instant::NEVER,
             throttled_until: Instant::ORIGIN,
+            throttled_since: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
             announced: false,
             timer_at: None,
@@ -196,6 +207,9 @@ impl Connection {
         match version {
             ThrottleRule::BrokerWaits => self.deaf_until = self.deaf_until.max(now + span),
             ThrottleRule::ClientWaits => {
+                if self.throttled_until <= now {
+                    self.throttled_since = now;
+                }
                 self.throttled_until = self.throttled_until.max(now + span);
             }
         }
@@ -303,8 +317,14 @@ mod table;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::brokers::NodeId;
     use alloc::vec;
     use kafka_producer_proto::messages::api_versions::ApiVersion;
+
+    const LANE: LaneId = LaneId {
+        node: NodeId(1),
+        index: 0,
+    };
 
     fn response(code: ErrorCode, keys: &[(i16, i16, i16)]) -> ApiVersionsResponse {
         ApiVersionsResponse {
@@ -322,7 +342,7 @@ mod tests {
     }
 
     fn asked(version: i16) -> Connection {
-        let mut connection = Connection::new(NodeId(1), "b1:9092".into());
+        let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into());
         connection.phase = Phase::Negotiating(Ask::Sent(version));
         connection
     }

@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 
 use kafka_producer_proto::ErrorCode;
 
+use crate::accumulator::PartitionKey;
+
 /// Why a record was not taken. The record still belongs to the caller, who only lent it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -50,10 +52,13 @@ pub enum SendError {
     UnknownHandle,
 }
 
-/// How much room is missing, for `wait_for_space`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much room is missing, and for whom: for `wait_for_space`, as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Shortage {
     pub(crate) bytes: usize,
+    /// Where the record must go; `None` if that is open.
+    pub(crate) partition: Option<PartitionKey>,
 }
 
 impl Shortage {
@@ -64,7 +69,7 @@ impl Shortage {
 }
 
 /// Why an accepted record failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {
     /// A broker refused it.
@@ -163,7 +168,7 @@ fn partition_of(partition: &Option<u32>, count: &Option<u32>) -> String {
 }
 
 /// The producer can do nothing more: close it, mend the cause, make a new one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the producer cannot go on: {code}: {}; close it and make a new one", .code.explanation())]
 pub struct FatalError {
     /// What the cluster said.
@@ -171,7 +176,7 @@ pub struct FatalError {
 }
 
 /// Why a connection ended, or was never made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DisconnectReason {
     /// The machine asked for it.

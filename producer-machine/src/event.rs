@@ -15,7 +15,7 @@ use crate::frame::Body;
 use crate::{ConnectionId, DisconnectReason, FlushId, GroupId, TopicHandle, WaiterId};
 
 /// Something that happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 #[non_exhaustive]
 pub enum Event {
     /// `close` is done: every record is resolved, no connection is left.
@@ -44,7 +44,7 @@ pub enum Event {
 }
 
 /// Where records were written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Written {
     /// The topic.
     pub topic: TopicHandle,
@@ -78,7 +78,7 @@ impl Outcome {
 }
 
 /// Why records failed, and the records themselves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Failed {
     /// Why.
     pub error: ProduceError,
@@ -93,7 +93,7 @@ pub struct Failed {
 }
 
 /// Failed records, kept alive as the batch they were in.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub struct FailedRecords {
     pub(crate) body: Body,
     pub(crate) codec: Codec,
@@ -161,7 +161,7 @@ impl FailedRecords {
 }
 
 /// Something an operator may want to read. Costs nothing per record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Notice {
     /// A connection carries requests.

@@ -14,14 +14,14 @@
 use crate::Instant;
 
 /// A producer id with its epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub(crate) producer_id: i64,
     pub(crate) producer_epoch: i16,
 }
 
 /// The identity of the whole producer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Session {
     /// An InitProducerId is on its way.
     Asking { replaces: Option<Identity> },
@@ -65,31 +65,25 @@ impl Session {
 
     /// An InitProducerId leaves.
     pub(crate) const fn ask(&mut self) {
-        *self = Self::Asking {
-            replaces: self.replaced(),
-        };
+        if let Self::Wanted { replaces, .. } = *self {
+            *self = Self::Asking { replaces };
+        }
     }
 
     /// It was lost, or refused for now.
     pub(crate) const fn ask_again(&mut self, at: Instant) {
-        *self = Self::Wanted {
-            at,
-            replaces: self.replaced(),
-        };
+        if let Self::Asking { replaces } = *self {
+            *self = Self::Wanted { at, replaces };
+        }
     }
 
     /// It was answered. Gives the identity that this one replaces.
     pub(crate) const fn begin(&mut self, identity: Identity) -> Option<Identity> {
-        let replaced = self.replaced();
+        let Self::Asking { replaces } = *self else {
+            return None;
+        };
         *self = Self::Ready(identity);
-        replaced
-    }
-
-    const fn replaced(&self) -> Option<Identity> {
-        match self {
-            Self::Asking { replaces } | Self::Wanted { replaces, .. } => *replaces,
-            Self::Off | Self::Ready(_) => None,
-        }
+        replaces
     }
 
     /// Leaves `old` behind. An idempotent producer needs no request for that (KIP-360): the
@@ -118,7 +112,7 @@ impl Session {
 }
 
 /// A sequence number: 0 to 2³¹−1, then 0 again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Sequence(u32);
 
 impl Sequence {
@@ -146,14 +140,14 @@ impl Sequence {
 }
 
 /// The number of a batch: frozen from its first drain on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Numbering {
     pub(crate) identity: Identity,
     pub(crate) base: Sequence,
 }
 
 /// What must happen before the partition goes on with fresh batches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Repair {
     /// Nothing.
     #[default]
@@ -179,7 +173,7 @@ pub(crate) enum Fresh {
 }
 
 /// The sequences of one partition.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Sequences {
     identity: Option<Identity>,
     next: Sequence,
@@ -216,6 +210,11 @@ impl Sequences {
             identity: current,
             base: self.next,
         })
+    }
+
+    /// What `fresh` would say.
+    pub(crate) fn look(&self, session: &Session) -> Fresh {
+        self.clone().fresh(session)
     }
 
     /// The identity has been left behind; the next one is adopted with the next fresh batch.

@@ -26,13 +26,16 @@ mod action;
 mod brokers;
 mod config;
 mod connection;
+mod digest;
 mod error;
 mod event;
+pub mod explain;
 mod frame;
 mod idempotence;
 mod ids;
 mod machine;
 mod metadata;
+mod metrics;
 mod partitioner;
 mod produce;
 mod record;
@@ -45,6 +48,7 @@ pub use action::{Action, CompressJob, Compressed};
 pub use config::{
     Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, UnknownFate, properties,
 };
+pub use digest::Digest;
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
 pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};
 pub use frame::{Frame, Unsealed};
@@ -52,6 +56,9 @@ pub use ids::{ConnectionId, FlushId, GroupId, JobId, Receipt, TopicHandle, Waite
 pub use kafka_producer_proto::ErrorCode;
 pub use kafka_producer_proto::compression::{Codec, Compressor};
 pub use machine::ProducerMachine;
-pub use record::{Header, Record, Topic};
+#[doc(hidden)]
+pub use metrics::markdown as metrics_markdown;
+pub use metrics::{Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics};
+pub use record::{Header, Record, RecordBuilder, Topic};
 pub use seed::Seed;
 pub use time::Instant;

@@ -10,6 +10,7 @@
 //! leader until it comes again.
 //! One request is in flight at a time; requests forced by trouble are a backoff apart.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -30,7 +31,7 @@ use crate::seed::Stream;
 use crate::{Instant, TopicHandle};
 
 /// A partition as the cluster describes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PartitionView {
     pub(crate) leader: Option<NodeId>,
     pub(crate) leader_epoch: i32,
@@ -39,7 +40,7 @@ pub(crate) struct PartitionView {
 }
 
 /// What is known of a topic.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct TopicView {
     pub(crate) name: Arc<str>,
     pub(crate) id: Uuid,
@@ -69,7 +70,7 @@ pub(crate) struct Applied {
 }
 
 /// What a request in flight asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Asking {
     Everything,
     Newcomers,
@@ -80,7 +81,7 @@ enum Asking {
 const MAX_TOPIC_NAME: usize = 249;
 
 /// The cluster as far as it is known.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Metadata {
     pub(crate) topics: Vec<TopicView>,
     by_name: BTreeMap<Arc<str>, TopicHandle>,
@@ -90,11 +91,13 @@ pub(crate) struct Metadata {
     newcomers: BTreeSet<TopicHandle>,
     /// Topics that are asked for until they appear.
     unknown: BTreeSet<TopicHandle>,
-    /// Partitions with data and without a leader.
-    leaderless: BTreeSet<PartitionKey>,
+    /// Partitions with data and without a leader, and since when they wait for one.
+    leaderless: BTreeMap<PartitionKey, Instant>,
     asking: Asking,
     /// How often everything was asked for and answered.
     refreshes: u64,
+    /// When the last of these answers came.
+    refreshed_at: Option<Instant>,
     next: Instant,
     last_sent: Option<Instant>,
     /// Answers in a row that brought nothing new although something is missing.
@@ -114,9 +117,10 @@ impl Metadata {
             brokers: BTreeSet::new(),
             newcomers: BTreeSet::new(),
             unknown: BTreeSet::new(),
-            leaderless: BTreeSet::new(),
+            leaderless: BTreeMap::new(),
             asking: Asking::Nothing,
             refreshes: 0,
+            refreshed_at: None,
             next: now,
             last_sent: None,
             fruitless: 0,
@@ -125,6 +129,11 @@ impl Metadata {
             max_idle: config.metadata_max_idle,
             max_block: config.max_block,
         }
+    }
+
+    /// The handle of a topic that was named before.
+    pub(crate) fn find(&self, name: &str) -> Option<TopicHandle> {
+        self.by_name.get(name).copied()
     }
 
     /// The handle of a topic, new or old.
@@ -201,9 +210,20 @@ impl Metadata {
         Refreshes { done, next }
     }
 
+    /// When everything was last answered.
+    pub(crate) const fn refreshed_at(&self) -> Option<Instant> {
+        self.refreshed_at
+    }
+
+    /// Since when a partition waits for a leader.
+    pub(crate) fn leaderless_since(&self, key: PartitionKey) -> Option<Instant> {
+        self.leaderless.get(&key).copied()
+    }
+
     /// A partition has data and no leader: it is asked for until it has one.
     pub(crate) fn want_leader(&mut self, now: Instant, key: PartitionKey, jitter: &mut Stream) {
-        if self.leaderless.insert(key) {
+        if let Entry::Vacant(entry) = self.leaderless.entry(key) {
+            entry.insert(now);
             self.refresh(now, jitter);
         }
     }
@@ -301,6 +321,7 @@ impl Metadata {
         };
         if asked == Asking::Everything {
             self.refreshes += 1;
+            self.refreshed_at = Some(now);
             self.next = now + self.max_age;
         }
         if self.unknown.is_empty() && self.leaderless.is_empty() {
@@ -376,7 +397,7 @@ impl Metadata {
                 .partitions
                 .iter()
                 .filter_map(|view| view.key)
-                .any(|key| self.leaderless.contains(&key))
+                .any(|key| self.leaderless.contains_key(&key))
     }
 
     /// A batch of the topic is still being tried: the topic is in use.

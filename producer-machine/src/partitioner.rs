@@ -7,7 +7,7 @@ use crate::metadata::TopicView;
 use crate::seed::Stream;
 
 /// The partition that records without a key go to for now.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(crate) struct Sticky {
     current: Option<u32>,
     produced: usize,

@@ -7,7 +7,7 @@ use crate::seed::Stream;
 /// A backoff from `initial` to `max`, each twice the one before, give or take a fifth.
 ///
 /// The cap comes after the jitter, so the top is `max` and not 1.2 times it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Backoff {
     initial: Duration,
     max: Duration,

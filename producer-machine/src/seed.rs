@@ -26,7 +26,7 @@ impl Seed {
 }
 
 /// A stream of random numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Stream {
     state: u64,
 }

@@ -1,49 +1,75 @@
 //! Who waits for room in the buffer or for a topic, first come first served.
 //!
 //! ```text
-//! Waiting ──room──> Granted(reserved) ──used or cancelled──> gone
-//!    ▲ └──deadline──> gone       └── not enough after all: back, at the same place
+//! Waiting ──room──> Told ──done or cancelled──> gone
+//! │ ▲ ▲ │             └── not enough after all: back, at the same place
+//! │ │ │ └──deadline──> gone
+//! │ │ └── the broker is heard again, or holds less
+//! └─┼──the broker is sick──> Aside(broker)
+//!   └── asks again            └──deadline──> gone
 //! ```
+//!
+//! Who waits for a broker that is sick steps aside, so that those behind are served, and keeps its
+//! place and its deadline.
+//! While the broker is silent one of them comes back at a time, since what it will take shows
+//! only once it is done; all come back when the broker is heard.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::Bound;
 
+use crate::brokers::NodeId;
+use crate::error::Shortage;
 use crate::{Instant, TopicHandle, WaiterId};
 
 /// What a waiter waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wish {
-    /// Room for a record of so many bytes.
-    Space(usize),
+    /// Room for a record.
+    Space(Shortage),
     /// News of a topic.
     Topic(TopicHandle),
 }
 
+/// How far a waiter has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    /// This broker is sick: others go first.
+    Aside(NodeId),
+    /// It was told that there is room.
+    Told,
+    /// It waits.
+    Waiting,
+}
+
 /// A waiter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Waiter {
     wish: Wish,
     deadline: Instant,
+    stage: Stage,
+    /// The silent broker that it has come back for, alone.
+    scout: Option<NodeId>,
 }
 
-/// What a waiter leaves behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
-    /// Its timer.
-    pub(crate) deadline: Instant,
-    /// What is still set aside for it, to be given back.
-    pub(crate) granted: usize,
+/// Those who wait for a sick broker.
+#[derive(Debug, Default, Hash)]
+struct Aside {
+    waiters: BTreeSet<WaiterId>,
+    /// The one that has come back, and is not done.
+    scout: Option<WaiterId>,
 }
 
-/// All waiters.
-#[derive(Debug, Default)]
+/// All waiters. What is set aside for those who were told is the budget's business.
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Waiters {
     all: BTreeMap<WaiterId, Waiter>,
     /// Those that wait for room, in the order of their coming.
     queue: BTreeSet<WaiterId>,
-    /// What is set aside for those who were told that there is room.
-    grants: BTreeMap<WaiterId, usize>,
+    /// By sick broker; only of those that somebody waits for.
+    aside: BTreeMap<NodeId, Aside>,
+    /// How many are aside, for all brokers.
+    aside_count: usize,
     topics: BTreeSet<(TopicHandle, WaiterId)>,
     next: u64,
 }
@@ -52,7 +78,13 @@ impl Waiters {
     pub(crate) fn add(&mut self, wish: Wish, deadline: Instant) -> WaiterId {
         let id = WaiterId(self.next);
         self.next += 1;
-        self.all.insert(id, Waiter { wish, deadline });
+        let waiter = Waiter {
+            wish,
+            deadline,
+            stage: Stage::Waiting,
+            scout: None,
+        };
+        self.all.insert(id, waiter);
         match wish {
             Wish::Space(_) => {
                 self.queue.insert(id);
@@ -64,24 +96,41 @@ impl Waiters {
         id
     }
 
-    /// Whether anybody waits for room and has none yet.
+    /// Whether anybody waits for room and has none yet, but for those who are aside.
     pub(crate) fn wait_for_space(&self) -> bool {
         !self.queue.is_empty()
     }
 
+    /// How many wait for room and have none yet.
+    pub(crate) fn waiting_for_space(&self) -> usize {
+        self.queue.len() + self.aside_count
+    }
+
+    /// How many stand aside for others, since their broker is silent.
+    pub(crate) fn standing_aside(&self) -> usize {
+        self.aside.values().map(|aside| aside.waiters.len()).sum()
+    }
+
+    /// How many wait for news of a topic.
+    pub(crate) fn waiting_for_topics(&self) -> usize {
+        self.topics.len()
+    }
+
     /// The longest waiter for room, and how much it needs.
-    pub(crate) fn first(&self) -> Option<(WaiterId, usize)> {
+    pub(crate) fn first(&self) -> Option<(WaiterId, Shortage)> {
         let &id = self.queue.first()?;
         match self.all.get(&id)?.wish {
-            Wish::Space(needed) => Some((id, needed)),
+            Wish::Space(shortage) => Some((id, shortage)),
             Wish::Topic(_) => None,
         }
     }
 
-    /// Sets bytes aside for a waiter, who leaves the queue.
-    pub(crate) fn grant(&mut self, id: WaiterId, reserved: usize) {
-        self.queue.remove(&id);
-        self.grants.insert(id, reserved);
+    /// A waiter is told that there is room, and leaves the queue.
+    pub(crate) fn tell(&mut self, id: WaiterId) {
+        self.leave_line(id);
+        if let Some(waiter) = self.all.get_mut(&id) {
+            waiter.stage = Stage::Told;
+        }
     }
 
     /// What somebody waits for.
@@ -89,60 +138,89 @@ impl Waiters {
         self.all.get(&id).map(|waiter| waiter.wish)
     }
 
-    /// What is set aside for a waiter.
-    pub(crate) fn granted(&self, id: WaiterId) -> Option<usize> {
-        self.grants.get(&id).copied()
+    /// Whether a waiter was told that there is room, and has not left.
+    pub(crate) fn is_told(&self, id: WaiterId) -> bool {
+        self.all
+            .get(&id)
+            .is_some_and(|waiter| waiter.stage == Stage::Told)
     }
 
-    /// What is set aside for those who came later.
-    pub(crate) fn granted_behind(&self, id: WaiterId) -> usize {
-        let behind = self.grants.range((Bound::Excluded(id), Bound::Unbounded));
-        behind.map(|(_, &reserved)| reserved).sum()
+    /// The room was not enough: the waiter is back in the queue, where it was. Gives its deadline.
+    pub(crate) fn wait_again(&mut self, id: WaiterId, shortage: Shortage) -> Option<Instant> {
+        let waiter = self.all.get_mut(&id)?;
+        waiter.wish = Wish::Space(shortage);
+        waiter.stage = Stage::Waiting;
+        self.queue.insert(id);
+        Some(waiter.deadline)
     }
 
-    /// A waiter has used so many bytes: of its own grant first, then of those who came last.
-    pub(crate) fn used(&mut self, id: WaiterId, bytes: usize) {
-        let mut left = bytes;
-        let own = self.grants.get(&id).map(|_| id);
-        let behind = self.grants.range((Bound::Excluded(id), Bound::Unbounded));
-        let givers: Vec<WaiterId> = own
-            .into_iter()
-            .chain(behind.rev().map(|(&id, _)| id))
-            .collect();
-        for giver in givers {
-            let Some(granted) = self.grants.get_mut(&giver) else {
-                continue;
-            };
-            let taken = left.min(*granted);
-            *granted -= taken;
-            left -= taken;
-            if left == 0 {
-                return;
+    /// A waiter in the queue steps aside: its broker is sick.
+    pub(crate) fn step_aside(&mut self, id: WaiterId, broker: NodeId) {
+        self.end_scouting(id);
+        self.queue.remove(&id);
+        if let Some(waiter) = self.all.get_mut(&id) {
+            waiter.stage = Stage::Aside(broker);
+            self.aside.entry(broker).or_default().waiters.insert(id);
+            self.aside_count += 1;
+        }
+    }
+
+    /// Whether anybody is aside.
+    pub(crate) fn are_aside(&self) -> bool {
+        !self.aside.is_empty()
+    }
+
+    /// The first sick broker after that one that somebody is aside for.
+    pub(crate) fn sick_after(&self, broker: Option<NodeId>) -> Option<NodeId> {
+        let start = broker.map_or(Bound::Unbounded, Bound::Excluded);
+        let (&next, _) = self.aside.range((start, Bound::Unbounded)).next()?;
+        Some(next)
+    }
+
+    /// What the first who is aside for a broker needs, unless another one has just come back.
+    pub(crate) fn next_scout(&self, broker: NodeId) -> Option<(WaiterId, Shortage)> {
+        let aside = self.aside.get(&broker)?;
+        let &first = aside.waiters.first().filter(|_| aside.scout.is_none())?;
+        match self.all.get(&first)?.wish {
+            Wish::Space(shortage) => Some((first, shortage)),
+            Wish::Topic(_) => None,
+        }
+    }
+
+    /// One of those who are aside for a broker comes back, alone.
+    pub(crate) fn send_scout(&mut self, broker: NodeId, id: WaiterId) {
+        self.leave_line(id);
+        if let Some(waiter) = self.all.get_mut(&id) {
+            waiter.stage = Stage::Waiting;
+            waiter.scout = Some(broker);
+            self.queue.insert(id);
+            self.aside.entry(broker).or_default().scout = Some(id);
+        }
+    }
+
+    /// All who are aside for a broker come back.
+    pub(crate) fn call_back(&mut self, broker: NodeId) {
+        let Some(aside) = self.aside.remove(&broker) else {
+            return;
+        };
+        self.aside_count -= aside.waiters.len();
+        for id in aside.waiters {
+            if let Some(waiter) = self.all.get_mut(&id) {
+                waiter.stage = Stage::Waiting;
+                self.queue.insert(id);
             }
         }
     }
 
-    /// The room was not enough: the waiter is back in the queue, where it was.
-    pub(crate) fn wait_again(&mut self, id: WaiterId, needed: usize) -> Option<Ended> {
-        let waiter = self.all.get_mut(&id)?;
-        waiter.wish = Wish::Space(needed);
-        let deadline = waiter.deadline;
-        self.queue.insert(id);
-        let granted = self.grants.remove(&id).unwrap_or(0);
-        Some(Ended { deadline, granted })
-    }
-
-    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Ended> {
+    /// A waiter goes. Gives its deadline.
+    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Instant> {
+        self.leave_line(id);
+        self.end_scouting(id);
         let waiter = self.all.remove(&id)?;
-        self.queue.remove(&id);
         if let Wish::Topic(topic) = waiter.wish {
             self.topics.remove(&(topic, id));
         }
-        let granted = self.grants.remove(&id).unwrap_or(0);
-        Some(Ended {
-            deadline: waiter.deadline,
-            granted,
-        })
+        Some(waiter.deadline)
     }
 
     #[cfg(test)]
@@ -150,12 +228,12 @@ impl Waiters {
         self.all.contains_key(&id)
     }
 
-    /// Takes out those who wait for news of this topic.
-    pub(crate) fn take_topic(&mut self, topic: TopicHandle) -> Vec<(WaiterId, Ended)> {
+    /// Takes out those who wait for news of this topic, with their deadlines.
+    pub(crate) fn take_topic(&mut self, topic: TopicHandle) -> Vec<(WaiterId, Instant)> {
         let range = (topic, WaiterId(0))..=(topic, WaiterId(u64::MAX));
         let ids: Vec<WaiterId> = self.topics.range(range).map(|&(_, id)| id).collect();
         ids.into_iter()
-            .filter_map(|id| self.remove(id).map(|waiter| (id, waiter)))
+            .filter_map(|id| self.remove(id).map(|deadline| (id, deadline)))
             .collect()
     }
 
@@ -163,36 +241,120 @@ impl Waiters {
     pub(crate) fn ids(&self) -> Vec<WaiterId> {
         self.all.keys().copied().collect()
     }
+
+    /// Out of the queue, or from aside.
+    fn leave_line(&mut self, id: WaiterId) {
+        self.queue.remove(&id);
+        if let Some(Stage::Aside(broker)) = self.all.get(&id).map(|waiter| waiter.stage) {
+            self.aside_count -= 1;
+            self.change_aside(broker, |aside| {
+                aside.waiters.remove(&id);
+            });
+        }
+    }
+
+    /// A waiter that came back alone is done: the next one may.
+    fn end_scouting(&mut self, id: WaiterId) {
+        let waiter = self.all.get_mut(&id);
+        if let Some(broker) = waiter.and_then(|waiter| waiter.scout.take()) {
+            self.change_aside(broker, |aside| {
+                aside.scout.take_if(|scout| *scout == id);
+            });
+        }
+    }
+
+    fn change_aside(&mut self, broker: NodeId, change: impl FnOnce(&mut Aside)) {
+        let Some(aside) = self.aside.get_mut(&broker) else {
+            return;
+        };
+        change(aside);
+        if aside.waiters.is_empty() && aside.scout.is_none() {
+            self.aside.remove(&broker);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn waiters_are_served_in_the_order_of_their_coming() {
-        let mut waiters = Waiters::default();
-        let first = waiters.add(Wish::Space(100), Instant::NEVER);
-        let second = waiters.add(Wish::Space(1), Instant::NEVER);
-        assert_eq!(waiters.first(), Some((first, 100)));
-        waiters.grant(first, 100);
-        assert_eq!(waiters.first(), Some((second, 1)));
-        waiters.wait_again(first, 200);
-        assert_eq!(waiters.first(), Some((first, 200)));
+    const SICK: NodeId = NodeId(1);
+
+    fn space(bytes: usize) -> Wish {
+        Wish::Space(shortage(bytes))
+    }
+
+    const fn shortage(bytes: usize) -> Shortage {
+        Shortage {
+            bytes,
+            partition: None,
+        }
+    }
+
+    fn first(waiters: &Waiters) -> Option<WaiterId> {
+        waiters.first().map(|(id, _)| id)
     }
 
     #[test]
-    fn a_waiter_may_use_what_is_set_aside_for_those_behind_it() {
+    fn waiters_are_served_in_the_order_of_their_coming() {
         let mut waiters = Waiters::default();
-        let [first, second, third] =
-            [1, 2, 3].map(|bytes| waiters.add(Wish::Space(bytes), Instant::NEVER));
-        waiters.grant(second, 50);
-        waiters.grant(third, 30);
-        waiters.grant(first, 10);
-        assert_eq!(waiters.granted_behind(first), 80);
-        waiters.used(first, 60);
-        let left = [first, second, third].map(|id| waiters.granted(id));
-        assert_eq!(left, [Some(0), Some(30), Some(0)]);
+        let early = waiters.add(space(100), Instant::NEVER);
+        let late = waiters.add(space(1), Instant::NEVER);
+        assert_eq!(waiters.first(), Some((early, shortage(100))));
+        waiters.tell(early);
+        assert!(waiters.is_told(early));
+        assert_eq!(waiters.first(), Some((late, shortage(1))));
+        waiters.wait_again(early, shortage(200));
+        assert!(!waiters.is_told(early));
+        assert_eq!(waiters.first(), Some((early, shortage(200))));
+    }
+
+    #[test]
+    fn who_steps_aside_lets_others_go_first_and_keeps_its_place() {
+        let mut waiters = Waiters::default();
+        let [a, b, c] = [1, 2, 3].map(|bytes| waiters.add(space(bytes), Instant::NEVER));
+        waiters.step_aside(a, SICK);
+        waiters.step_aside(b, SICK);
+        assert_eq!(first(&waiters), Some(c));
+        assert_eq!(waiters.waiting_for_space(), 3);
+        assert_eq!(waiters.sick_after(None), Some(SICK));
+        assert_eq!(waiters.sick_after(Some(SICK)), None);
+        waiters.call_back(SICK);
+        assert!(!waiters.are_aside());
+        assert_eq!(first(&waiters), Some(a), "before those who came later");
+        assert_eq!(waiters.waiting_for_space(), 3);
+    }
+
+    #[test]
+    fn while_a_broker_is_silent_those_aside_come_back_one_at_a_time() {
+        let mut waiters = Waiters::default();
+        let [a, b] = [1, 2].map(|bytes| waiters.add(space(bytes), Instant::NEVER));
+        waiters.step_aside(a, SICK);
+        waiters.step_aside(b, SICK);
+        assert_eq!(waiters.next_scout(SICK), Some((a, shortage(1))));
+        waiters.send_scout(SICK, a);
+        assert_eq!(first(&waiters), Some(a));
+        assert_eq!(waiters.next_scout(SICK), None, "the first is not done");
+        waiters.tell(a);
+        assert_eq!(waiters.next_scout(SICK), None);
+        waiters.remove(a);
+        assert_eq!(waiters.next_scout(SICK), Some((b, shortage(2))));
+        waiters.remove(b);
+        assert!(!waiters.are_aside());
+        assert_eq!(waiters.waiting_for_space(), 0);
+    }
+
+    #[test]
+    fn a_waiter_that_came_back_in_vain_steps_aside_again() {
+        let mut waiters = Waiters::default();
+        let id = waiters.add(space(1), Instant::NEVER);
+        waiters.step_aside(id, SICK);
+        waiters.send_scout(SICK, id);
+        waiters.tell(id);
+        waiters.wait_again(id, shortage(9));
+        waiters.step_aside(id, SICK);
+        assert_eq!(waiters.next_scout(SICK), Some((id, shortage(9))));
+        assert_eq!(first(&waiters), None);
     }
 
     #[test]

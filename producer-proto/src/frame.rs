@@ -55,7 +55,7 @@ pub enum FrameError {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct FrameReader {
     max_frame_bytes: usize,
     tail: Vec<u8>,
@@ -63,7 +63,7 @@ pub struct FrameReader {
 }
 
 /// Whether the tail is a frame that the caller has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum HandedOut {
     No,
     Yes,

@@ -294,3 +294,40 @@ fn the_same_story_is_the_same_run() {
     };
     assert_eq!(tell(), tell());
 }
+
+#[test]
+fn a_broker_that_says_nothing_does_not_take_the_whole_buffer_from_the_others() {
+    let mut world = World::new(29)
+        .brokers(2)
+        .topic("orders", 2)
+        .setting("buffer.memory", "16384")
+        .setting("max.request.size", "4096")
+        .setting("batch.size", "1024")
+        .setting("max.block.ms", "300000");
+    world.move_leader("orders", 0, 0);
+    world.move_leader("orders", 1, 1);
+    for partition in [0, 1] {
+        world.produce_to("orders", partition, 1);
+    }
+    world.run_until_idle();
+    let payload = [b'x'; 900];
+    let to = |partition| Record::to("orders").value(&payload).partition(partition);
+    world.broker(1).stop_answering();
+    let stuck: Vec<_> = (0..8).map(|_| world.send(&to(1))).collect();
+    world.run_for(31 * SECOND); // Silent for longer than request.timeout.ms, with half of it all.
+    for _ in 0..100 {
+        let id = world.send(&to(0));
+        world.run_for(SECOND / 2);
+        let resolution = world.resolution(id);
+        assert!(matches!(resolution, Some(Resolution::Acked { .. })));
+    }
+    let waits = world.send(&to(1));
+    world.run_for(2 * SECOND);
+    assert!(world.resolution(stuck[0]).is_none());
+    world.broker(1).go_on();
+    world.run_until_idle();
+    let taken = world.time_taken(waits).unwrap();
+    assert!(taken < SECOND, "{taken:?}: it was not accepted before");
+    assert_eq!(world.acked(), 2 + 8 + 100 + 1);
+    world.verify();
+}

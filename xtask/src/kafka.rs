@@ -3,6 +3,7 @@
 //! There is at most one cluster in a target folder, in `target/kafka/cluster`: its plan, and for
 //! each node its settings, log, data and process id. It outlives the command that starts it, so
 //! that a person can work with it, and `stop` finds it again through these files.
+//! A cluster of Kafka 2 has a ZooKeeper besides its nodes, which is started and ended with them.
 //! A cluster counts as ready when a new topic has every broker in its ISR, not before.
 
 mod distribution;
@@ -20,7 +21,7 @@ pub(crate) use distribution::{Distribution, Version};
 pub(crate) use plan::{Plan, USUAL_PORT};
 
 use crate::failure::{Doing, Failure, Outcome};
-use crate::kafka::node::Node;
+use crate::kafka::node::{Node, Role};
 use crate::process::Interrupt;
 use crate::workspace;
 
@@ -32,6 +33,8 @@ const START: Duration = Duration::from_secs(180);
 pub(crate) struct Cluster {
     plan: Plan,
     distribution: Distribution,
+    /// What brokers of Kafka 2 cannot do without.
+    zookeeper: Option<Node>,
     nodes: Vec<Node>,
 }
 
@@ -47,7 +50,7 @@ impl Cluster {
         let cluster = Self::lay_out(plan, distribution)?;
         let begun = cluster.begin(interrupt);
         if let Err(failure) = begun {
-            let tails: String = cluster.nodes.iter().map(Node::log_tail).collect();
+            let tails: String = cluster.processes().map(Node::log_tail).collect();
             cluster.stop()?;
             return Err(Failure::new(format!("{tails}{failure}")));
         }
@@ -56,7 +59,7 @@ impl Cluster {
 
     /// The cluster that was started earlier, if a node of it still runs.
     pub(crate) fn running() -> Outcome<Option<Self>> {
-        Ok(Self::known()?.filter(|cluster| cluster.nodes.iter().any(|node| node.pid().is_some())))
+        Ok(Self::known()?.filter(|cluster| cluster.processes().any(|node| node.pid().is_some())))
     }
 
     /// The cluster that was started last, whether it runs or not.
@@ -75,7 +78,13 @@ impl Cluster {
         for node in &self.nodes {
             node.ask_to_leave()?;
         }
-        self.nodes.iter().try_for_each(Node::end)
+        self.nodes.iter().try_for_each(Node::end)?;
+        // Without it no broker leaves in peace.
+        if let Some(zookeeper) = &self.zookeeper {
+            zookeeper.ask_to_leave()?;
+            zookeeper.end()?;
+        }
+        Ok(())
     }
 
     /// Ends one node as a crash would.
@@ -106,6 +115,11 @@ impl Cluster {
         self.plan.bootstrap()
     }
 
+    /// Which release it is.
+    pub(crate) fn version(&self) -> Version {
+        self.plan.version
+    }
+
     /// What Kafka's tools and the judge need after `-cp`.
     pub(crate) fn class_path(&self) -> String {
         self.distribution.class_path()
@@ -114,18 +128,25 @@ impl Cluster {
     /// A line a node: its id, its process id, up or down.
     pub(crate) fn status(&self) -> String {
         let line = |node: &Node| match node.pid() {
-            Some(pid) => format!("node {}: up, process {pid}\n", node.id()),
-            None => format!("node {}: down\n", node.id()),
+            Some(pid) => format!("{node}: up, process {pid}\n"),
+            None => format!("{node}: down\n"),
         };
-        self.nodes.iter().map(line).collect()
+        self.processes().map(line).collect()
+    }
+
+    /// All that must run, what others need first.
+    fn processes(&self) -> impl Iterator<Item = &Node> {
+        self.zookeeper.iter().chain(&self.nodes)
     }
 
     fn of(plan: Plan, distribution: Distribution) -> Self {
-        let nodes = plan.nodes().map(|id| Node::new(id, &folder())).collect();
+        let node = |role| Node::new(role, &folder());
+        let needs_zookeeper = plan.version.needs_zookeeper();
         Self {
-            plan,
             distribution,
-            nodes,
+            zookeeper: needs_zookeeper.then(|| node(Role::ZooKeeper)),
+            nodes: plan.nodes().map(|id| node(Role::Broker(id))).collect(),
+            plan,
         }
     }
 
@@ -138,14 +159,17 @@ impl Cluster {
     }
 
     fn check_up(&self) -> Outcome {
-        let Some(down) = self.nodes.iter().find(|node| node.pid().is_none()) else {
+        let Some(down) = self.processes().find(|node| node.pid().is_none()) else {
             return Ok(());
         };
-        let id = down.id();
-        Err(Failure::new(format!(
-            "the cluster runs, but node {id} is down, start it again with \
-             cargo xtask kafka restart --node {id}"
-        )))
+        let remedy = match down.role() {
+            Role::Broker(id) => {
+                format!("start it again with cargo xtask kafka restart --node {id}")
+            }
+            Role::ZooKeeper => "end the rest with cargo xtask kafka stop".into(),
+        };
+        let message = format!("the cluster runs, but {down} is down, {remedy}");
+        Err(Failure::new(message))
     }
 
     fn is_another(&self) -> Failure {
@@ -171,14 +195,24 @@ impl Cluster {
         fs::write(folder.join("plan.json"), plan.to_json()).doing(folder.display())?;
 
         let cluster = Self::of(plan, distribution);
-        for node in &cluster.nodes {
-            let properties = cluster.plan.properties(node.id(), &node.data());
+        for node in cluster.processes() {
+            let properties = cluster.plan.properties(node.role(), &node.data());
             fs::write(node.properties(), properties).doing(node.properties().display())?;
         }
         Ok(cluster)
     }
 
     fn begin(&self, interrupt: &Interrupt) -> Outcome {
+        // With ZooKeeper a cluster finds its id there, and nothing is formatted.
+        if self.zookeeper.is_none() {
+            self.format(interrupt)?;
+        }
+        self.processes()
+            .try_for_each(|node| node.start(&self.distribution))?;
+        self.wait_until_ready(interrupt)
+    }
+
+    fn format(&self, interrupt: &Interrupt) -> Outcome {
         let id = cluster_id();
         let mut formats = Vec::new();
         for node in &self.nodes {
@@ -197,11 +231,7 @@ impl Cluster {
                 return Err(Failure::new(format!("formatting failed: {complaint}")));
             }
         }
-        interrupt.check()?;
-        self.nodes
-            .iter()
-            .try_for_each(|node| node.start(&self.distribution))?;
-        self.wait_until_ready(interrupt)
+        interrupt.check()
     }
 
     /// Lets the judge create a topic until every broker is in its ISR.
@@ -223,11 +253,8 @@ impl Cluster {
                 };
             }
             interrupt.check()?;
-            if let Some(down) = self.nodes.iter().find(|node| node.pid().is_none()) {
-                return Err(Failure::new(format!(
-                    "node {} ended while starting",
-                    down.id()
-                )));
+            if let Some(down) = self.processes().find(|node| node.pid().is_none()) {
+                return Err(Failure::new(format!("{down} ended while starting")));
             }
             thread::sleep(Duration::from_millis(50));
         }
@@ -241,7 +268,8 @@ impl Cluster {
     }
 
     fn node(&self, id: u16) -> Outcome<&Node> {
-        let found = self.nodes.iter().find(|node| node.id() == id);
+        let mut nodes = self.nodes.iter();
+        let found = nodes.find(|node| node.role() == Role::Broker(id));
         let last = self.plan.brokers;
         found.ok_or_else(|| Failure::new(format!("expected a node from 1 to {last}, got {id}")))
     }

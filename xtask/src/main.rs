@@ -2,10 +2,12 @@
 
 #![allow(clippy::print_stdout, reason = "a command's answers go to stdout")]
 
+mod bench;
 #[cfg(test)]
 mod edge_cases;
 mod failure;
 mod kafka;
+mod msrv;
 mod no_std;
 mod ports;
 mod process;
@@ -18,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::Comparison;
 use crate::failure::{Failure, Outcome};
 use crate::kafka::{Cluster, Plan, USUAL_PORT, Version};
 use crate::process::Interrupt;
@@ -39,12 +42,20 @@ enum Chore {
     },
     /// Count instructions, heap calls and CPU per record
     Bench {
+        #[command(flatten)]
+        comparison: Comparison,
         /// What the benches are given
-        #[arg(last = true)]
+        #[arg(last = true, conflicts_with = "peers")]
         arguments: Vec<String>,
     },
     /// Do all that CI does
     Ci,
+    /// Build what is published with the oldest Rust that it promises
+    Msrv {
+        /// Install the toolchains that are missing, and build nothing
+        #[arg(long)]
+        fetch_only: bool,
+    },
     /// Show that protocol and machine need no standard library
     NoStd,
     /// Check what formatter and clippy do not: lengths, headers, leftovers
@@ -77,7 +88,7 @@ enum KafkaChore {
 enum Suite {
     /// Our producer against Apache Kafka, three brokers of it unless such a cluster runs already
     RealKafka {
-        /// The release, 3.9.0 or newer
+        /// The release: 2.8.x, or 3.9.0 or newer
         #[arg(long, default_value = "4.3.1")]
         version: Version,
         /// What the test program is given
@@ -103,7 +114,7 @@ struct Shape {
     /// How many nodes, each broker and controller at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
     brokers: u16,
-    /// The release, 3.9.0 or newer
+    /// The release: 2.8.x, or 3.9.0 or newer
     #[arg(long, default_value = "4.3.1")]
     version: Version,
     /// The first broker's port; the other brokers and the controllers take those after it
@@ -135,8 +146,13 @@ fn run(chore: Chore) -> Outcome {
             arguments,
         }) => suites::peers(bootstrap_server, &arguments),
         Chore::Seeds { count } => suites::seeds(count),
-        Chore::Bench { arguments } => suites::bench(&arguments),
+        Chore::Bench {
+            comparison,
+            arguments,
+        } => bench::run(&comparison, &arguments),
         Chore::Ci => suites::ci(),
+        Chore::Msrv { fetch_only: true } => msrv::fetch(),
+        Chore::Msrv { fetch_only: false } => msrv::check(),
         Chore::NoStd => no_std::check(),
         Chore::Tidy => tidy::check(),
     }

@@ -6,6 +6,8 @@
 //! |---|---|
 //! | `KAFKA_BOOTSTRAP` | the bootstrap servers of Apache Kafka |
 //! | `KAFKA_JUDGE_CP` | the class path for `java -cp … Judge` |
+//! | `KAFKA_VERSION` | its release |
+//! | `KAFKA_PRODUCER` | our command, `kafka-producer` |
 //! | `KAFKA_CONTROL` | this program: `$KAFKA_CONTROL kafka kill --node 2` |
 //! | `PEERS_BOOTSTRAP` | the bootstrap servers of the cluster that Python's clients use |
 //! | `SIM_SEEDS` | how many seeds the simulator tries |
@@ -47,21 +49,37 @@ pub(crate) fn real_kafka(version: Version, arguments: &[String]) -> Outcome {
             )
         }
     };
+    let result = build_command(&interrupt)
+        .and_then(|()| process::run_until(&mut against(&cluster, arguments)?, &interrupt));
+    if is_ours {
+        cluster.stop()?;
+    }
+    result
+}
+
+/// The suite's test programs, told where everything is.
+fn against(cluster: &Cluster, arguments: &[String]) -> Outcome<Command> {
     let mut cargo = cargo();
     cargo.args(["test", "--package", "real-kafka", "--features", "brokers"]);
+    // A release that fails one case should still show what it makes of all the others.
+    cargo.arg("--no-fail-fast");
     cargo.env("KAFKA_BOOTSTRAP", cluster.bootstrap());
     cargo.env("KAFKA_JUDGE_CP", cluster.class_path());
+    cargo.env("KAFKA_VERSION", cluster.version().to_string());
+    cargo.env("KAFKA_PRODUCER", debug_program("kafka-producer"));
     cargo.env(
         "KAFKA_CONTROL",
         env::current_exe().doing("looking for this program")?,
     );
     cargo.arg("--").args(arguments);
+    Ok(cargo)
+}
 
-    let result = process::run_until(&mut cargo, &interrupt);
-    if is_ours {
-        cluster.stop()?;
-    }
-    result
+/// Builds our command, `kafka-producer`, where `debug_program` finds it.
+fn build_command(interrupt: &Interrupt) -> Outcome {
+    let mut build = cargo();
+    build.args(["build", "--package", "kafka-producer-cli"]);
+    process::run_until(&mut build, interrupt)
 }
 
 /// Lets Python's clients use the simulated cluster, or the one that is named.
@@ -111,16 +129,6 @@ pub(crate) fn seeds(count: u32) -> Outcome {
     )
 }
 
-/// Counts instructions, heap calls and CPU per record.
-pub(crate) fn bench(arguments: &[String]) -> Outcome {
-    let mut cargo = cargo();
-    process::run(
-        cargo
-            .args(["run", "--release", "--package", "benches", "--"])
-            .args(arguments),
-    )
-}
-
 /// Everything that CI does.
 pub(crate) fn ci() -> Outcome {
     process::run(
@@ -160,10 +168,7 @@ fn python_with_clients(interrupt: &Interrupt) -> Outcome<PathBuf> {
 
 /// The simulated cluster as users start it, and where its brokers listen.
 fn simulated_cluster(interrupt: &Interrupt) -> Outcome<(Group, String)> {
-    let mut build = cargo();
-    build.args(["build", "--package", "kafka-producer-cli"]);
-    process::run_until(&mut build, interrupt)?;
-
+    build_command(interrupt)?;
     let port = ports::first_free(PEERS_PORT, BROKERS)?;
     let mut broker = Command::new(debug_program("kafka-producer"));
     broker.args([

@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::args::PerfArgs;
 use crate::embedded::Embedded;
 use crate::engine;
+use crate::explain::{self, Questions};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
@@ -65,9 +66,10 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
         patience: engine::patience(&config),
     };
     let end = runtime.block_on(async {
-        let interrupts = Interrupts::listen()?;
+        let (interrupts, questions) = (Interrupts::listen()?, Questions::listen()?);
         let producer = engine::start(config)?;
         let work = run::run(&producer, plan, interrupts);
+        let work = explain::answering(&producer, questions, work);
         Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, || true, work).await)
     })?;
 

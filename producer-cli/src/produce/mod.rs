@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::args::{Output, ProduceArgs};
 use crate::embedded::Embedded;
 use crate::engine;
+use crate::explain::{self, Questions};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
@@ -74,12 +75,13 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<ExitCode, Failure> {
         .build()
         .map_err(stopped)?;
     let end = runtime.block_on(async {
-        let interrupts = Interrupts::listen()?;
+        let (interrupts, questions) = (Interrupts::listen()?, Questions::listen()?);
         let patience = engine::patience(&config);
         let producer = engine::start(config)?;
         let job = Job::new(args, patience);
         let sent = || !reporter.untouched();
         let work = writer::write(&producer, &job, lines, &reporter, interrupts);
+        let work = explain::answering(&producer, questions, work);
         Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, sent, work).await)
     })?;
 

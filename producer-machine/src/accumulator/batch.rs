@@ -12,15 +12,15 @@ use crate::Instant;
 use crate::idempotence::Numbering;
 
 /// A batch's place in the table of batches. Used again after its batch has gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BatchKey(pub(crate) u32);
 
 /// A partition's place in the table of partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PartitionKey(pub(crate) u32);
 
 /// A batch.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Batch {
     pub(crate) partition: PartitionKey,
     /// Batches are numbered in the order they were opened; queues keep that order.
@@ -33,6 +33,8 @@ pub(crate) struct Batch {
     pub(crate) count: u32,
     pub(crate) base_timestamp: i64,
     pub(crate) max_timestamp: i64,
+    /// Bytes of its records before compression, once it is closed.
+    pub(crate) plain_bytes: usize,
     /// What it costs of the budget.
     pub(crate) charge: usize,
     pub(crate) linger_at: Instant,
@@ -41,6 +43,8 @@ pub(crate) struct Batch {
     pub(crate) attempts: u32,
     pub(crate) last_error: Option<ErrorCode>,
     pub(crate) retry_at: Instant,
+    /// When the last attempt ended.
+    pub(crate) failed_at: Option<Instant>,
     /// The leader epoch of the last attempt: a newer one cancels the backoff (KAFKA-15415).
     pub(crate) leader_epoch: i32,
     /// Which incarnation of its topic it was last handed out for.
@@ -65,6 +69,12 @@ impl Batch {
     /// Whether an attempt may have written it.
     pub(crate) const fn is_in_doubt(&self) -> bool {
         self.fate.is_in_doubt()
+    }
+
+    /// Whether a broker has said that it does not know its sequence, although an attempt may
+    /// have written it.
+    pub(crate) const fn is_suspected(&self) -> bool {
+        self.fate.is_suspected()
     }
 
     pub(crate) fn is_zstd(&self) -> bool {

@@ -5,11 +5,15 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
+use super::Claim;
+use super::grants::Grants;
+use crate::WaiterId;
 use crate::frame::Body;
 
 /// A size class: 0 is the smallest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Class(u8);
 
 /// What may still be taken, what is taken, and the buffers that are free.
@@ -17,7 +21,8 @@ pub(crate) struct Class(u8);
 pub(crate) struct Budget {
     total: usize,
     used: usize,
-    reserved: usize,
+    /// What is set aside for waiters.
+    grants: Grants,
     batch_size: usize,
     pooled: usize,
     free: Vec<Vec<Vec<u8>>>,
@@ -32,7 +37,7 @@ impl Budget {
         let mut budget = Self {
             total,
             used: 0,
-            reserved: 0,
+            grants: Grants::new(SMALLEST.min(batch_size)),
             batch_size: batch_size.max(1),
             pooled: 0,
             free: Vec::new(),
@@ -63,7 +68,12 @@ impl Budget {
     pub(crate) const fn available(&self) -> usize {
         self.total
             .saturating_sub(self.used)
-            .saturating_sub(self.reserved)
+            .saturating_sub(self.grants.total())
+    }
+
+    /// `buffer.memory`.
+    pub(crate) const fn total(&self) -> usize {
+        self.total
     }
 
     /// Bytes in use: batches, compressed copies, requests in flight, held records.
@@ -83,19 +93,37 @@ impl Budget {
         self.used = self.used.saturating_sub(bytes);
     }
 
-    /// Sets `bytes` aside for a waiter.
-    pub(crate) const fn reserve(&mut self, bytes: usize) {
-        self.reserved = self.reserved.saturating_add(bytes);
+    /// Whether there are `bytes` for this claim.
+    pub(crate) fn affords(&self, claim: Claim, bytes: usize) -> bool {
+        let missing = bytes.saturating_sub(self.available());
+        match claim {
+            Claim::Newcomer => missing == 0,
+            Claim::Waiter(waiter) => self.grants.cover(waiter, missing),
+        }
     }
 
-    /// Ends a reservation.
-    pub(crate) fn unreserve(&mut self, bytes: usize) {
-        debug_assert!(
-            bytes <= self.reserved,
-            "unreserved {bytes} of {}",
-            self.reserved
-        );
-        self.reserved = self.reserved.saturating_sub(bytes);
+    /// Takes `bytes` that this claim affords: first of what is set aside for it.
+    pub(crate) fn take(&mut self, claim: Claim, bytes: usize) {
+        self.consume(claim, bytes);
+        self.charge(bytes);
+    }
+
+    /// Uses what is set aside for this claim for `bytes` that are about to be charged.
+    pub(crate) fn consume(&mut self, claim: Claim, bytes: usize) {
+        debug_assert!(self.affords(claim, bytes), "{bytes} are there");
+        if let Claim::Waiter(waiter) = claim {
+            self.grants.consume(waiter, bytes);
+        }
+    }
+
+    /// Sets `bytes` aside for a waiter.
+    pub(crate) fn grant(&mut self, waiter: WaiterId, bytes: usize) {
+        self.grants.give(waiter, bytes);
+    }
+
+    /// What is left of a waiter's grant is free.
+    pub(crate) fn end_grant(&mut self, waiter: WaiterId) {
+        self.grants.end(waiter);
     }
 
     /// A buffer of this class.
@@ -175,6 +203,21 @@ impl Budget {
     }
 }
 
+impl Hash for Budget {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            total,
+            used,
+            grants,
+            batch_size,
+            pooled: _,
+            free: _,
+            shells: _,
+        } = self;
+        (total, used, grants, batch_size).hash(state);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,11 +242,23 @@ mod tests {
     fn what_is_released_is_available_again() {
         let mut budget = Budget::new(10_000, 1024);
         budget.charge(4000);
-        budget.reserve(1000);
-        assert_eq!(budget.available(), 5000);
+        budget.grant(WaiterId(1), 2000);
+        assert_eq!(budget.available(), 4000);
         budget.release(4000);
-        budget.unreserve(1000);
+        budget.end_grant(WaiterId(1));
         assert_eq!(budget.available(), 10_000);
+    }
+
+    #[test]
+    fn what_is_set_aside_is_there_for_its_waiter_and_nobody_else() {
+        let mut budget = Budget::new(10_000, 1024);
+        budget.charge(5000);
+        budget.grant(WaiterId(1), 3000);
+        assert!(budget.affords(Claim::Newcomer, 2000));
+        assert!(!budget.affords(Claim::Newcomer, 2001));
+        assert!(budget.affords(Claim::Waiter(WaiterId(1)), 5000));
+        budget.take(Claim::Waiter(WaiterId(1)), 1000);
+        assert_eq!((budget.used(), budget.available()), (6000, 2000));
     }
 
     #[test]

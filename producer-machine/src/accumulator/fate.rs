@@ -8,7 +8,7 @@
 //! the end of the batch.
 
 /// Whether an attempt of the batch may have written it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fate {
     /// Every attempt, if any, was answered with a definite no.
     NotWritten,
@@ -17,7 +17,7 @@ pub(crate) enum Fate {
 }
 
 /// Whether the broker has said that it does not know the sequence of a batch in doubt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Suspicion {
     /// Never: the retry will tell.
     None,
@@ -54,6 +54,11 @@ impl Fate {
 
     pub(crate) const fn is_in_doubt(self) -> bool {
         matches!(self, Self::InDoubt(_))
+    }
+
+    /// Whether a broker has said that it does not know the sequence.
+    pub(crate) const fn is_suspected(self) -> bool {
+        matches!(self, Self::InDoubt(Suspicion::Until(_)))
     }
 
     /// A broker does not know the batch's sequence, and nothing of its partition goes before it.

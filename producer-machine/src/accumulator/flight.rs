@@ -60,8 +60,9 @@ impl Accumulator {
     }
 
     /// A batch whose request has ended goes again, not before this instant.
-    pub(crate) fn requeue(&mut self, key: BatchKey, retry_at: Instant) {
+    pub(crate) fn requeue(&mut self, now: Instant, key: BatchKey, retry_at: Instant) {
         let batch = &mut self.batches[key.0 as usize];
+        batch.failed_at = Some(now);
         batch.retry_at = retry_at;
         let partition = &mut self.partitions[batch.partition.0 as usize];
         partition.sequences.stumble();

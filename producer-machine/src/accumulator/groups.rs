@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::GroupId;
 
 /// Some neighbors of a batch that belong to one group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Run {
     pub(crate) group: GroupId,
     pub(crate) first: u32,
@@ -16,7 +16,7 @@ pub(crate) struct Run {
 }
 
 /// The runs of a batch in the order of its records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Runs {
     Many(Vec<Run>),
     One(Run),
@@ -31,14 +31,14 @@ impl Runs {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Slot {
     generation: u32,
     unresolved: u32,
     stage: Stage,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
     /// Records may still join.
     Open,
@@ -48,7 +48,7 @@ enum Stage {
 }
 
 /// All groups that are alive.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Groups {
     slots: Vec<Slot>,
     free: Vec<u32>,

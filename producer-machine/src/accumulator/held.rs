@@ -11,7 +11,7 @@ use super::groups::{Run, Runs};
 use crate::{GroupId, Instant, Receipt};
 
 /// Some records of one topic that wait to be placed.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Chunk {
     pub(crate) records: OpenBatch,
     /// The partition that each record asks for.

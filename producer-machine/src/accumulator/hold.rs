@@ -33,10 +33,10 @@ impl Accumulator {
         let class = self.budget.class_for(bound);
         let charge = class.map_or(bound, |class| self.budget.size_of(class));
         let queued = claim == Claim::Newcomer && hurry == Hurry::Now;
-        if queued || self.budget.available() + claim.reserved() < charge {
+        if queued || !self.budget.affords(claim, charge) {
             return Err(charge);
         }
-        self.budget.charge(charge);
+        self.budget.take(claim, charge);
         let buffer = self.buffer_for(class, bound);
         let group = self.groups.open();
         let mut chunk = self.chunk(now, buffer, charge);
@@ -76,22 +76,18 @@ impl Accumulator {
         chunks
     }
 
-    /// Takes the chunks of a topic whose time is up.
-    pub(crate) fn take_expired(&mut self, now: Instant, topic: TopicHandle) -> Vec<Chunk> {
-        let mut expired = Vec::new();
-        let Some(chunks) = self.held.get_mut(&topic) else {
-            return expired;
-        };
-        while chunks.front().is_some_and(|chunk| chunk.deadline <= now) {
-            if let Some(mut chunk) = chunks.pop_front() {
-                close_chunk(&mut self.groups, &mut chunk);
-                expired.push(chunk);
-            }
+    /// Takes the first chunk of a topic if its time is up; then the next one may be due too.
+    pub(crate) fn take_expired(&mut self, now: Instant, topic: TopicHandle) -> Option<Chunk> {
+        let chunks = self.held.get_mut(&topic)?;
+        if now < chunks.front()?.deadline {
+            return None;
         }
+        let mut chunk = chunks.pop_front()?;
+        close_chunk(&mut self.groups, &mut chunk);
         if chunks.is_empty() {
             self.held.remove(&topic);
         }
-        expired
+        Some(chunk)
     }
 
     /// When the first chunk of a topic must be given up.
@@ -126,9 +122,8 @@ impl Accumulator {
         key: PartitionKey,
         record: &RecordBody<'_>,
     ) -> BatchKey {
-        self.open(now, key, record, Hurry::Now, 0)
+        self.open(now, key, record, Hurry::Now, Claim::Newcomer)
             .unwrap_or_else(|charge| {
-                self.budget.charge(charge);
                 let class = self.budget.class_for(record.upper_bound());
                 let buffer = self.buffer_for(class, charge);
                 let records = OpenBatch::new(buffer);
@@ -152,7 +147,7 @@ impl Accumulator {
         // The time that was spent waiting for metadata counts.
         let deadline = accepted + self.delivery_timeout;
         let joins = self.is_due_by(key, deadline)
-            && (self.has_room(key, record) || self.grow(key, record, 0));
+            && (self.has_room(key, record) || self.grow(now, key, record, Claim::Newcomer));
         if !joins {
             closed = self.close_open(key);
             let batch = self.open_overdrawn(now, key, record);

@@ -11,11 +11,14 @@
 
 mod batch;
 mod budget;
+mod digest;
 mod fate;
 mod flight;
+mod grants;
 mod groups;
 mod held;
 mod hold;
+mod holdings;
 mod partition;
 mod stage;
 
@@ -33,14 +36,15 @@ pub(crate) use fate::{Refreshes, Resolution};
 pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition, Place};
+pub(crate) use holdings::Holdings;
+pub(crate) use partition::{Departure, Next, Open, Order, Partition};
 pub(crate) use stage::{Records, Stage};
 
 use fate::Fate;
 
 use crate::action::CompressJob;
 use crate::config::Config;
-use crate::{Instant, JobId, Receipt, TopicHandle};
+use crate::{Instant, JobId, Receipt, TopicHandle, WaiterId};
 
 /// What became of a record, and what else that set in motion.
 #[derive(Debug)]
@@ -54,7 +58,7 @@ pub(crate) struct Appended {
 }
 
 /// Whether new batches may linger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Hurry {
     /// Somebody waits for memory, or the producer is closing.
     Now,
@@ -67,17 +71,8 @@ pub(crate) enum Hurry {
 pub(crate) enum Claim {
     /// Somebody who has not waited.
     Newcomer,
-    /// Somebody who has waited, and has so many bytes set aside.
-    Waiter(usize),
-}
-
-impl Claim {
-    const fn reserved(self) -> usize {
-        match self {
-            Self::Newcomer => 0,
-            Self::Waiter(reserved) => reserved,
-        }
-    }
+    /// Somebody who has waited, and for whom bytes are set aside.
+    Waiter(WaiterId),
 }
 
 /// All records that are accepted and not resolved.
@@ -86,6 +81,7 @@ pub(crate) struct Accumulator {
     pub(crate) partitions: Vec<Partition>,
     pub(crate) batches: Slab<Batch>,
     pub(crate) budget: Budget,
+    pub(crate) holdings: Holdings,
     pub(crate) groups: Groups,
     pub(crate) held: BTreeMap<TopicHandle, VecDeque<Chunk>>,
     /// (oldest serial, own serial) of all batches and chunks that are not resolved.
@@ -106,6 +102,7 @@ impl Accumulator {
             partitions: Vec::new(),
             batches: Slab::new(),
             budget: Budget::new(config.buffer_memory, config.batch_size),
+            holdings: Holdings::new(config),
             groups: Groups::default(),
             held: BTreeMap::new(),
             incomplete: BTreeSet::new(),
@@ -201,11 +198,11 @@ impl Accumulator {
                 opened: None,
             };
         }
-        if self.grow(key, record, claim.reserved()) {
+        if self.grow(now, key, record, claim) {
             return self.append(now, key, record, hurry, claim);
         }
         let closed = self.close_open(key);
-        match self.open(now, key, record, hurry, claim.reserved()) {
+        match self.open(now, key, record, hurry, claim) {
             Ok(opened) => Appended {
                 opened: Some(opened),
                 closed,
@@ -235,8 +232,14 @@ impl Accumulator {
     }
 
     /// Moves the open batch into a larger buffer, if there is one that the budget allows.
-    fn grow(&mut self, key: PartitionKey, record: &RecordBody<'_>, reserved: usize) -> bool {
-        let Some(open) = &mut self.partitions[key.0 as usize].open else {
+    fn grow(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        record: &RecordBody<'_>,
+        claim: Claim,
+    ) -> bool {
+        let Some(open) = &self.partitions[key.0 as usize].open else {
             return false;
         };
         let Some(from) = open.class else {
@@ -247,16 +250,20 @@ impl Accumulator {
             return false;
         };
         let more = self.budget.size_of(to) - self.budget.size_of(from);
-        if self.budget.available() + reserved < more {
+        if !self.may_take(now, key, claim, more) {
             return false;
         }
-        self.budget.charge(more);
         let buffer = self.budget.buffer(to);
+        let Some(open) = &mut self.partitions[key.0 as usize].open else {
+            return false;
+        };
         let old = open.records.move_to(buffer);
         self.budget.recycle(old);
         open.class = Some(to);
         open.limit = self.budget.size_of(to);
-        self.batches[open.key.0 as usize].charge += more;
+        let batch = open.key;
+        self.budget.consume(claim, more);
+        self.recharge(batch, self.batches[batch.0 as usize].charge + more);
         true
     }
 
@@ -267,25 +274,24 @@ impl Accumulator {
         key: PartitionKey,
         record: &RecordBody<'_>,
         hurry: Hurry,
-        reserved: usize,
+        claim: Claim,
     ) -> Result<BatchKey, usize> {
         let bound = record.upper_bound();
         let smallest = self.budget.class_for(bound);
-        let room = self.budget.available() + reserved;
         let usual = self.partitions[key.0 as usize].class;
         let class = smallest.map(|smallest| {
             let wanted = smallest.max(usual);
-            if self.budget.size_of(wanted) <= room {
+            if self.may_take(now, key, claim, self.budget.size_of(wanted)) {
                 wanted
             } else {
                 smallest
             }
         });
         let charge = class.map_or(bound, |class| self.budget.size_of(class));
-        if room < charge {
+        if !self.may_take(now, key, claim, charge) {
             return Err(charge);
         }
-        self.budget.charge(charge);
+        self.budget.consume(claim, charge);
         let buffer = self.buffer_for(class, bound);
         Ok(self.install(now, key, class, charge, OpenBatch::new(buffer), hurry))
     }
@@ -315,17 +321,20 @@ impl Accumulator {
             count: 0,
             base_timestamp: 0,
             max_timestamp: 0,
-            charge,
+            plain_bytes: 0,
+            charge: 0,
             linger_at: now + self.linger,
             deadline: now + self.delivery_timeout,
             numbering: None,
             attempts: 0,
             last_error: None,
             retry_at: Instant::ORIGIN,
+            failed_at: None,
             leader_epoch: -1,
             incarnation: 0,
         };
         let batch_key = BatchKey(self.batches.insert(batch) as u32);
+        self.recharge(batch_key, charge);
         self.incomplete.insert((serial, serial));
         let departure = if hurry == Hurry::Now || self.linger.is_zero() {
             Departure::Due
@@ -356,6 +365,7 @@ impl Accumulator {
         batch.count = closed.count;
         batch.base_timestamp = closed.base_timestamp;
         batch.max_timestamp = closed.max_timestamp;
+        batch.plain_bytes = closed.records.len();
         if let Some(reached) = self.budget.class_for(HEADER_LEN + closed.records.len()) {
             partition.class = reached;
         }
@@ -385,12 +395,11 @@ impl Accumulator {
             .or_else(|| self.budget.class_for(HEADER_LEN + records.len()));
         let charge = class.map_or(worst, |class| self.budget.size_of(class));
         let out = self.buffer_for(class, worst);
-        self.budget.charge(charge);
+        self.recharge(key, self.batches[key.0 as usize].charge + charge);
         let job = JobId(self.next_job);
         self.next_job += 1;
         self.jobs.insert(job, key);
         let batch = self.batches.get_mut(key.0 as usize)?;
-        batch.charge += charge;
         batch.stage.compress(job);
         Some(CompressJob {
             id: job,
@@ -408,15 +417,14 @@ impl Accumulator {
 
     /// The compressed copy replaces the plain one, whose charge ends.
     pub(crate) fn compressed(&mut self, key: BatchKey, out: Vec<u8>) {
-        let Some(batch) = self.batches.get_mut(key.0 as usize) else {
+        if !self.batches.contains(key.0 as usize) {
             return;
-        };
+        }
         let out = self.budget.fit(out);
-        self.budget.charge(out.capacity());
-        let before = core::mem::replace(&mut batch.charge, out.capacity());
-        self.budget.release(before);
+        self.recharge(key, out.capacity());
         let body = self.budget.share(out);
         let codec = self.codec;
+        let batch = &mut self.batches[key.0 as usize];
         if let Some(plain) = batch.stage.compressed(Records { body, codec }) {
             self.budget.unshare(plain);
         }
@@ -431,8 +439,10 @@ impl Accumulator {
 
     /// A batch has gone: nobody reads its bytes any more. Releases its memory, exactly once.
     pub(crate) fn remove(&mut self, key: BatchKey) -> Option<Batch> {
+        if self.batches.contains(key.0 as usize) {
+            self.recharge(key, 0);
+        }
         let mut batch = self.batches.try_remove(key.0 as usize)?;
-        self.budget.release(core::mem::take(&mut batch.charge));
         match core::mem::take(&mut batch.stage) {
             Stage::Compressing(job, _) => {
                 self.jobs.remove(&job);

@@ -9,23 +9,12 @@ use slab::Slab;
 use super::batch::{Batch, BatchKey};
 use super::budget::Class;
 use super::groups::{Run, Runs};
-use crate::brokers::{NodeId, Turn};
+use crate::brokers::{NodeId, Place};
 use crate::idempotence::{Fresh, Numbering, Sequences, Session};
 use crate::{ConnectionId, GroupId, Instant, TopicHandle};
 
-/// Where a partition stands with its broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Its open batch lingers; it leaves early if the broker is asked anyway.
-    Lingering(NodeId),
-    /// Nowhere: nothing to send, or something must happen first.
-    Nowhere,
-    /// In the queue of its leader.
-    Ready(NodeId),
-}
-
 /// The batch that takes records.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Open {
     pub(crate) records: OpenBatch,
     pub(crate) key: BatchKey,
@@ -42,14 +31,14 @@ pub(crate) struct Open {
 }
 
 /// Whether an open batch may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Departure {
     Due,
     Lingering,
 }
 
 /// A partition that has been used.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Partition {
     pub(crate) topic: TopicHandle,
     pub(crate) index: u32,
@@ -60,20 +49,20 @@ pub(crate) struct Partition {
     pub(crate) open: Option<Open>,
     /// Batches that take no records any more and are not in flight, in the order of opening.
     pub(crate) queue: VecDeque<BatchKey>,
+    /// What its batches cost of the budget.
+    pub(crate) held: usize,
     pub(crate) in_flight: u32,
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) sequences: Sequences,
     pub(crate) place: Place,
-    /// Its turn in the queue of the lane, while it is ready.
-    pub(crate) turn: Turn,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
     pub(crate) backoff_at: Option<Instant>,
 }
 
 /// How many batches of a partition may be in flight.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum Order {
     /// Sequences keep the order: so many once established.
     Idempotent { limit: u32 },
@@ -183,11 +172,11 @@ impl Partition {
             incarnation: 0,
             open: None,
             queue: VecDeque::new(),
+            held: 0,
             in_flight: 0,
             connection: None,
             sequences: Sequences::default(),
             place: Place::Nowhere,
-            turn: Turn::default(),
             class: Class::default(),
             backoff_at: None,
         }

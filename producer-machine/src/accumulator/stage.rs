@@ -19,14 +19,14 @@ use crate::JobId;
 use crate::frame::Body;
 
 /// The records of a batch that takes no more, as they are now.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Records {
     pub(crate) body: Body,
     pub(crate) codec: Codec,
 }
 
 /// How far a batch is.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) enum Stage {
     /// Given up while its request goes on: the frame may still be read.
     Abandoned(Records),

@@ -60,7 +60,7 @@ impl ConfigBuilder {
         self.with_number("buffer.memory", bytes)
     }
 
-    /// `client.id`: the name that brokers log and meter.
+    /// `client.id`: the name that brokers log and meter; a driver numbers those without.
     pub fn client_id(self, name: impl Into<String>) -> Self {
         self.with("client.id", Value::Text(name.into()))
     }
@@ -78,6 +78,12 @@ impl ConfigBuilder {
     /// `connections.max.idle.ms`: close a connection that is idle that long.
     pub fn connections_max_idle(self, span: Duration) -> Self {
         self.with_span("connections.max.idle.ms", span)
+    }
+
+    /// `connections.per.broker` (ours): how many connections carry requests to one broker, to fill
+    /// a long fat link. A partition stays on its own, so its order holds.
+    pub fn connections_per_broker(self, connections: u32) -> Self {
+        self.with_number("connections.per.broker", connections as usize)
     }
 
     /// `delivery.timeout.ms`: from `send` to success or failure.

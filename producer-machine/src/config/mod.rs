@@ -36,6 +36,7 @@ pub struct Config {
     pub(crate) batch_size: usize,
     pub(crate) bootstrap_servers: Vec<(Arc<str>, u16)>,
     pub(crate) buffer_memory: usize,
+    /// Empty if it was not set.
     pub(crate) client_id: Arc<str>,
     pub(crate) compression: Codec,
     pub(crate) compression_level: i32,
@@ -58,6 +59,7 @@ pub struct Config {
     pub(crate) setup_timeout: Duration,
     pub(crate) setup_timeout_max: Duration,
     pub(crate) unknown_fate: UnknownFate,
+    pub(crate) connections_per_broker: u32,
     pub(crate) compression_threads: Option<usize>,
     pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) receive_buffer_bytes: Option<usize>,
@@ -160,6 +162,11 @@ impl Config {
         self.compression_threads
     }
 
+    /// How many connections carry requests to one broker (`connections.per.broker`, ours).
+    pub const fn connections_per_broker(&self) -> u32 {
+        self.connections_per_broker
+    }
+
     /// Whether batches are compressed at all.
     pub fn compresses(&self) -> bool {
         self.compression != Codec::None
@@ -185,9 +192,22 @@ impl Config {
         self.guarantee
     }
 
-    /// `client.id`.
+    /// `client.id`; `producer-1` if neither the user nor a driver has set it.
     pub fn client_id(&self) -> &str {
-        &self.client_id
+        match &*self.client_id {
+            "" => "producer-1",
+            set => set,
+        }
+    }
+
+    /// The same settings with this `client.id`, if the user has set none: a pure value cannot
+    /// count the producers of a process as Java does, but a driver can.
+    #[must_use]
+    pub fn client_id_or_else(mut self, name: impl FnOnce() -> String) -> Self {
+        if self.client_id.is_empty() {
+            self.client_id = name().into();
+        }
+        self
     }
 }
 

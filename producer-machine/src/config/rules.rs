@@ -46,6 +46,8 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         compression_level: level(settings, compression, &mut warnings)?,
         compression_threads: threads(settings)?,
         connections_max_idle: settings.span("connections.max.idle.ms")?,
+        connections_per_broker: u32::try_from(settings.number("connections.per.broker")?)
+            .unwrap_or(1),
         delivery_timeout: delivery_timeout(settings, linger, request_timeout, &mut warnings)?,
         guarantee: guarantee(settings, &mut warnings)?,
         linger,
@@ -259,8 +261,7 @@ fn threads(settings: &ConfigBuilder) -> Result<Option<usize>, ConfigError> {
     }
 }
 
-/// Java counts the producers of a process; a pure value cannot, so every unnamed one is the
-/// first.
+/// Empty if it was not set.
 fn client_id(settings: &ConfigBuilder) -> Result<String, ConfigError> {
     let id = settings.text("client.id")?;
     if LONGEST_STRING < id.len() {
@@ -271,11 +272,7 @@ fn client_id(settings: &ConfigBuilder) -> Result<String, ConfigError> {
             default: "",
         });
     }
-    Ok(if id.is_empty() {
-        "producer-1".to_string()
-    } else {
-        id
-    })
+    Ok(id)
 }
 
 impl ConfigBuilder {

@@ -26,7 +26,7 @@ fn nothing_but_servers_is_javas_default() {
                 ),
             ],
             buffer_memory: 33554432,
-            client_id: "producer-1",
+            client_id: "",
             compression: None,
             compression_level: 0,
             connections_max_idle: 540s,
@@ -48,6 +48,7 @@ fn nothing_but_servers_is_javas_default() {
             setup_timeout: 10s,
             setup_timeout_max: 30s,
             unknown_fate: Report,
+            connections_per_broker: 1,
             compression_threads: None,
             send_buffer_bytes: Some(
                 131072,
@@ -277,6 +278,17 @@ fn of_a_name_that_stands_twice_the_last_counts() {
 #[test]
 fn a_batch_of_no_bytes_is_a_batch_of_one_record() {
     assert_eq!(config(&[("batch.size", "0")]).unwrap().batch_size, 1);
+}
+
+#[test]
+fn a_client_id_is_the_users_then_the_drivers_then_that_of_the_first_producer() {
+    let unset = config(&[("client.id", "")]).unwrap();
+    assert_eq!(unset.client_id(), "producer-1");
+    let named = unset.client_id_or_else(|| "producer-7".into());
+    assert_eq!(named.client_id(), "producer-7");
+    let set = config(&[("client.id", "me")]).unwrap();
+    let set = set.client_id_or_else(|| unreachable!("it has a name"));
+    assert_eq!(set.client_id(), "me");
 }
 
 #[test]

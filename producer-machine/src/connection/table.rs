@@ -12,11 +12,17 @@ use kafka_producer_proto::messages::ApiVersionsResponse;
 use kafka_producer_proto::messages::api_versions::ApiVersion;
 
 use super::*;
+use crate::brokers::NodeId;
 
 const READY: Versions = Versions {
     produce: 9,
     metadata: 12,
     init_producer_id: None,
+};
+
+const LANE: LaneId = LaneId {
+    node: NodeId(1),
+    index: 0,
 };
 
 fn phases() -> [(&'static str, Phase); 6] {
@@ -65,7 +71,7 @@ fn every_phase_with_every_answer() {
     let mut table = String::new();
     for (name, code, keys) in ANSWERS {
         for (before, phase) in phases() {
-            let mut connection = Connection::new(NodeId(1), "b1:9092".into());
+            let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into());
             connection.phase = phase;
             let negotiated = match connection.negotiate(&response(code, keys)) {
                 Negotiated::Again => "asked again",

@@ -8,7 +8,7 @@ extern crate std;
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use expect_test::{expect, expect_file};
+use expect_test::expect_file;
 
 use super::*;
 
@@ -19,38 +19,64 @@ const fn identity(producer_epoch: i16) -> Identity {
     }
 }
 
+type SessionInput = (&'static str, fn(&mut Session) -> String);
+
+const SESSION_INPUTS: [SessionInput; 5] = [
+    ("ask", |session| {
+        session.ask();
+        String::new()
+    }),
+    ("ask again", |session| {
+        session.ask_again(Instant::from_millis(9));
+        String::new()
+    }),
+    ("begin 7/2", |session| {
+        let replaced = session.begin(identity(2));
+        replaced.map_or(String::new(), |old| {
+            alloc::format!(", replaces {}", say(&old))
+        })
+    }),
+    ("bump 7/0", |session| {
+        alloc::format!(
+            ", {}",
+            say(&session.bump(Instant::from_millis(5), identity(0)))
+        )
+    }),
+    ("bump 7/32767", |session| {
+        let last = identity(i16::MAX);
+        alloc::format!(", {}", say(&session.bump(Instant::from_millis(5), last)))
+    }),
+];
+
 #[test]
-fn every_session_that_is_asked_to_leave_an_identity_behind() {
+fn every_session_with_every_input() {
     let old = identity(0);
-    let last = identity(i16::MAX);
     let wanted = |replaces| Session::Wanted {
         at: Instant::ORIGIN,
         replaces,
     };
     let sessions = [
-        ("Off", Session::Off, old),
-        ("Asking", Session::Asking { replaces: None }, old),
-        ("Wanted", wanted(None), old),
-        ("Wanted after it", wanted(Some(old)), old),
-        ("Ready with it", Session::Ready(old), old),
-        ("Ready with another", Session::Ready(identity(1)), old),
-        ("Ready at the end", Session::Ready(last), last),
+        Session::Off,
+        wanted(None),
+        wanted(Some(old)),
+        Session::Asking { replaces: None },
+        Session::Asking {
+            replaces: Some(old),
+        },
+        Session::Ready(old),
+        Session::Ready(identity(1)),
+        Session::Ready(identity(i16::MAX)),
     ];
     let mut table = String::new();
-    for (name, mut session, old) in sessions {
-        let bumped = session.bump(Instant::from_millis(5), old);
-        writeln!(table, "{name}: {} -> {}", say(&bumped), say(&session)).expect("a string");
+    for (name, input) in SESSION_INPUTS {
+        for session in &sessions {
+            let mut after = session.clone();
+            let told = input(&mut after);
+            let row = alloc::format!("{}: {name} -> {}{told}", say(session), say(&after));
+            writeln!(table, "{row}").expect("a string takes it");
+        }
     }
-    expect![[r#"
-        Off: Already -> Off
-        Asking: Already -> Asking { replaces: None }
-        Wanted: Already -> Wanted { at: 0.000ms, replaces: None }
-        Wanted after it: Already -> Wanted { at: 0.000ms, replaces: Some(7/0) }
-        Ready with it: Epoch(7/1) -> Ready(7/1)
-        Ready with another: Already -> Ready(7/1)
-        Ready at the end: Exhausted -> Wanted { at: 5.000ms, replaces: Some(7/32767) }
-    "#]]
-    .assert_eq(&table);
+    expect_file!["sessions.txt"].assert_eq(&table);
 }
 
 /// Debug, with identities as `7/0`.

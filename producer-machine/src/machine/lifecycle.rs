@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{Batch, BatchKey, Stage};
+use crate::accumulator::{Batch, BatchKey, Hurry, Stage};
 use crate::error::{DisconnectReason, FatalError, ProduceError};
 use crate::event::{Event, Notice};
 use crate::{ConnectionId, ErrorCode, FlushId, Instant, TopicHandle};
@@ -20,7 +20,9 @@ impl ProducerMachine {
         let id = FlushId(self.next_flush);
         self.next_flush += 1;
         self.flushes.push_back((id, self.accumulator.next_serial()));
-        self.stop_lingering(now);
+        if self.concluded == Hurry::Relaxed {
+            self.stop_lingering(now);
+        }
         self.conclude(now);
         id
     }
@@ -63,7 +65,6 @@ impl ProducerMachine {
             return;
         }
         self.timers.arm(deadline, Timer::Close);
-        self.stop_lingering(now);
         self.conclude(now);
     }
 

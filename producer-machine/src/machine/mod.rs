@@ -9,7 +9,10 @@
 //!                             └────────────────── again ──────────────────────────┘
 //! ```
 
+mod digest;
+mod explain;
 mod lifecycle;
+mod metrics;
 mod receive;
 mod schedule;
 mod send;
@@ -30,11 +33,14 @@ use crate::accumulator::{Accumulator, Hurry, Order, PartitionKey};
 use crate::action::{Action, Compressed};
 use crate::brokers::Brokers;
 use crate::config::{Config, Guarantee};
+use crate::digest::Digest;
 use crate::error::{DisconnectReason, FatalError, SendError, Shortage};
 use crate::event::Event;
+use crate::explain::{Explanation, Subject};
 use crate::frame::Unsealed;
 use crate::idempotence::Session;
 use crate::metadata::Metadata;
+use crate::metrics::Meter;
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::time::Deadlines;
@@ -45,7 +51,7 @@ use steps::Steps;
 use timers::Timer;
 
 /// How long the producer has to live.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Life {
     /// Everything is resolved, nothing is left.
     Closed,
@@ -71,7 +77,7 @@ enum Life {
 ///     while let Some(event) = machine.poll_event()   { complete deliveries }
 ///     while let Some(action) = machine.poll_action() { connect, disconnect, compress, or
 ///         for Transmit: while machine.poll_transmit(now, id, &mut frame) { write frame.seal() } }
-///     sleep until machine.poll_timeout(), or until something happens
+///     sleep until machine.poll_timeout(), which may be due already, or until something happens
 /// }
 /// ```
 #[derive(Debug)]
@@ -86,6 +92,8 @@ pub struct ProducerMachine {
     session: Session,
     session_failures: u32,
     waiters: Waiters,
+    /// Whether batches could linger when the last input was concluded: if not, none does.
+    concluded: Hurry,
     /// Flushes that have not ended, with the serial that each waits for.
     flushes: VecDeque<(FlushId, u64)>,
     next_flush: u64,
@@ -96,6 +104,7 @@ pub struct ProducerMachine {
     control_at: Option<Instant>,
     /// The address and the reason of the last connection that was lost or never made.
     trouble: Option<Arc<str>>,
+    meter: Meter,
     retry: Backoff,
     jitter: Stream,
     random: Stream,
@@ -135,12 +144,14 @@ impl ProducerMachine {
             },
             session_failures: 0,
             waiters: Waiters::default(),
+            concluded: Hurry::Relaxed,
             flushes: VecDeque::new(),
             next_flush: 0,
             without_identity: BTreeSet::new(),
             timers: Deadlines::new(),
             control_at: None,
             trouble: None,
+            meter: Meter::new(now),
             retry: Backoff::new(config.retry_backoff, config.retry_backoff_max),
             jitter: seed.stream(1),
             random: seed.stream(2),
@@ -262,6 +273,9 @@ impl ProducerMachine {
     }
 
     /// Time has passed. May be called at any time; must be when `poll_timeout` is due.
+    ///
+    /// Each call does bounded work and gets on: `poll_timeout` may still be due afterwards, and is
+    /// due no more after some calls at the same instant.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.tick(now);
         self.on_timeout(now);
@@ -337,6 +351,11 @@ impl ProducerMachine {
         self.metadata.topic(topic)?.refusal
     }
 
+    /// The handle of a topic that was named before; unlike [`Self::topic`] it asks for nothing.
+    pub fn find_topic(&self, name: &str) -> Option<TopicHandle> {
+        self.metadata.find(name)
+    }
+
     /// The name behind a handle.
     pub fn topic_name(&self, topic: TopicHandle) -> Option<Arc<str>> {
         self.metadata
@@ -355,6 +374,53 @@ impl ProducerMachine {
     /// Bytes of `buffer.memory` in use.
     pub const fn buffer_used(&self) -> usize {
         self.accumulator.budget.used()
+    }
+
+    /// What a partition, a broker, a topic or the producer waits for, since when, and what
+    /// happens next; `Display` says it in sentences. For people: it costs nothing until it is
+    /// called, and then as much as there is to look at.
+    ///
+    /// ```
+    /// use kafka_producer_machine::explain::Subject;
+    /// use kafka_producer_machine::{Config, Instant, ProducerMachine, Record, Seed};
+    ///
+    /// let config = Config::from_properties([("bootstrap.servers", "b0:9092")])?;
+    /// let mut machine = ProducerMachine::new(Instant::ORIGIN, config, Seed::new(1));
+    /// let orders = machine.topic(Instant::ORIGIN, "orders");
+    /// let record = Record::to("orders").partition(3).value("one");
+    /// machine.send(Instant::ORIGIN, &record)?;
+    ///
+    /// let later = Instant::from_millis(200);
+    /// let explanation = machine.explain(later, Subject::Partition(orders, 3));
+    /// assert_eq!(
+    ///     explanation.to_string(),
+    ///     "orders-3 waits for 200 ms: metadata does not name the topic; 1 record is held; \
+    ///      metadata is asked for once a broker is connected. The oldest record has waited \
+    ///      200 ms and fails in 59.8 s (max.block.ms)."
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explain(&self, now: Instant, what: Subject) -> Explanation {
+        self.explain_subject(now, what)
+    }
+
+    /// A fingerprint of the whole state: the same inputs give the same one after each call, and
+    /// any difference that can matter shows. It reads everything, records included: for tests,
+    /// and for comparing a run with its replay.
+    ///
+    /// ```
+    /// use kafka_producer_machine::{Config, Instant, ProducerMachine, Seed};
+    ///
+    /// let machine = |seed| {
+    ///     let config = Config::from_properties([("bootstrap.servers", "b0:9092")])?;
+    ///     Ok(ProducerMachine::new(Instant::ORIGIN, config, Seed::new(seed)))
+    /// };
+    /// assert_eq!(machine(1)?.digest(), machine(1)?.digest());
+    /// assert_ne!(machine(1)?.digest(), machine(2)?.digest());
+    /// # Ok::<(), kafka_producer_machine::ConfigError>(())
+    /// ```
+    pub fn digest(&self) -> Digest {
+        self.state_digest()
     }
 
     /// Turns of loops so far, counted where debug assertions are on: for tests.

@@ -55,7 +55,10 @@ impl ProducerMachine {
         }
         let version = ApiKey::ApiVersions.client_versions().max;
         connection.phase = Phase::Negotiating(Ask::Pending(version));
+        connection.since = now;
+        connection.heard_at = now;
         connection.idle_at = now + self.config.connections_max_idle;
+        self.meter.on_connected();
         self.brokers.connected(id);
         self.arm_connection(id);
         self.announce_connection(id);
@@ -65,11 +68,15 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
+        self.meter.on_bytes(connection.lane.node, bytes.len());
         let mut reader = core::mem::replace(&mut connection.reader, FrameReader::new(MAX_FRAME));
         let mut rest = bytes;
         loop {
             let problem = match reader.next_frame(&mut rest) {
-                Ok(Some(frame)) => self.on_frame(now, id, frame).err(),
+                Ok(Some(frame)) => {
+                    let read = self.on_frame(now, id, frame);
+                    read.map(|()| self.on_heard(now, id)).err()
+                }
                 Ok(None) => break,
                 Err(error) => Some(error.to_string()),
             };
@@ -86,6 +93,15 @@ impl ProducerMachine {
         }
         self.arm_connection(id);
         self.announce_rest(now, id);
+    }
+
+    /// A broker has said something: whether it owes us more begins to count now.
+    fn on_heard(&mut self, now: Instant, id: ConnectionId) {
+        let Some(node) = self.brokers.connections.get(&id).map(|c| c.lane.node) else {
+            return;
+        };
+        let waiting_since = self.brokers.is_waited_for(node).then_some(now);
+        self.accumulator.holdings.heard(node, waiting_since);
     }
 
     /// A frame answers the oldest request, and no other.
@@ -107,7 +123,9 @@ impl ProducerMachine {
             ));
         }
         connection.idle_at = now + self.config.connections_max_idle;
-        let version = sent.version;
+        connection.heard_at = now;
+        let (version, sent_at, node) = (sent.version, sent.at, connection.lane.node);
+        self.meter.on_response(node);
         let unreadable = |error| undecodable(api, version, error);
         // An answer that cannot be read leaves its request in flight, to end with the connection.
         match api {
@@ -129,6 +147,8 @@ impl ProducerMachine {
             }
             _ => match connection.in_flight.pop_front().map(|sent| sent.what) {
                 Some(What::Produce { batches, ids }) => {
+                    self.meter
+                        .on_produce_response(now, node, now.since(sent_at));
                     self.on_produce(now, id, version, body, batches, &ids)
                 }
                 _ => Ok(()),
@@ -148,15 +168,16 @@ impl ProducerMachine {
         match connection.negotiate(response) {
             Negotiated::Again => Ok(()),
             Negotiated::Ready => {
-                let (node, address) = (connection.node, Arc::clone(&connection.address));
+                connection.since = now;
+                let (lane, address) = (connection.lane, Arc::clone(&connection.address));
                 self.brokers.ready(id);
-                let broker = node.broker();
+                let broker = lane.node.broker();
                 self.notice(Notice::Connected {
                     connection: id,
                     broker,
                     address,
                 });
-                self.announce(now, node);
+                self.announce(now, lane);
                 Ok(())
             }
             Negotiated::Useless(problem) => Err(problem),
@@ -182,6 +203,7 @@ impl ProducerMachine {
             self.metadata.failed(now, &mut self.jitter);
             return;
         }
+        self.meter.on_metadata(now);
         let applied = self
             .metadata
             .apply(now, version, response, &mut self.jitter);
@@ -219,9 +241,13 @@ impl ProducerMachine {
         else {
             return;
         };
-        partition.leader = view.leader;
         partition.leader_epoch = view.leader_epoch;
-        if partition.leader.is_some() {
+        let leader = view.leader;
+        if let Some(before) = self.accumulator.set_leader(key, leader) {
+            // Who waits for this partition waits for that broker no more.
+            self.waiters.call_back(before);
+        }
+        if leader.is_some() {
             self.metadata.unwant_leader(key);
         } else if let Some(topic) = self.metadata.topic_mut(topic) {
             // Records without a key go elsewhere.
@@ -231,9 +257,9 @@ impl ProducerMachine {
     }
 
     fn tell_topic(&mut self, topic: TopicHandle) {
-        for (id, waiter) in self.waiters.take_topic(topic) {
+        for (id, deadline) in self.waiters.take_topic(topic) {
             self.timers
-                .disarm(waiter.deadline, super::timers::Timer::Waiter(id));
+                .disarm(deadline, super::timers::Timer::Waiter(id));
             self.events.push_back(Event::MetadataReady(id));
         }
     }
@@ -321,6 +347,7 @@ impl ProducerMachine {
         });
         let tail = visited.map_err(|error| undecodable(ApiKey::Produce, version, error));
         if let Ok(tail) = &tail {
+            self.meter.on_throttle_time(now, tail.throttle_time_ms);
             self.throttle(now, id, ApiKey::Produce, version, tail.throttle_time_ms);
         }
         let mut fatal = None;

@@ -3,11 +3,13 @@
 //! A partition is looked at again whenever something that it may wait for has happened, and only
 //! then: 100,000 idle partitions cost what 10 do.
 
+use alloc::vec::Vec;
+
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{BatchKey, Departure, Hurry, Next, PartitionKey, Place};
+use crate::accumulator::{BatchKey, Departure, Hurry, Next, PartitionKey};
 use crate::action::Action;
-use crate::brokers::{LeastLoaded, NodeId};
+use crate::brokers::{LaneId, LeastLoaded, NodeId, Standing};
 use crate::connection::Phase;
 use crate::event::{Event, Notice};
 use crate::idempotence::{Bumped, Identity};
@@ -22,17 +24,17 @@ impl ProducerMachine {
         }
         match self.next_of(now, key) {
             Next::Nothing => {
-                self.put(key, Place::Nowhere);
+                self.put(key, None);
                 if self.accumulator.partitions[key.0 as usize].leader.is_none() {
                     self.metadata.unwant_leader(key);
                 }
             }
             Next::NotBefore(at) => {
-                self.put(key, Place::Nowhere);
+                self.put(key, None);
                 self.arm_backoff(key, at);
             }
             Next::WaitForIdentity => {
-                self.put(key, Place::Nowhere);
+                self.put(key, None);
                 self.without_identity.insert(key);
             }
             Next::WantsBump(old) => {
@@ -42,8 +44,8 @@ impl ProducerMachine {
                     .forget();
                 self.reconsider(now, key);
             }
-            Next::Linger => self.put_with_leader(now, key, Place::Lingering),
-            Next::Seal | Next::Take(..) => self.put_with_leader(now, key, Place::Ready),
+            Next::Linger => self.put_with_leader(now, key, Standing::Lingering),
+            Next::Seal | Next::Take(..) => self.put_with_leader(now, key, Standing::Ready),
         }
     }
 
@@ -81,61 +83,24 @@ impl ProducerMachine {
         }
     }
 
-    fn put_with_leader(
-        &mut self,
-        now: Instant,
-        key: PartitionKey,
-        place: impl FnOnce(NodeId) -> Place,
-    ) {
-        match self.accumulator.partitions[key.0 as usize].leader {
-            Some(node) => {
-                let place = place(node);
-                self.put(key, place);
-                if let Place::Ready(node) = place {
-                    self.announce(now, node);
-                }
-            }
-            None => {
-                self.put(key, Place::Nowhere);
-                self.metadata.want_leader(now, key, &mut self.jitter);
-                self.service_control(now);
-            }
+    fn put_with_leader(&mut self, now: Instant, key: PartitionKey, standing: Standing) {
+        let Some(node) = self.accumulator.partitions[key.0 as usize].leader else {
+            self.put(key, None);
+            self.metadata.want_leader(now, key, &mut self.jitter);
+            self.service_control(now);
+            return;
+        };
+        let lane = self.brokers.lane_for(node, key);
+        self.put(key, Some((lane, standing)));
+        if standing == Standing::Ready {
+            self.accumulator.holdings.asked(now, node);
+            self.announce(now, lane);
         }
     }
 
-    fn put(&mut self, key: PartitionKey, place: Place) {
+    fn put(&mut self, key: PartitionKey, to: Option<(LaneId, Standing)>) {
         let partition = &mut self.accumulator.partitions[key.0 as usize];
-        let before = core::mem::replace(&mut partition.place, place);
-        if before == place {
-            return;
-        }
-        let lanes = &mut self.brokers.lanes;
-        match before {
-            Place::Lingering(node) => {
-                if let Some(lane) = lanes.get_mut(&node) {
-                    lane.lingering.remove(&key);
-                }
-            }
-            Place::Nowhere => {}
-            Place::Ready(node) => {
-                if let Some(lane) = lanes.get_mut(&node) {
-                    lane.step_out(partition.turn);
-                }
-            }
-        }
-        match place {
-            Place::Lingering(node) => {
-                if let Some(lane) = lanes.get_mut(&node) {
-                    lane.lingering.insert(key);
-                }
-            }
-            Place::Nowhere => {}
-            Place::Ready(node) => {
-                if let Some(lane) = lanes.get_mut(&node) {
-                    partition.turn = lane.stand_in(key);
-                }
-            }
-        }
+        partition.place = self.brokers.place(key, partition.place, to);
     }
 
     fn arm_backoff(&mut self, key: PartitionKey, at: Instant) {
@@ -151,23 +116,18 @@ impl ProducerMachine {
 
     /// Nothing lingers any more: somebody waits for memory, for a flush, or for the end.
     pub(super) fn stop_lingering(&mut self, now: Instant) {
-        let lingering: alloc::vec::Vec<PartitionKey> = self
-            .brokers
-            .lanes
-            .values()
-            .flat_map(|lane| lane.lingering.iter().copied())
-            .collect();
+        let lingering: Vec<PartitionKey> = self.brokers.lingering().collect();
         for key in lingering {
             self.steps.step();
             self.reconsider(now, key);
         }
     }
 
-    /// The lane of a broker has something to send.
-    pub(super) fn announce(&mut self, now: Instant, node: NodeId) {
-        match self.brokers.lanes.get(&node).map(|lane| lane.connection) {
+    /// A lane has something to send.
+    pub(super) fn announce(&mut self, now: Instant, lane: LaneId) {
+        match self.brokers.lane(lane).map(|lane| lane.connection) {
             Some(Some(connection)) => self.announce_connection(connection),
-            Some(None) => self.connect(now, node),
+            Some(None) => self.connect(now, lane),
             None => {}
         }
     }
@@ -190,17 +150,22 @@ impl ProducerMachine {
     }
 
     /// Opens a connection, or waits for the end of the backoff.
-    pub(super) fn connect(&mut self, now: Instant, node: NodeId) {
-        let Some(lane) = self.brokers.lanes.get(&node).filter(|_| !self.is_over()) else {
+    pub(super) fn connect(&mut self, now: Instant, lane: LaneId) {
+        let Some(broker) = self.brokers.all().get(&lane.node) else {
             return;
         };
-        if now < lane.not_before {
-            self.timers.arm(lane.not_before, Timer::Reconnect(node));
+        if self.is_over() {
             return;
         }
-        let Some(opening) = self.brokers.open(now, node, &mut self.jitter) else {
+        if now < broker.not_before {
+            self.timers
+                .arm(broker.not_before, Timer::Reconnect(lane.node));
+            return;
+        }
+        let Some(opening) = self.brokers.open(now, lane, &mut self.jitter) else {
             return;
         };
+        self.accumulator.holdings.asked(now, lane.node);
         if let Some(connection) = self.brokers.connections.get_mut(&opening.connection) {
             connection.timer_at = Some(opening.setup_deadline);
         }
@@ -217,13 +182,10 @@ impl ProducerMachine {
     }
 
     pub(super) fn connect_if_wanted(&mut self, now: Instant, node: NodeId) {
-        let wanted = self
-            .brokers
-            .lanes
-            .get(&node)
-            .is_some_and(|lane| 0 < lane.ready());
-        if wanted {
-            self.announce(now, node);
+        for lane in self.brokers.lanes_of(node) {
+            if self.brokers.lane(lane).is_some_and(|lane| 0 < lane.ready()) {
+                self.announce(now, lane);
+            }
         }
         self.service_control(now);
     }
@@ -242,9 +204,9 @@ impl ProducerMachine {
             self.control_at = Some(due);
             return;
         }
-        self.steps.take(self.brokers.lanes.len());
+        self.steps.take(self.brokers.all().len());
         match self.brokers.least_loaded(now) {
-            Some(LeastLoaded::Connect(node)) => self.connect(now, node),
+            Some(LeastLoaded::Connect(lane)) => self.connect(now, lane),
             Some(LeastLoaded::Connected(id)) => self.announce_connection(id),
             Some(LeastLoaded::NotBefore(at)) => self.control_at = Some(at),
             Some(LeastLoaded::Pending) | None => {}
@@ -275,8 +237,16 @@ impl ProducerMachine {
     /// At the end of each input: what follows for those who wait for room, a flush or the end.
     #[inline]
     pub(super) fn conclude(&mut self, now: Instant) {
+        if self.waiters.are_aside() {
+            self.bring_back(now);
+        }
         if self.waiters.wait_for_space() {
-            self.grant_space();
+            self.grant_space(now);
+        }
+        let hurry = self.hurry();
+        if hurry != core::mem::replace(&mut self.concluded, hurry) && hurry == Hurry::Now {
+            // While somebody waits for memory nothing lingers (E8).
+            self.stop_lingering(now);
         }
         if !self.flushes.is_empty() {
             self.end_flushes();
@@ -284,5 +254,6 @@ impl ProducerMachine {
         if let Life::Closing(_) = self.life {
             self.end_close(now);
         }
+        self.count_waiting(now);
     }
 }

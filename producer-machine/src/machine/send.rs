@@ -33,32 +33,22 @@ impl ProducerMachine {
         record: &Record<'_>,
     ) -> Result<Receipt, SendError> {
         let now = self.tick(now);
-        let Some(own) = self.waiters.granted(waiter) else {
+        if !self.waiters.is_told(waiter) {
             return self.accept(now, record, Claim::Newcomer);
-        };
-        // Who came first is served first: what is set aside for those behind counts too, or an
-        // application that awaits its sends one after the other would wait for itself.
-        let reserved = own + self.waiters.granted_behind(waiter);
-        let before = self.accumulator.budget.used();
-        let result = self.accept(now, record, Claim::Waiter(reserved));
-        let taken = self.accumulator.budget.used().saturating_sub(before);
-        let taken = taken.min(reserved);
-        self.accumulator.budget.unreserve(taken);
-        self.waiters.used(waiter, taken);
+        }
+        let result = self.accept(now, record, Claim::Waiter(waiter));
         if let Err(SendError::Full(shortage)) = &result {
-            self.put_back(now, waiter, *shortage);
+            self.put_back(waiter, *shortage);
         }
         self.conclude(now);
         result
     }
 
-    /// The room was not enough: what was reserved is free again, the place is kept, and what
-    /// came to linger meanwhile leaves.
-    fn put_back(&mut self, now: Instant, waiter: WaiterId, shortage: Shortage) {
-        if let Some(before) = self.waiters.wait_again(waiter, shortage.bytes) {
-            self.accumulator.budget.unreserve(before.granted);
-            self.timers.arm(before.deadline, Timer::Waiter(waiter));
-            self.stop_lingering(now);
+    /// The room was not enough: what was reserved is free again, and the place is kept.
+    fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
+        if let Some(deadline) = self.waiters.wait_again(waiter, shortage) {
+            self.accumulator.budget.end_grant(waiter);
+            self.timers.arm(deadline, Timer::Waiter(waiter));
         }
     }
 
@@ -87,15 +77,16 @@ impl ProducerMachine {
             return Err(self.too_large(body.upper_bound()));
         }
         if let Some(timestamp) = record.timestamp.filter(|&timestamp| timestamp < 0) {
-            return Err(negative_timestamp(timestamp));
+            return Err(self.refuse(negative_timestamp(timestamp)));
         }
         let batch_size = self.config.batch_size;
         let Some(view) = self.metadata.topic_mut(topic) else {
-            return Err(SendError::UnknownHandle);
+            return Err(self.refuse(SendError::UnknownHandle));
         };
         if view.partitions.is_empty() {
             if !view.can_be_asked_for() {
-                return Err(never_a_topic(view));
+                let error = never_a_topic(view);
+                return Err(self.refuse(error));
             }
             return self.hold(now, topic, record.partition, &body, claim);
         }
@@ -151,7 +142,37 @@ impl ProducerMachine {
         let key = self
             .turn(now, topic, key, body, spent)
             .ok_or(SendError::UnknownHandle)?;
-        self.append_slowly(now, key, body, claim)
+        let key = self.avoid_the_sick(now, topic, key, body);
+        let appended = self.append_slowly(now, key, body, claim);
+        appended.map_err(|error| match error {
+            SendError::Full(Shortage { bytes, .. }) => {
+                // Once there is room another partition may do, unless all are as bad.
+                let is_sick = self.accumulator.sick_leader(now, key, bytes).is_some();
+                SendError::Full(Shortage {
+                    bytes,
+                    partition: is_sick.then_some(key),
+                })
+            }
+            error => error,
+        })
+    }
+
+    /// The partition itself, or another one if nothing more may wait for its broker.
+    fn avoid_the_sick(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        mut key: PartitionKey,
+        body: &RecordBody<'_>,
+    ) -> PartitionKey {
+        let charge = self.accumulator.smallest_charge(body);
+        for _ in 0..PICKS {
+            if self.accumulator.sick_leader(now, key, charge).is_none() {
+                break;
+            }
+            key = self.next_sticky(topic).unwrap_or(key);
+        }
+        key
     }
 
     /// The partition of a record without a key for which the sticky one has no room ready.
@@ -170,6 +191,11 @@ impl ProducerMachine {
         if let Some(closed) = self.accumulator.close_open(key) {
             self.on_closed(now, closed);
         }
+        self.next_sticky(topic)
+    }
+
+    /// Another partition for records without a key.
+    fn next_sticky(&mut self, topic: TopicHandle) -> Option<PartitionKey> {
         let view = self.metadata.topic_mut(topic)?;
         view.sticky.forget();
         let Choice::Sticky(index) = partitioner::choose(view, None, None, &mut self.random) else {
@@ -189,9 +215,12 @@ impl ProducerMachine {
         let hurry = self.hurry();
         let appended = self.accumulator.append(now, key, body, hurry, claim);
         self.on_appended(now, key, &appended);
-        appended
-            .result
-            .map_err(|bytes| SendError::Full(Shortage { bytes }))
+        appended.result.map_err(|bytes| {
+            SendError::Full(Shortage {
+                bytes,
+                partition: Some(key),
+            })
+        })
     }
 
     /// Arms the timers of a batch that was opened, and lets those that are full leave.
@@ -241,32 +270,40 @@ impl ProducerMachine {
             .and_then(|topic| topic.partitions.get_mut(index as usize))
         {
             view.key = Some(key);
-            let partition = &mut self.accumulator.partitions[key.0 as usize];
-            partition.leader = view.leader;
-            partition.leader_epoch = view.leader_epoch;
+            let (leader, epoch) = (view.leader, view.leader_epoch);
+            self.accumulator.set_leader(key, leader);
+            self.accumulator.partitions[key.0 as usize].leader_epoch = epoch;
         }
         key
     }
 
-    fn refusal(&self) -> SendError {
-        match &self.life {
+    /// A record is refused for good: that counts as an error.
+    #[cold]
+    fn refuse(&mut self, error: SendError) -> SendError {
+        self.meter.on_refused();
+        error
+    }
+
+    fn refusal(&mut self) -> SendError {
+        let error = match &self.life {
             Life::Fatal(fatal) => SendError::Fatal(fatal.clone()),
             Life::Closed | Life::Closing(_) | Life::Open => SendError::Closed,
-        }
+        };
+        self.refuse(error)
     }
 
     #[cold]
-    fn too_large(&self, size: usize) -> SendError {
+    fn too_large(&mut self, size: usize) -> SendError {
         let (limit, setting) = if self.config.max_request_size < size {
             (self.config.max_request_size, "max.request.size")
         } else {
             (self.config.buffer_memory, "buffer.memory")
         };
-        SendError::TooLarge {
+        self.refuse(SendError::TooLarge {
             size,
             limit,
             setting,
-        }
+        })
     }
 
     fn hold(
@@ -293,7 +330,12 @@ impl ProducerMachine {
             }
         }
         self.service_control(now);
-        result.map_err(|bytes| SendError::Full(Shortage { bytes }))
+        result.map_err(|bytes| {
+            SendError::Full(Shortage {
+                bytes,
+                partition: None,
+            })
+        })
     }
 
     /// A topic is known, or has grown: its held records go to their partitions, in order.
@@ -379,6 +421,9 @@ impl ProducerMachine {
         self.turn(now, topic, key, body, spent)
     }
 }
+
+/// How many partitions are looked at for a record without a key while brokers are sick.
+const PICKS: usize = 8;
 
 /// A header that we wrote: its key came as text.
 fn header_of(header: HeaderRef<'_>) -> Header<'_> {

@@ -17,7 +17,7 @@ use super::timers::Timer;
 use crate::accumulator::{BatchKey, Chunk, Proof, Run, Stage};
 use crate::action::Action;
 use crate::config::Guarantee;
-use crate::connection::{Connection, What};
+use crate::connection::{Connection, Phase, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
 use crate::frame::Body;
@@ -55,7 +55,7 @@ impl ProducerMachine {
         }
         match verdict {
             Verdict::Acknowledge | Verdict::AcknowledgeUnplaced => {
-                self.acknowledge(key, verdict, &answer);
+                self.acknowledge(now, key, verdict, &answer);
             }
             _ if abandoned => self.end_abandoned(key),
             Verdict::Refuse | Verdict::RefuseProducer => {
@@ -83,7 +83,7 @@ impl ProducerMachine {
         }
     }
 
-    fn acknowledge(&mut self, key: BatchKey, verdict: Verdict, answer: &Answer) {
+    fn acknowledge(&mut self, now: Instant, key: BatchKey, verdict: Verdict, answer: &Answer) {
         self.accumulator.acknowledge(key);
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &self.accumulator.partitions[batch.partition.0 as usize];
@@ -97,6 +97,7 @@ impl ProducerMachine {
             log_append_time: Some(answer.log_append_time).filter(|&time| 0 <= time),
         };
         if !batch.stage().is_abandoned() {
+            self.count_acknowledged(now, key);
             self.tell_written(key, written);
         }
         self.remove(key);
@@ -110,6 +111,7 @@ impl ProducerMachine {
         let partition = batch.partition;
         self.accumulator.arrive(key, None, Proof::Sure);
         self.acknowledge(
+            now,
             key,
             Verdict::AcknowledgeUnplaced,
             &Answer::none(ErrorCode::NONE),
@@ -149,7 +151,8 @@ impl ProducerMachine {
         let delay = self
             .retry
             .delay(attempts.saturating_sub(1), &mut self.jitter);
-        self.accumulator.requeue(key, now + delay);
+        self.count_retry(key);
+        self.accumulator.requeue(now, key, now + delay);
         let partition = &self.accumulator.partitions[partition.0 as usize];
         let (topic, index) = (partition.topic, partition.index);
         if let Some(view) = self.metadata.topic(topic) {
@@ -242,6 +245,7 @@ impl ProducerMachine {
     }
 
     pub(super) fn tell_failed(&mut self, key: BatchKey, error: ProduceError) {
+        self.count_failed(key);
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &self.accumulator.partitions[batch.partition.0 as usize];
         let (body, codec) = batch.stage().records().map_or_else(
@@ -309,6 +313,7 @@ impl ProducerMachine {
                 first: 0,
             };
             self.accumulator.release_chunk(serial, charge);
+            self.meter.on_failed(topic, partitions.len() as u32);
             for (partition, run) in Chunk::by_partition(runs.as_slice(), &partitions) {
                 let mut error = error.clone();
                 if let ProduceError::TopicUnknown { partition: of, .. } = &mut error {
@@ -387,10 +392,13 @@ impl ProducerMachine {
         if let Some(at) = connection.timer_at {
             self.timers.disarm(at, Timer::Connection(id));
         }
+        if !matches!(connection.phase, Phase::Connecting) {
+            self.meter.on_closed();
+        }
         self.timers
             .disarm(connection.throttled_until, Timer::Throttle(id));
         let Connection {
-            node,
+            lane,
             address,
             in_flight,
             unanswered,
@@ -400,7 +408,8 @@ impl ProducerMachine {
             DisconnectReason::RequestTimeout => ErrorCode::REQUEST_TIMED_OUT,
             _ => ErrorCode::NETWORK_EXCEPTION,
         };
-        let broker = node.broker();
+        let broker = lane.node.broker();
+        self.brokers.lose(now, lane.node, &reason);
         if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
             self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
         }
@@ -428,7 +437,7 @@ impl ProducerMachine {
         for batch in unanswered {
             self.lose_unanswered(now, batch, code);
         }
-        self.connect_if_wanted(now, node);
+        self.connect_if_wanted(now, lane.node);
     }
 
     /// Under acks=0 a frame whose writing was cut short is not sent again: that could write its

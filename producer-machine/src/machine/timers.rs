@@ -9,7 +9,7 @@ use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
 
 /// A timer. Those of batches are ordered by serial, so that the batches of a partition that are
 /// due together come in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
     /// `delivery.timeout.ms` of a batch.
     Delivery(u64, BatchKey),
@@ -31,9 +31,16 @@ pub(super) enum Timer {
     Close,
 }
 
+/// How many timers one call sees to; what is left stays due, so that whoever drives the machine
+/// can do other things in between.
+const TIMERS_A_CALL: usize = 64;
+
 impl ProducerMachine {
     pub(super) fn on_timeout(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.pop_due(now) {
+        for _ in 0..TIMERS_A_CALL {
+            let Some(timer) = self.timers.pop_due(now) else {
+                break;
+            };
             self.steps.step();
             match timer {
                 Timer::Backoff(key) => {

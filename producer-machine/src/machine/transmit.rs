@@ -7,8 +7,8 @@ use kafka_producer_proto::messages::{ApiVersionsRequest, InitProducerIdRequest};
 use kafka_producer_proto::{Request, Uuid, encode_request};
 
 use super::ProducerMachine;
-use crate::accumulator::{BatchKey, Next, PartitionKey, Place};
-use crate::brokers::{Lane, NodeId};
+use crate::accumulator::{BatchKey, Next, PartitionKey};
+use crate::brokers::{Lane, LaneId, Place};
 use crate::connection::{Ask, Phase, Sent, SentBatch, Versions, What};
 use crate::error::ProduceError;
 use crate::frame::Unsealed;
@@ -21,7 +21,7 @@ const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a request carries so far.
 struct Load {
-    node: NodeId,
+    lane: LaneId,
     connection: ConnectionId,
     version: i16,
     /// Bytes that are left of `max.request.size`.
@@ -60,6 +60,11 @@ impl ProducerMachine {
         };
         if let Some(connection) = self.brokers.connections.get_mut(&id) {
             connection.announced = filled;
+            if filled {
+                let node = connection.lane.node;
+                self.meter.on_request(now, node, frame.len());
+                self.accumulator.holdings.asked(now, node);
+            }
         }
         if filled {
             self.arm_connection(id);
@@ -77,7 +82,8 @@ impl ProducerMachine {
             .connections
             .get(&id)
             .is_some_and(|c| matches!(c.phase, Phase::Negotiating(Ask::Pending(_))));
-        let lane = self.brokers.lane_of(id);
+        let lane = self.brokers.connections.get(&id).map(|c| c.lane);
+        let lane = lane.and_then(|lane| self.brokers.lane(lane));
         if asks_again || lane.is_some_and(|lane| 0 < lane.ready()) {
             self.announce_connection(id);
         }
@@ -181,6 +187,7 @@ impl ProducerMachine {
         connection.in_flight.push_back(Sent {
             correlation_id,
             version,
+            at: now,
             deadline,
             what,
         });
@@ -195,11 +202,11 @@ impl ProducerMachine {
         version: i16,
         frame: &mut Unsealed,
     ) -> bool {
-        let Some(node) = self.brokers.connections.get(&id).map(|c| c.node) else {
+        let Some(lane) = self.brokers.connections.get(&id).map(|c| c.lane) else {
             return false;
         };
         let mut load = Load {
-            node,
+            lane,
             connection: id,
             version,
             room: self.config.max_request_size,
@@ -215,6 +222,7 @@ impl ProducerMachine {
         let (version, ids) = self.topic_ids(version, &batches);
         let written = self.write_produce(id, version, &batches, frame);
         debug_assert_eq!(written, Some(()), "a request of ours can be encoded");
+        self.meter.on_produce();
         let idle_at = now + self.config.connections_max_idle;
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return false;
@@ -235,6 +243,7 @@ impl ProducerMachine {
             connection.in_flight.push_back(Sent {
                 correlation_id,
                 version,
+                at: now,
                 deadline,
                 what,
             });
@@ -306,7 +315,7 @@ impl ProducerMachine {
     /// `max.request.size`; a batch above that goes alone. Then those whose batch lingers go
     /// along: the request leaves anyway (piggy-backing).
     fn drain(&mut self, now: Instant, load: &mut Load) {
-        let Some(lane) = self.brokers.lanes.get(&load.node) else {
+        let Some(lane) = self.brokers.lane(load.lane) else {
             return;
         };
         let ready = lane.ready();
@@ -316,7 +325,7 @@ impl ProducerMachine {
         // Noted before anything is taken: a partition whose batch has just left opens the next
         // one, and a request carries one batch of a partition at most.
         let mut lingering = core::mem::take(&mut self.spare_keys);
-        lingering.extend(lane.lingering.iter().copied());
+        lingering.extend(lane.lingering());
         let room = self.drain_ready(now, ready, load);
         if room == Room::Left && !load.batches.is_empty() {
             self.drain_lingering(now, &lingering, load);
@@ -329,15 +338,15 @@ impl ProducerMachine {
     fn drain_ready(&mut self, now: Instant, count: usize, load: &mut Load) -> Room {
         for _ in 0..count {
             self.steps.step();
-            let lane = self.brokers.lanes.get_mut(&load.node);
+            let lane = self.brokers.lane_mut(load.lane);
             let Some((turn, key)) = lane.and_then(Lane::call_first) else {
                 break;
             };
             self.accumulator.partitions[key.0 as usize].place = Place::Nowhere;
             if self.drain_one(now, key, load) == Room::None {
                 // This partition is the first of the next request.
-                self.accumulator.partitions[key.0 as usize].place = Place::Ready(load.node);
-                if let Some(lane) = self.brokers.lanes.get_mut(&load.node) {
+                self.accumulator.partitions[key.0 as usize].place = Place::Ready(load.lane, turn);
+                if let Some(lane) = self.brokers.lane_mut(load.lane) {
                     lane.stand_again(turn, key);
                 }
                 return Room::None;
@@ -348,7 +357,7 @@ impl ProducerMachine {
 
     /// The request leaves anyway: what lingers goes along, as far as there is room.
     fn drain_lingering(&mut self, now: Instant, lingering: &[PartitionKey], load: &mut Load) {
-        let place = Place::Lingering(load.node);
+        let place = Place::Lingering(load.lane);
         for &key in lingering {
             self.steps.step();
             let lingers = self.accumulator.partitions[key.0 as usize].place == place;
@@ -398,6 +407,7 @@ impl ProducerMachine {
         load.room = load.room.saturating_sub(size);
         let sent = self.accumulator.depart(batch, numbering, load.connection);
         load.batches.push(sent);
+        self.count_drained(now, batch);
         self.reconsider(now, key);
         Room::Left
     }

@@ -2,6 +2,7 @@
 
 use super::ProducerMachine;
 use super::timers::Timer;
+use crate::brokers::NodeId;
 use crate::error::Shortage;
 use crate::event::Event;
 use crate::waiters::Wish;
@@ -15,11 +16,9 @@ impl ProducerMachine {
         deadline: Instant,
     ) -> WaiterId {
         let now = self.tick(now);
-        let id = self.waiters.add(Wish::Space(shortage.bytes), deadline);
+        let id = self.waiters.add(Wish::Space(shortage), deadline);
         if self.is_open() {
             self.timers.arm(deadline, Timer::Waiter(id));
-            // While somebody waits for memory nothing lingers (E8).
-            self.stop_lingering(now);
         } else {
             self.wake_waiter(id);
         }
@@ -48,16 +47,20 @@ impl ProducerMachine {
 
     pub(super) fn end_wait(&mut self, now: Instant, waiter: WaiterId) {
         let now = self.tick(now);
-        if let Some(ended) = self.waiters.remove(waiter) {
-            self.timers.disarm(ended.deadline, Timer::Waiter(waiter));
-            self.accumulator.budget.unreserve(ended.granted);
+        if let Some(deadline) = self.waiters.remove(waiter) {
+            self.timers.disarm(deadline, Timer::Waiter(waiter));
+            self.accumulator.budget.end_grant(waiter);
         }
         self.conclude(now);
     }
 
     pub(super) fn on_wait_expired(&mut self, waiter: WaiterId) {
         // A grant is not taken back: the waiter has been told.
-        if self.waiters.granted(waiter).is_none() && self.waiters.remove(waiter).is_some() {
+        let wish = self.waiters.wish(waiter);
+        if !self.waiters.is_told(waiter) && self.waiters.remove(waiter).is_some() {
+            if let Some(Wish::Space(_)) = wish {
+                self.meter.on_exhausted();
+            }
             self.events.push_back(Event::WaitExpired(waiter));
         }
     }
@@ -65,13 +68,10 @@ impl ProducerMachine {
     /// Tells a waiter that its wait is over, so that it finds out why.
     pub(super) fn wake_waiter(&mut self, id: WaiterId) {
         match self.waiters.wish(id) {
-            Some(Wish::Space(_)) if self.waiters.granted(id).is_none() => {
-                self.waiters.grant(id, 0);
-                self.events.push_back(Event::SpaceReady(id));
-            }
+            Some(Wish::Space(_)) if !self.waiters.is_told(id) => self.tell_room(id),
             Some(Wish::Topic(_)) => {
-                if let Some(waiter) = self.waiters.remove(id) {
-                    self.timers.disarm(waiter.deadline, Timer::Waiter(id));
+                if let Some(deadline) = self.waiters.remove(id) {
+                    self.timers.disarm(deadline, Timer::Waiter(id));
                     self.events.push_back(Event::MetadataReady(id));
                 }
             }
@@ -81,29 +81,62 @@ impl ProducerMachine {
 
     /// Gives free memory to those who wait, first come first served: a batch's worth to the
     /// first, and a wake-up to as many behind as would fill that batch (E129).
-    pub(super) fn grant_space(&mut self) {
-        while let Some((first, needed)) = self.waiters.first() {
-            self.steps.step();
+    pub(super) fn grant_space(&mut self, now: Instant) {
+        while let Some((first, needed)) = self.first_in_line(now) {
             let budget = &mut self.accumulator.budget;
             if budget.available() < needed {
                 return;
             }
             let reserved = needed.max(self.config.batch_size.min(budget.available()));
-            budget.reserve(reserved);
-            self.tell_room(first, reserved);
+            budget.grant(first, reserved);
+            self.tell_room(first);
             let mut room = reserved - needed;
-            while let Some((next, needed)) = self.waiters.first() {
+            while let Some((next, needed)) = self.first_in_line(now) {
                 if room < needed {
                     break;
                 }
                 room -= needed;
-                self.tell_room(next, 0);
+                self.tell_room(next);
             }
         }
     }
 
-    fn tell_room(&mut self, waiter: WaiterId, reserved: usize) {
-        self.waiters.grant(waiter, reserved);
+    /// The first whose broker is not sick, and how much it needs. Those before it step aside.
+    fn first_in_line(&mut self, now: Instant) -> Option<(WaiterId, usize)> {
+        while let Some((id, shortage)) = self.waiters.first() {
+            self.steps.step();
+            match self.sick_leader(now, shortage) {
+                Some(broker) => self.waiters.step_aside(id, broker),
+                None => return Some((id, shortage.bytes)),
+            }
+        }
+        None
+    }
+
+    /// Those who stepped aside come back: all when their broker was heard, else the first once
+    /// the broker may hold what it needs.
+    pub(super) fn bring_back(&mut self, now: Instant) {
+        let mut before = None;
+        while let Some(broker) = self.waiters.sick_after(before) {
+            self.steps.step();
+            before = Some(broker);
+            if !self.accumulator.holdings.is_silent(now, broker) {
+                self.waiters.call_back(broker);
+            } else if let Some((first, shortage)) = self.waiters.next_scout(broker) {
+                if self.sick_leader(now, shortage).is_none() {
+                    self.waiters.send_scout(broker, first);
+                }
+            }
+        }
+    }
+
+    fn sick_leader(&self, now: Instant, shortage: Shortage) -> Option<NodeId> {
+        let partition = shortage.partition?;
+        self.accumulator.sick_leader(now, partition, shortage.bytes)
+    }
+
+    fn tell_room(&mut self, waiter: WaiterId) {
+        self.waiters.tell(waiter);
         self.events.push_back(Event::SpaceReady(waiter));
     }
 }

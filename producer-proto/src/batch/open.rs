@@ -23,7 +23,7 @@ use super::varint::{self, PACKABLE, Packed};
 use super::{BatchHeader, HEADER_LEN};
 
 /// The records of a batch that is being filled. Pure: no lock, no clock, no allocation of its own.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub struct OpenBatch {
     records: Vec<u8>,
     count: u32,

@@ -23,7 +23,7 @@ pub(super) const NULL: u64 = 1;
 pub(super) const PACKABLE: u64 = 1 << 21;
 
 /// Up to eight bytes of a record, in a register; the first byte is the least significant one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 pub(super) struct Packed {
     /// The bytes, and zeros after them.
     pub(super) bits: u64,

@@ -178,6 +178,7 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     }
     let in_flight = chance.pick(5, &[1, 2, 5]);
     set("max.in.flight.requests.per.connection", in_flight);
+    set("connections.per.broker", chance.pick(1, &[1, 1, 2, 3]));
     let (acks, idempotent) = chance.pick(
         ("all", "true"),
         &[

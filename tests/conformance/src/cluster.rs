@@ -1,7 +1,7 @@
 //! The simulated cluster as the cases see it.
 
 use kafka_producer_proto::{ApiKey, ErrorCode};
-use kafka_producer_sim::cluster::Injection;
+use kafka_producer_sim::cluster::{Injection, StoredRecord};
 use kafka_producer_sim::serve::{Server, ServerConfig};
 
 /// A cluster of three brokers on loopback.
@@ -47,6 +47,11 @@ impl Cluster {
         })
     }
 
+    /// The records of a partition, in the order of the log.
+    pub fn records(&self, topic: &str, partition: u32) -> Vec<StoredRecord> {
+        self.server.records(topic, partition)
+    }
+
     /// The values of all partitions, sorted.
     pub fn all_values(&self, topic: &str, partitions: u32) -> Vec<String> {
         let mut all: Vec<String> = (0..partitions)
@@ -68,8 +73,28 @@ impl Cluster {
             .with_cluster(|cluster| cluster.inject(injection));
     }
 
+    /// Stops every broker, as SIGKILL does.
+    pub fn stop(&self) {
+        (0..BROKERS).for_each(|broker| self.server.stop_broker(broker));
+    }
+
+    /// Starts them again, at the same addresses and with their logs.
+    ///
+    /// # Panics
+    ///
+    /// If somebody has taken a port meanwhile.
+    pub fn start_again(&self) {
+        for broker in 0..BROKERS {
+            let started = self.server.start_broker(broker);
+            started.expect("the port is free");
+        }
+    }
+
     /// Cuts every connection to every broker.
     pub fn cut(&self) {
         self.server.cut_connections();
     }
 }
+
+/// The ids of the brokers are below.
+const BROKERS: i32 = 3;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use kafka_producer::Config;
@@ -80,6 +81,21 @@ impl<F: Future> Task<F> {
         *rung = false;
     }
 
+    /// Drops the future before it is done, and waits until nobody could wake it any more.
+    ///
+    /// # Panics
+    ///
+    /// If its waker is kept for half a minute: it has leaked.
+    pub fn give_up(self) {
+        let Self { future, bell } = self;
+        drop(future);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while 1 < Arc::strong_count(&bell) {
+            assert!(Instant::now() < deadline, "the waker was never dropped");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Polls until it is done, and only when it was woken.
     pub fn finish(mut self) -> F::Output {
         loop {
@@ -91,7 +107,8 @@ impl<F: Future> Task<F> {
     }
 }
 
-/// Polls a future so many times at most, waiting for its wake-up in between, then drops it.
+/// Polls a future so many times at most, waiting for its wake-up in between, then gives it
+/// up.
 pub fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut task = Task::new(future);
     for poll in 0..polls {
@@ -102,6 +119,7 @@ pub fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
             return Some(output);
         }
     }
+    task.give_up();
     None
 }
 

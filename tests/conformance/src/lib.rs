@@ -13,6 +13,7 @@
 pub mod cases {
     pub mod calls;
     pub mod cancel;
+    pub mod edges;
     pub mod ends;
     pub mod peers;
     pub mod room;
@@ -39,13 +40,14 @@ macro_rules! suite {
             detached_records_land,
             a_refused_record_is_reported_in_the_call,
             callbacks_run_in_order_and_one_that_panics_harms_nobody,
+            a_waker_that_panics_harms_nobody,
             a_callback_may_send,
             a_flush_is_over_after_the_callbacks_before_it,
             a_close_is_over_after_all_callbacks,
-            a_callback_may_not_wait,
             the_partitions_of_a_topic_are_known,
             a_topic_that_does_not_exist_fails_within_its_time,
             a_failed_record_is_given_back,
+            a_record_that_was_given_back_can_be_sent_again,
             two_handles_on_many_threads_lose_and_double_nothing,
             records_without_acknowledgement_are_resolved,
             a_cut_connection_is_made_again,
@@ -55,18 +57,27 @@ macro_rules! suite {
             those_who_wait_are_served_in_their_order,
             many_who_wait_are_all_served,
             a_wait_for_room_ends_after_max_block,
-            a_dropped_wait_passes_its_place_on,
             send_all_waits_for_room_and_takes_all,
             send_all_says_how_many_were_taken,
             close_ends_the_waits,
         );
         $crate::suite!($transport; cancel:
             a_dropped_send_loses_and_doubles_nothing,
+            a_dropped_detached_send_loses_and_doubles_nothing,
+            a_dropped_send_with_a_callback_loses_and_doubles_nothing,
+            a_dropped_wait_passes_its_room_on,
             a_dropped_send_all_keeps_a_prefix,
             a_dropped_delivery_unsends_nothing,
+            dropped_deliveries_unsend_nothing,
             a_dropped_flush_harms_nobody,
             a_dropped_close_goes_on,
             a_dropped_question_for_partitions_harms_nobody,
+        );
+        $crate::suite!($transport; edges:
+            edge_e23_a_flush_in_a_callback_is_an_error_and_the_producer_goes_on,
+            edge_e23_a_close_in_a_callback_begins_and_is_not_waited_for,
+            edge_e23_a_send_in_a_callback_does_not_wait_for_room,
+            edge_e41_a_record_sent_in_an_expiry_callback_is_a_new_one,
         );
         $crate::suite!($transport; ends:
             a_flush_is_over_when_all_is_resolved,

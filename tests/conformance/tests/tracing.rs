@@ -1,11 +1,14 @@
 //! What an operator reads: one event for each notice of the machine.
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 use std::fmt::{Debug, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use conformance::{Cluster, Threads, Transport, config};
-use kafka_producer::{ErrorCode, Record};
+use kafka_producer::{
+    DeliveryError, ErrorCode, Outcome, Producer, Record, RecordMetadata, SendError,
+};
 use kafka_producer_driver::block_on;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as Values};
@@ -52,26 +55,50 @@ fn lines() -> MutexGuard<'static, Vec<String>> {
     LINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn count(words: &[&str]) -> usize {
+    let holds = |line: &&String| words.iter().all(|word| line.contains(word));
+    lines().iter().filter(holds).count()
+}
+
 fn said(words: &[&str]) -> bool {
-    let holds = |line: &String| words.iter().all(|word| line.contains(word));
-    lines().iter().any(holds)
+    0 < count(words)
+}
+
+/// Listens from now on, to one story at a time: the subscriber is the whole process's.
+fn listen() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    static SUBSCRIBED: Once = Once::new();
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    SUBSCRIBED.call_once(|| tracing::subscriber::set_global_default(Lines).unwrap());
+    lines().clear();
+    turn
+}
+
+/// A cluster, and a producer whose first record has landed.
+fn begin() -> (Cluster, Producer) {
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = Threads.start(config(&cluster.bootstrap(), &[]));
+    send(&producer, "hello").unwrap();
+    (cluster, producer)
+}
+
+fn send(producer: &Producer, value: &str) -> Result<RecordMetadata, DeliveryError> {
+    block_on(block_on(producer.send(&Record::to("orders").value(value))).unwrap())
+}
+
+fn end(producer: &Producer) {
+    block_on(producer.close(Duration::from_secs(10)));
 }
 
 #[test]
 fn connects_retries_refreshes_and_disconnects_are_told() {
-    tracing::subscriber::set_global_default(Lines).unwrap();
-    let cluster = Cluster::start(&[("orders", 1)]);
-    let producer = Threads.start(config(&cluster.bootstrap(), &[]));
-    let send = |value: &str| {
-        let delivery = block_on(producer.send(&Record::to("orders").value(value))).unwrap();
-        block_on(delivery).unwrap();
-    };
-    send("hello");
+    let _turn = listen();
+    let (cluster, producer) = begin();
     assert!(said(&["INFO", "connected", "address="]));
     assert!(said(&["DEBUG", "metadata refreshed", "brokers=3"]));
 
     cluster.refuse(ErrorCode::NOT_ENOUGH_REPLICAS, 1);
-    send("again");
+    send(&producer, "again").unwrap();
     assert!(said(&[
         "WARN",
         "sent again",
@@ -80,7 +107,72 @@ fn connects_retries_refreshes_and_disconnects_are_told() {
     ]));
 
     cluster.cut();
-    send("once more");
+    send(&producer, "once more").unwrap();
     assert!(said(&["WARN", "disconnected"]));
-    block_on(producer.close(Duration::from_secs(10)));
+    end(&producer);
+    assert!(!said(&["ERROR"]), "{:?}", lines());
+}
+
+#[test]
+fn an_epoch_bump_is_told_once() {
+    let _turn = listen();
+    let (cluster, producer) = begin();
+    assert!(!said(&["new producer epoch"]));
+
+    // No attempt of this batch can have been written: it goes again under the next epoch.
+    cluster.refuse(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, 1);
+    assert_eq!(send(&producer, "again").unwrap().offset, Some(1));
+    end(&producer);
+    let bump = [
+        "WARN",
+        "new producer epoch",
+        "producer_id=",
+        "producer_epoch=1",
+    ];
+    assert_eq!((count(&bump), count(&["new producer epoch"])), (1, 1));
+    assert!(!said(&["ERROR"]), "{:?}", lines());
+}
+
+#[test]
+fn a_suspected_loss_is_told_with_its_partition() {
+    let _turn = listen();
+    let (cluster, producer) = begin();
+
+    // The answer to the first attempt leaves a doubt; then the broker does not know the
+    // sequence, not even after a refresh: what it has acknowledged before may be lost.
+    cluster.refuse(ErrorCode::REQUEST_TIMED_OUT, 1);
+    cluster.refuse(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, 2);
+    let error = send(&producer, "doubtful").unwrap_err();
+    assert_eq!(error.outcome, Outcome::MaybeWritten);
+    send(&producer, "after").unwrap();
+    end(&producer);
+    let loss = ["ERROR", "may have been lost", "topic=orders", "partition=0"];
+    assert_eq!((count(&loss), count(&["ERROR"])), (1, 1));
+    assert_eq!(cluster.values("orders", 0), ["hello", "after"]);
+}
+
+#[test]
+fn a_fatal_error_is_told_once_and_says_what_to_do() {
+    let _turn = listen();
+    let (cluster, producer) = begin();
+
+    cluster.refuse(ErrorCode::CLUSTER_AUTHORIZATION_FAILED, 1);
+    let error = send(&producer, "refused").unwrap_err();
+    let code = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
+    assert_eq!(
+        (error.error.code(), error.outcome),
+        (code, Outcome::NotWritten)
+    );
+    for _ in 0..3 {
+        let refused = producer.try_send(&Record::to("orders").value("later"));
+        assert!(matches!(refused, Err(SendError::Fatal(_))), "{refused:?}");
+    }
+    end(&producer);
+    let fatal = [
+        "ERROR",
+        "fatal",
+        "CLUSTER_AUTHORIZATION_FAILED",
+        "make a new",
+    ];
+    assert_eq!((count(&fatal), count(&["ERROR"])), (1, 1), "{:?}", lines());
 }

@@ -13,7 +13,7 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
@@ -21,6 +21,7 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.utils.Utils;
 
 /**
  * Says what is really in a Kafka cluster, with Kafka's own consumer and admin client.
@@ -44,6 +45,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * partition COUNT KEY                           where Java puts this base64 key; - is the empty key
  * </pre>
  *
+ * It compiles against the clients of every release from 2.8 on.
  * {@code count} counts offsets, and so control records of transactions and gaps after compaction;
  * {@code read} and {@code dump} count records. {@code dump} wants values without control bytes.
  */
@@ -202,7 +204,23 @@ public final class Judge {
 
     private List<TopicPartitionInfo> partitions(String topic)
             throws ExecutionException, InterruptedException {
-        return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions();
+        DescribeTopicsResult described = admin.describeTopics(List.of(topic));
+        return descriptions(described).get().get(topic).partitions();
+    }
+
+    /** Kafka 3.1 has a new name for it, and Kafka 4 no longer has the old one. */
+    @SuppressWarnings("unchecked")
+    private static KafkaFuture<Map<String, TopicDescription>> descriptions(
+            DescribeTopicsResult described) {
+        for (String name : List.of("allTopicNames", "all")) {
+            try {
+                Object all = DescribeTopicsResult.class.getMethod(name).invoke(described);
+                return (KafkaFuture<Map<String, TopicDescription>>) all;
+            } catch (ReflectiveOperationException missing) {
+                continue;
+            }
+        }
+        throw new IllegalStateException("expected a way to all descriptions, found none");
     }
 
     private String config(String topic, Map<String, String> settings) throws Exception {
@@ -310,7 +328,8 @@ public final class Judge {
 
     private String partition(int count, String key) {
         byte[] bytes = key.equals("-") ? new byte[0] : Base64.getDecoder().decode(key);
-        return "{\"partition\":" + BuiltInPartitioner.partitionForKey(bytes, count) + "}";
+        // What BuiltInPartitioner.partitionForKey does, and DefaultPartitioner before it.
+        return "{\"partition\":" + Utils.toPositive(Utils.murmur2(bytes)) % count + "}";
     }
 
     private KafkaConsumer<byte[], byte[]> consumer(List<String> words) {

@@ -24,6 +24,18 @@ pub fn variable(name: &str) -> String {
     })
 }
 
+/// The release that the brokers run, as major and minor version.
+///
+/// # Panics
+///
+/// If the environment names none.
+pub fn version() -> (u32, u32) {
+    let text = variable("KAFKA_VERSION");
+    let mut numbers = text.split('.').map_while(|number| number.parse().ok());
+    let version = numbers.next().zip(numbers.next());
+    version.unwrap_or_else(|| unreachable!("expected a release in KAFKA_VERSION, got {text}"))
+}
+
 /// The settings of a case: this cluster, and `more`.
 ///
 /// # Panics

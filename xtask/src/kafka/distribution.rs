@@ -12,7 +12,8 @@ use crate::failure::{Doing, Failure, Outcome};
 use crate::process;
 use crate::workspace;
 
-/// A release of Apache Kafka that runs without ZooKeeper.
+/// A release of Apache Kafka: of the last line that only knew ZooKeeper, or of the later ones
+/// that need none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Version {
     major: u32,
@@ -29,8 +30,9 @@ impl FromStr for Version {
         let [major, minor, patch] = parts.map_err(|_| expected())?[..] else {
             return Err(expected());
         };
-        if (major, minor) < (3, 9) {
-            let message = format!("expected 3.9.0 or newer, got {text}, which needs ZooKeeper");
+        // Older ones do not run on today's Java, and those between are no generation of their own.
+        if (major, minor) != (2, 8) && (major, minor) < (3, 9) {
+            let message = format!("expected 2.8.x, or 3.9.0 or newer, got {text}");
             return Err(Failure::new(message));
         }
         Ok(Self {
@@ -38,6 +40,13 @@ impl FromStr for Version {
             minor,
             patch,
         })
+    }
+}
+
+impl Version {
+    /// Whether the cluster's metadata is in ZooKeeper, and not with the nodes themselves (KIP-500).
+    pub(crate) fn needs_zookeeper(self) -> bool {
+        self.major < 3
     }
 }
 
@@ -83,7 +92,7 @@ impl Distribution {
         java.args(["-Xms128m", "-Xmx384m", "-XX:+UseSerialGC"]);
         java.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
         java.arg("-Dorg.slf4j.simpleLogger.showDateTime=true");
-        if self.version.major < 4 {
+        if self.version.major == 3 {
             let log4j = self.folder.join("log4j.properties");
             java.arg(format!("-Dlog4j.configuration=file:{}", log4j.display()));
         }
@@ -149,7 +158,18 @@ fn is_newer(built: &Path, source: &Path) -> bool {
 /// The Maven project whose dependencies are a broker and its tools.
 fn project(version: Version) -> String {
     // Kafka 3 brings log4j's successor along, and two loggers at once complain.
-    let logging = if version.major < 4 { "" } else { SLF4J };
+    let logging = if version.major == 3 { "" } else { SLF4J };
+    // In Kafka 2 they are part of the broker.
+    let tools = if version.needs_zookeeper() {
+        String::new()
+    } else {
+        format!(
+            "<dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId>
+      <version>{version}</version>
+    </dependency>"
+        )
+    };
     format!(
         "<project>
   <modelVersion>4.0.0</modelVersion>
@@ -159,10 +179,7 @@ fn project(version: Version) -> String {
       <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
       <version>{version}</version>
     </dependency>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId>
-      <version>{version}</version>
-    </dependency>
+    {tools}
     {logging}
   </dependencies>
 </project>
@@ -200,16 +217,21 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_needs_zookeeper_is_refused() {
-        assert!("2.8.2".parse::<Version>().is_err());
-        assert!("3.8.9".parse::<Version>().is_err());
-        assert!("3.9.0".parse::<Version>().is_ok());
+    fn of_those_with_zookeeper_only_the_last_line_is_taken() {
+        for wrong in ["2.1.1", "2.7.2", "3.0.0", "3.8.9"] {
+            assert!(wrong.parse::<Version>().is_err(), "{wrong}");
+        }
+        assert!("2.8.2".parse::<Version>().unwrap().needs_zookeeper());
+        assert!(!"3.9.0".parse::<Version>().unwrap().needs_zookeeper());
     }
 
     #[test]
-    fn only_kafka_4_is_given_a_logger() {
-        let with_logger = |text: &str| project(text.parse().unwrap()).contains("slf4j-simple");
-        assert!(with_logger("4.3.1"));
-        assert!(!with_logger("3.9.1"));
+    fn each_generation_is_given_what_it_does_not_bring() {
+        let has = |version: &str, what| project(version.parse().unwrap()).contains(what);
+        let versions = ["2.8.2", "3.9.1", "4.3.1"];
+        let with_logger = versions.map(|version| has(version, "slf4j-simple"));
+        assert_eq!(with_logger, [true, false, true]);
+        let with_tools = versions.map(|version| has(version, "kafka-tools"));
+        assert_eq!(with_tools, [false, true, true]);
     }
 }

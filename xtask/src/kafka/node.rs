@@ -1,8 +1,11 @@
-//! One node of the cluster: a Java process, its files, and the signals that end it.
+//! One process of the cluster: a Java program, its files, and the signals that end it.
+//!
+//! It is a broker, which a suite may kill, or the ZooKeeper that brokers of Kafka 2 lean on.
 //!
 //! A node outlives the command that started it. Its process id is kept in a file and believed only
 //! while the process with that id has this node's `server.properties` on its command line.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -24,15 +27,32 @@ const TAIL: usize = 30;
 /// A node, whether it runs or not.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    id: u16,
+    role: Role,
     /// The folder of the cluster; each file in it has the node's name.
     folder: PathBuf,
 }
 
+/// What a node is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Role {
+    /// A broker with this id; the controller as well where there is no ZooKeeper.
+    Broker(u16),
+    ZooKeeper,
+}
+
+impl Role {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Broker(_) => "kafka.Kafka",
+            Self::ZooKeeper => "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+        }
+    }
+}
+
 impl Node {
-    pub(crate) fn new(id: u16, folder: &Path) -> Self {
+    pub(crate) fn new(role: Role, folder: &Path) -> Self {
         Self {
-            id,
+            role,
             folder: folder.to_path_buf(),
         }
     }
@@ -52,7 +72,7 @@ impl Node {
         let log = File::options().create(true).append(true).open(self.log());
         let log = log.doing(self.log().display())?;
         let mut java = distribution.java();
-        java.arg("kafka.Kafka").arg(self.properties());
+        java.arg(self.role.class()).arg(self.properties());
         java.current_dir(&self.folder)
             .process_group(0)
             .stdin(Stdio::null());
@@ -100,13 +120,12 @@ impl Node {
             return Ok(());
         }
         Err(Failure::new(format!(
-            "process {pid} of node {} survived SIGKILL",
-            self.id
+            "process {pid} of {self} survived SIGKILL"
         )))
     }
 
-    pub(crate) fn id(&self) -> u16 {
-        self.id
+    pub(crate) fn role(&self) -> Role {
+        self.role
     }
 
     pub(crate) fn properties(&self) -> PathBuf {
@@ -124,7 +143,7 @@ impl Node {
         let lines: Vec<&str> = text.lines().collect();
         let tail = &lines[lines.len().saturating_sub(TAIL)..];
         tail.iter()
-            .map(|line| format!("node {}: {line}\n", self.id))
+            .map(|line| format!("{self}: {line}\n"))
             .collect()
     }
 
@@ -137,7 +156,17 @@ impl Node {
     }
 
     fn file(&self, extension: &str) -> PathBuf {
-        self.folder.join(format!("node{}.{extension}", self.id))
+        let name = self.to_string().replace(' ', "");
+        self.folder.join(format!("{name}.{extension}"))
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.role {
+            Role::Broker(id) => write!(formatter, "node {id}"),
+            Role::ZooKeeper => formatter.write_str("zookeeper"),
+        }
     }
 }
 
@@ -148,7 +177,7 @@ mod tests {
     #[test]
     fn a_pid_file_that_names_another_process_is_not_believed() {
         let folder = tempfile::tempdir().unwrap();
-        let node = Node::new(1, folder.path());
+        let node = Node::new(Role::Broker(1), folder.path());
         assert_eq!(node.pid(), None);
 
         fs::write(node.pid_file(), std::process::id().to_string()).unwrap();
@@ -159,7 +188,7 @@ mod tests {
     #[test]
     fn a_process_with_the_nodes_properties_is_found_and_killed() {
         let folder = tempfile::tempdir().unwrap();
-        let node = Node::new(1, folder.path());
+        let node = Node::new(Role::Broker(1), folder.path());
         // The shell stays the parent of `sleep`, so that its command line keeps the name.
         let script = "sleep 61; true";
         let mut shell = Command::new("sh");
@@ -179,7 +208,7 @@ mod tests {
     #[test]
     fn only_the_end_of_a_log_is_shown() {
         let folder = tempfile::tempdir().unwrap();
-        let node = Node::new(2, folder.path());
+        let node = Node::new(Role::Broker(2), folder.path());
         let lines: String = (0..100).map(|line| format!("{line}\n")).collect();
         fs::write(node.log(), lines).unwrap();
 

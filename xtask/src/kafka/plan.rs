@@ -2,7 +2,8 @@
 //! `server.properties`.
 //!
 //! Every node is broker and controller at once. Brokers listen on consecutive ports from the
-//! given one on, the controllers on the ports after those.
+//! given one on, the controllers on the ports after those. Where there is ZooKeeper instead of
+//! controllers, it has the first of their ports.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Doing, Failure, Outcome};
 use crate::kafka::distribution::Version;
+use crate::kafka::node::Role;
 use crate::ports;
 
 /// The port that is tried first.
@@ -54,25 +56,25 @@ impl Plan {
         Ok(Self { port, ..self })
     }
 
-    /// The `server.properties` of one node, which keeps its log in `data`.
-    pub(crate) fn properties(&self, node: u16, data: &Path) -> String {
-        let (broker, controller) = (self.broker_port(node), self.controller_port(node));
-        let voter = |node| format!("{node}@127.0.0.1:{}", self.controller_port(node));
-        let voters = self.nodes().map(voter).collect::<Vec<_>>().join(",");
+    /// The file of settings of one node, which keeps its data in `data`.
+    pub(crate) fn properties(&self, role: Role, data: &Path) -> String {
+        match role {
+            Role::Broker(node) => self.broker_properties(node, data),
+            Role::ZooKeeper => self.zookeeper_properties(data),
+        }
+    }
+
+    fn broker_properties(&self, node: u16, data: &Path) -> String {
         let replicas = self.brokers.min(3);
         let in_sync = (replicas - 1).max(1);
+        let mut text = if self.version.needs_zookeeper() {
+            self.identity_with_zookeeper(node)
+        } else {
+            self.identity(node)
+        };
         let data = data.display();
-
-        let mut text = format!(
-            "process.roles=broker,controller
-node.id={node}
-controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={data}
+        text += &format!(
+            "log.dirs={data}
 num.partitions=4
 default.replication.factor={replicas}
 min.insync.replicas={in_sync}
@@ -100,6 +102,54 @@ group.initial.rebalance.delay.ms=0
             text += "\n";
         }
         text
+    }
+
+    /// Who a node is, where nodes keep the metadata themselves.
+    fn identity(&self, node: u16) -> String {
+        let (broker, controller) = (self.broker_port(node), self.controller_port(node));
+        let voter = |node| format!("{node}@127.0.0.1:{}", self.controller_port(node));
+        let voters = self.nodes().map(voter).collect::<Vec<_>>().join(",");
+        format!(
+            "process.roles=broker,controller
+node.id={node}
+controller.quorum.voters={voters}
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+"
+        )
+    }
+
+    /// Who a node is, where ZooKeeper keeps the metadata.
+    fn identity_with_zookeeper(&self, node: u16) -> String {
+        let (broker, zookeeper) = (self.broker_port(node), self.zookeeper_port());
+        // A killed broker is noticed when its session ends. The connection may take longer: both
+        // processes start at the same time.
+        format!(
+            "broker.id={node}
+zookeeper.connect=127.0.0.1:{zookeeper}
+zookeeper.session.timeout.ms=3000
+zookeeper.connection.timeout.ms=60000
+listeners=PLAINTEXT://127.0.0.1:{broker}
+controlled.shutdown.max.retries=1
+controlled.shutdown.retry.backoff.ms=500
+"
+        )
+    }
+
+    fn zookeeper_properties(&self, data: &Path) -> String {
+        let (port, data) = (self.zookeeper_port(), data.display());
+        // Sessions last two ticks at least: with the usual tick of 2 s brokers would get 4 s.
+        format!(
+            "clientPort={port}
+clientPortAddress=127.0.0.1
+dataDir={data}
+tickTime=500
+admin.enableServer=false
+"
+        )
     }
 
     /// The plan as the file that `status` and `stop` read.
@@ -137,6 +187,10 @@ group.initial.rebalance.delay.ms=0
         self.port + node - 1
     }
 
+    fn zookeeper_port(&self) -> u16 {
+        self.port + self.brokers
+    }
+
     fn controller_port(&self, node: u16) -> u16 {
         self.port + self.brokers + node - 1
     }
@@ -166,7 +220,7 @@ mod tests {
             "127.0.0.1:29092,127.0.0.1:29093,127.0.0.1:29094"
         );
 
-        let text = plan.properties(2, Path::new("data2"));
+        let text = plan.properties(Role::Broker(2), Path::new("data2"));
         let listeners = "listeners=PLAINTEXT://127.0.0.1:29093,CONTROLLER://127.0.0.1:29096\n";
         assert!(text.contains(listeners), "{text}");
         let voters = "voters=1@127.0.0.1:29095,2@127.0.0.1:29096,3@127.0.0.1:29097\n";
@@ -174,18 +228,40 @@ mod tests {
     }
 
     #[test]
+    fn brokers_of_kafka_2_find_zookeeper_behind_their_own_ports() {
+        let version = "2.8.2".parse().unwrap();
+        let plan = Plan {
+            version,
+            ..plan(3, 29092)
+        };
+        let text = plan.properties(Role::Broker(2), Path::new("data2"));
+        assert!(text.starts_with("broker.id=2\nzookeeper.connect=127.0.0.1:29095\n"));
+        assert!(
+            text.contains("listeners=PLAINTEXT://127.0.0.1:29093\n"),
+            "{text}"
+        );
+        assert!(!text.contains("controller.quorum"), "{text}");
+
+        let text = plan.properties(Role::ZooKeeper, Path::new("data"));
+        assert!(
+            text.starts_with("clientPort=29095\nclientPortAddress=127.0.0.1\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn replicas_follow_the_number_of_brokers() {
-        let one = plan(1, 29092).properties(1, Path::new("data"));
+        let one = plan(1, 29092).properties(Role::Broker(1), Path::new("data"));
         assert!(
             one.contains("default.replication.factor=1\nmin.insync.replicas=1\n"),
             "{one}"
         );
-        let three = plan(3, 29092).properties(1, Path::new("data"));
+        let three = plan(3, 29092).properties(Role::Broker(1), Path::new("data"));
         assert!(
             three.contains("default.replication.factor=3\nmin.insync.replicas=2\n"),
             "{three}"
         );
-        let five = plan(5, 29092).properties(1, Path::new("data"));
+        let five = plan(5, 29092).properties(Role::Broker(1), Path::new("data"));
         assert!(
             five.contains("default.replication.factor=3\nmin.insync.replicas=2\n"),
             "{five}"
@@ -194,7 +270,7 @@ mod tests {
 
     #[test]
     fn given_settings_come_last_and_win() {
-        let text = plan(1, 29092).properties(1, Path::new("data"));
+        let text = plan(1, 29092).properties(Role::Broker(1), Path::new("data"));
         assert!(text.ends_with("\nlog.retention.ms=1\n"), "{text}");
     }
 

@@ -201,6 +201,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "ours: report a batch that may have been written, or write it again as Java does",
     ),
     built(
+        "connections.per.broker",
+        "1",
+        Number { min: 1, max: 64 },
+        "ours: how many connections carry requests to one broker; a partition stays on its own",
+    ),
+    built(
         "compression.threads",
         "null",
         Number {

@@ -1,13 +1,13 @@
 //! Each way to send, on a cluster in good health.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kafka_producer::{
     ErrorCode, Header, Outcome, ProduceError, Producer, ProducerError, Record, SendError,
-    WaitError, blocking,
 };
 use kafka_producer_driver::block_on;
 
@@ -154,6 +154,43 @@ pub fn callbacks_run_in_order_and_one_that_panics_harms_nobody(transport: &impl 
     assert_eq!(*offsets.lock().unwrap(), expected);
 }
 
+pub fn a_waker_that_panics_harms_nobody(transport: &impl Transport) {
+    struct Rude;
+    impl Wake for Rude {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[]));
+    let rude = Waker::from(Arc::new(Rude));
+    let rude = &mut Context::from_waker(&rude);
+    let (sender, called) = mpsc::channel();
+    for _ in 0..3 {
+        cluster
+            .hold(|| {
+                let record = Record::to("orders").value("x");
+                let mut deliveries = block_on(producer.send_all(&[record; 3]))
+                    .unwrap()
+                    .into_iter();
+                let sender = sender.clone();
+                let call = move |result: Result<_, _>| sender.send(result.is_ok()).unwrap();
+                producer.try_send_with(&record, call).unwrap();
+                let mut flush = producer.flush();
+                assert!(Pin::new(&mut flush).poll(rude).is_pending());
+                let mut first = deliveries.next().unwrap();
+                assert!(Pin::new(&mut first).poll(rude).is_pending());
+                deliveries.map(Task::new).collect::<Vec<_>>()
+            })
+            .into_iter()
+            .for_each(|delivery| drop(delivery.finish().unwrap()));
+        assert_eq!(called.recv_timeout(Duration::from_secs(30)), Ok(true));
+        block_on(producer.flush());
+    }
+    block_on(producer.close(Duration::from_secs(30)));
+}
+
 pub fn a_callback_may_send(transport: &impl Transport) {
     let cluster = Cluster::start(&[("orders", 1)]);
     let producer = transport.start(config(&cluster.bootstrap(), &[]));
@@ -214,22 +251,6 @@ fn ends_after_the_callback<E: Future<Output = ()> + Send + 'static>(
     hand_in.send(Task::new(end(producer))).unwrap();
     block_on(outside);
     assert_eq!(called.try_recv(), Ok(Poll::Pending));
-}
-
-pub fn a_callback_may_not_wait(transport: &impl Transport) {
-    let cluster = Cluster::start(&[("orders", 1)]);
-    let producer = transport.start(config(&cluster.bootstrap(), &[]));
-    let blocking = blocking::Producer::from(producer.clone());
-    let (sender, called) = mpsc::channel();
-    let call = move |_| {
-        let flushed = blocking.flush();
-        let delivery = blocking.try_send(&Record::to("orders").value("y")).unwrap();
-        sender.send((flushed, delivery.wait())).unwrap();
-    };
-    block_on(producer.send_with(&Record::to("orders").value("x"), call)).unwrap();
-    let (flushed, waited) = called.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert_eq!(flushed, Err(ProducerError::WouldDeadlock));
-    assert!(matches!(waited, Err(WaitError::WouldDeadlock)));
 }
 
 pub fn the_partitions_of_a_topic_are_known(transport: &impl Transport) {
@@ -306,8 +327,39 @@ pub fn a_failed_record_is_given_back(transport: &impl Transport) {
             .into_record()
             .unwrap();
         assert_eq!(last.value.as_deref(), Some(&b"other"[..]));
+        block_on(producer.close(Duration::from_secs(10)));
     }
     assert!(cluster.values("orders", 0).is_empty());
+}
+
+pub fn a_record_that_was_given_back_can_be_sent_again(transport: &impl Transport) {
+    let cluster = Cluster::start(&[("orders", 2)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[]));
+    cluster.refuse(ErrorCode::INVALID_RECORD, 1);
+    let record = Record::to("orders").partition(1).key("k").timestamp(5);
+    let record = record.header("trace", "7").null_header("seen");
+    let failed = block_on(block_on(producer.send(&record.build())).unwrap()).unwrap_err();
+    let back = failed.record().unwrap();
+    let again = back.to(&*failed.topic).header("attempt", "2").partition(1);
+    block_on(block_on(producer.send(&again.build())).unwrap()).unwrap();
+
+    let log = cluster.records("orders", 1);
+    let [landed] = log.as_slice() else {
+        panic!("one record was expected: {log:?}")
+    };
+    assert_eq!(
+        (landed.key.as_deref(), &landed.value),
+        (Some(&b"k"[..]), &None)
+    );
+    assert_eq!(landed.timestamp, 5);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = landed.headers.iter();
+    let headers: Vec<_> = headers
+        .map(|(key, value)| (text(key), value.as_deref().map(text)))
+        .collect();
+    let expected = [("trace", Some("7")), ("seen", None), ("attempt", Some("2"))];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned)));
+    assert_eq!(headers, expected);
 }
 
 pub fn two_handles_on_many_threads_lose_and_double_nothing(transport: &impl Transport) {

@@ -1,13 +1,49 @@
-//! Every future dropped at every poll.
+//! Every future dropped at every poll: what was taken stays taken, and what was held is given
+//! back. `tests/futures.rs` sees to it that no future of the driver is missing here.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use kafka_producer::{Delivery, Producer, Record, SendError};
+use kafka_producer::{Delivery, Producer, ProducerError, Record};
 use kafka_producer_driver::block_on;
 
-use super::room::warm;
+use super::room::{fill, value, warm};
 use crate::{Cluster, Task, Transport, at_every_poll, config, poll_at_most};
+
+/// A way to send one record: begins in the call, and polls the driver's future once per poll.
+type Form = for<'a> fn(&'a Producer, &'a Record<'a>, &Arc<()>) -> Sent<'a>;
+
+type Sent<'a> = Pin<Box<dyn Future<Output = Result<Option<Delivery>, ProducerError>> + 'a>>;
+
+fn awaited<'a>(producer: &'a Producer, record: &'a Record<'a>, _: &Arc<()>) -> Sent<'a> {
+    let sending = producer.send(record);
+    Box::pin(async { sending.await.map(Some) })
+}
+
+fn detached<'a>(producer: &'a Producer, record: &'a Record<'a>, _: &Arc<()>) -> Sent<'a> {
+    let sending = producer.send_detached(record);
+    Box::pin(async { sending.await.map(|()| None) })
+}
+
+fn called<'a>(producer: &'a Producer, record: &'a Record<'a>, token: &Arc<()>) -> Sent<'a> {
+    let token = Arc::clone(token);
+    let sending = producer.send_with(record, move |result| {
+        drop((token, result.unwrap()));
+    });
+    Box::pin(async { sending.await.map(|()| None) })
+}
+
+fn one_of_many<'a>(producer: &'a Producer, record: &'a Record<'a>, _: &Arc<()>) -> Sent<'a> {
+    let sending = producer.send_all(std::slice::from_ref(record));
+    Box::pin(async {
+        let taken = sending.await.map_err(|error| error.error)?;
+        Ok(taken.into_iter().next())
+    })
+}
 
 /// How often each name is in the log.
 fn census(cluster: &Cluster) -> BTreeMap<String, usize> {
@@ -18,79 +54,119 @@ fn census(cluster: &Cluster) -> BTreeMap<String, usize> {
     census
 }
 
-fn fill(producer: &Producer) -> Vec<Delivery> {
-    let filler = format!("{:<4000}", "filler");
-    let mut taken = Vec::new();
-    loop {
-        match producer.try_send(&Record::to("orders").value(&filler)) {
-            Ok(delivery) => taken.push(delivery),
-            Err(SendError::Full(_)) => return taken,
-            Err(error) => panic!("neither taken nor full: {error}"),
-        }
-    }
+pub fn a_dropped_send_loses_and_doubles_nothing(transport: &impl Transport) {
+    is_taken_whole_or_not_at_all(transport, awaited);
 }
 
-pub fn a_dropped_send_loses_and_doubles_nothing(transport: &impl Transport) {
-    let cluster = Cluster::start(&[("orders", 1)]);
+pub fn a_dropped_detached_send_loses_and_doubles_nothing(transport: &impl Transport) {
+    is_taken_whole_or_not_at_all(transport, detached);
+}
+
+pub fn a_dropped_send_with_a_callback_loses_and_doubles_nothing(transport: &impl Transport) {
+    is_taken_whole_or_not_at_all(transport, called);
+}
+
+fn is_taken_whole_or_not_at_all(transport: &impl Transport, send: Form) {
+    let cluster = Cluster::start(&[("orders", 1), ("huge", 1)]);
     let producer = warm(transport, &cluster, &[]);
+    let token = Arc::new(());
     let mut accepted = Vec::new();
-    let mut fillers = 0;
+    let mut filled = 0;
     for polls in 0..20 {
         let name = format!("record-{polls}");
-        let value = format!("{name:<4000}");
-        let (filled, mut task) = cluster.hold(|| {
-            let filled = fill(&producer);
-            let mut task = Task::new(producer.send(&Record::to("orders").value(&value)));
+        let value = value(&name);
+        let record = Record::to("orders").value(&value);
+        let (fillers, mut task) = cluster.hold(|| {
+            let fillers = fill(&producer);
+            let mut task = Task::new(send(&producer, &record, &token));
             if 0 < polls {
                 assert!(task.poll().is_pending());
             }
-            (filled, task)
+            (fillers, task)
         });
-        fillers += filled.len();
-        let mut done = None;
+        filled += fillers.len();
         for _ in 1..polls {
             task.woken();
-            if let std::task::Poll::Ready(result) = task.poll() {
-                done = Some(result.unwrap());
+            if let Poll::Ready(result) = task.poll() {
+                drop(result.unwrap());
+                accepted.push(name);
                 break;
             }
         }
-        drop(task);
-        let finished = done.is_some();
-        if let Some(delivery) = done {
-            block_on(delivery).unwrap();
-            accepted.push(name);
-        }
-        for delivery in filled {
-            block_on(delivery).unwrap();
-        }
-        if finished {
+        task.give_up();
+        // All that was taken is resolved, and all callbacks have run, or were dropped.
+        block_on(producer.flush());
+        assert!(
+            fillers
+                .iter()
+                .all(|one| matches!(one.try_result(), Some(Ok(_))))
+        );
+        assert_eq!(Arc::strong_count(&token), 1);
+        all_is_free(&producer);
+        if !accepted.is_empty() {
             break;
         }
     }
-    assert!(!accepted.is_empty(), "no send was ever done");
-    block_on(producer.flush());
     let mut census = census(&cluster);
-    assert_eq!(census.remove("filler"), Some(fillers));
+    assert_eq!(census.remove("filler"), Some(filled));
     assert_eq!(census.remove("hello"), Some(1));
     // Those that were dropped while they waited are nowhere.
+    assert_eq!(accepted.len(), 1, "no send was ever done");
     let expected: BTreeMap<String, usize> = accepted.into_iter().map(|name| (name, 1)).collect();
     assert_eq!(census, expected);
-    // Nobody stands in the line any more.
-    producer
-        .try_send(&Record::to("orders").value("free"))
-        .map(drop)
-        .unwrap();
+}
+
+/// All room is free, and nobody stands in the line: what takes nearly all of it is taken at once.
+fn all_is_free(producer: &Producer) {
+    let huge = "x".repeat(60_000);
+    let taken = producer.try_send(&Record::to("huge").value(&huge));
+    block_on(taken.unwrap()).unwrap();
+}
+
+pub fn a_dropped_wait_passes_its_room_on(transport: &impl Transport) {
+    let cluster = Cluster::start(&[("orders", 1), ("huge", 1)]);
+    let producer = warm(transport, &cluster, &[]);
+    let token = Arc::new(());
+    // Each takes most of a batch: one who leaves without its room leaves none to the next.
+    let (gone, next) = (format!("{:<12000}", "gone"), format!("{:<12000}", "next"));
+    let (gone, next) = (
+        Record::to("orders").value(&gone),
+        Record::to("orders").value(&next),
+    );
+    let forms: [Form; 4] = [awaited, detached, called, one_of_many];
+    for (number, send) in (1..).zip(forms) {
+        for granted in [false, true] {
+            let (leaves, stays) = cluster.hold(|| {
+                drop(fill(&producer));
+                let mut leaves = Task::new(send(&producer, &gone, &token));
+                assert!(leaves.poll().is_pending());
+                let mut stays = Task::new(send(&producer, &next, &token));
+                assert!(stays.poll().is_pending());
+                (leaves, stays)
+            });
+            if granted {
+                leaves.woken();
+            }
+            leaves.give_up();
+            drop(stays.finish().unwrap());
+            block_on(producer.flush());
+            all_is_free(&producer);
+        }
+        let census = census(&cluster);
+        assert_eq!(
+            (census.get("next"), census.get("gone")),
+            (Some(&(2 * number)), None)
+        );
+        assert_eq!(Arc::strong_count(&token), 1);
+    }
 }
 
 pub fn a_dropped_send_all_keeps_a_prefix(transport: &impl Transport) {
-    let cluster = Cluster::start(&[("orders", 1)]);
+    let cluster = Cluster::start(&[("orders", 1), ("huge", 1)]);
     let producer = warm(transport, &cluster, &[]);
     for polls in 0..200 {
         let before = cluster.values("orders", 0).len();
-        let values: Vec<String> = (0..40)
-            .map(|n| format!("{:<4000}", format!("{polls}-{n:02}")))
-            .collect();
+        let values: Vec<String> = (0..40).map(|n| value(&format!("{polls}-{n:02}"))).collect();
         let records: Vec<Record<'_>> = values
             .iter()
             .map(|value| Record::to("orders").value(value))
@@ -100,6 +176,7 @@ pub fn a_dropped_send_all_keeps_a_prefix(transport: &impl Transport) {
         let log = cluster.values("orders", 0);
         let landed = log.len() - before;
         assert_eq!(log[before..], values[..landed]);
+        all_is_free(&producer);
         if let Some(result) = done {
             assert_eq!((result.unwrap().len(), landed), (40, 40));
             return;
@@ -119,6 +196,24 @@ pub fn a_dropped_delivery_unsends_nothing(transport: &impl Transport) {
     assert!(0 < dropped);
     assert_eq!(written.unwrap().offset, Some(sent - 1));
     assert_eq!(i64::try_from(cluster.values("orders", 0).len()), Ok(sent));
+}
+
+pub fn dropped_deliveries_unsend_nothing(transport: &impl Transport) {
+    let cluster = Cluster::start(&[("orders", 3)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[("linger.ms", "0")]));
+    let records = [0, 1, 2].map(|partition| Record::to("orders").partition(partition).value("x"));
+    let mut rounds = 0;
+    // Not sent before the first poll, so that each of them is pending once at least.
+    let (dropped, results) = at_every_poll(|| {
+        rounds += 1;
+        cluster
+            .hold(|| block_on(producer.send_all(&records)).unwrap())
+            .all()
+    });
+    assert!(0 < dropped);
+    assert!(results.iter().all(Result::is_ok));
+    block_on(producer.flush());
+    assert_eq!(cluster.all_values("orders", 3).len(), 3 * rounds);
 }
 
 pub fn a_dropped_flush_harms_nobody(transport: &impl Transport) {
@@ -166,9 +261,7 @@ pub fn a_dropped_question_for_partitions_harms_nobody(transport: &impl Transport
     });
     assert_eq!(partitions.unwrap().len(), 3);
     for producer in producers {
-        assert_eq!(
-            block_on(producer.partitions_for("orders")).unwrap().len(),
-            3
-        );
+        let partitions = block_on(producer.partitions_for("orders"));
+        assert_eq!(partitions.unwrap().len(), 3);
     }
 }

@@ -16,7 +16,7 @@ const SMALL: [(&str, &str); 3] = [
 ];
 const VALUE: usize = 4000;
 
-fn value(name: &str) -> String {
+pub(super) fn value(name: &str) -> String {
     format!("{name:<VALUE$}")
 }
 
@@ -25,7 +25,7 @@ fn names(values: &[String]) -> Vec<&str> {
 }
 
 /// Sends until nothing fits any more; nothing is answered meanwhile.
-fn fill(producer: &Producer) -> Vec<Delivery> {
+pub(super) fn fill(producer: &Producer) -> Vec<Delivery> {
     let filler = value("filler");
     let mut taken = Vec::new();
     loop {
@@ -172,35 +172,6 @@ pub fn a_wait_for_room_ends_after_max_block(transport: &impl Transport) {
         block_on(delivery).unwrap();
     }
     assert!(!names(&cluster.values("orders", 0)).contains(&"late"));
-}
-
-pub fn a_dropped_wait_passes_its_place_on(transport: &impl Transport) {
-    let cluster = Cluster::start(&[("orders", 1)]);
-    let producer = warm(transport, &cluster, &[]);
-    let (first, second) = (value("first"), value("second"));
-    let mut filled = Vec::new();
-    let task = cluster.hold(|| {
-        filled = fill(&producer);
-        let mut gone = Task::new(producer.send(&Record::to("orders").value(&first)));
-        assert!(gone.poll().is_pending());
-        let mut task = Task::new(producer.send(&Record::to("orders").value(&second)));
-        assert!(task.poll().is_pending());
-        drop(gone);
-        task
-    });
-    block_on(task.finish().unwrap()).unwrap();
-    let log = cluster.values("orders", 0);
-    assert!(names(&log).contains(&"second") && !names(&log).contains(&"first"));
-    // One that was granted room and is dropped before it takes it passes that on as well.
-    let task = cluster.hold(|| {
-        filled = fill(&producer);
-        let mut task = Task::new(producer.send(&Record::to("orders").value(&first)));
-        assert!(task.poll().is_pending());
-        task
-    });
-    task.woken();
-    drop(task);
-    block_on(block_on(producer.send(&Record::to("orders").value(&second))).unwrap()).unwrap();
 }
 
 pub fn send_all_waits_for_room_and_takes_all(transport: &impl Transport) {

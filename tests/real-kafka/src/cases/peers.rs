@@ -103,7 +103,7 @@ fn check_bad(transport: &impl Transport, servers: &str) {
 
 pub fn a_controller_is_no_broker(transport: &impl Transport) {
     // The controllers' ports are those after the brokers'. They speak Kafka's protocol, and know
-    // nothing of Produce and Metadata.
+    // nothing of Produce and Metadata. With Kafka 2 it is ZooKeeper, which speaks another one.
     let all = bootstrap();
     let count = all.split(',').count();
     let (host, port) = all.split(',').next().unwrap().split_once(':').unwrap();

@@ -9,7 +9,7 @@ use kafka_producer::{
 };
 use kafka_producer_driver::block_on;
 
-use crate::cluster::{config, topic};
+use crate::cluster::{config, topic, version};
 use crate::judge::judge;
 
 fn send(producer: &Producer, record: &Record<'_>) -> Result<Option<i64>, DeliveryError> {
@@ -116,7 +116,13 @@ pub fn a_topic_with_an_invalid_name_is_refused(transport: &impl Transport) {
 
 pub fn a_timestamp_that_the_topic_forbids_is_refused(transport: &impl Transport) {
     let topic = topic("timely");
-    judge().create(&topic, 1, 3, &["message.timestamp.before.max.ms=60000"]);
+    // KIP-937 (Kafka 3.6) made two limits of one.
+    let limit = if version() < (3, 6) {
+        "message.timestamp.difference.max.ms=60000"
+    } else {
+        "message.timestamp.before.max.ms=60000"
+    };
+    judge().create(&topic, 1, 3, &[limit]);
     let producer = transport.start(config(&[]));
     let record = Record::to(&topic).value("x");
     let error = send(&producer, &record.timestamp(1000)).unwrap_err();

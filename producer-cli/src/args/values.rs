@@ -1,0 +1,82 @@
+//! The values of flags that are more than a number or a path.
+
+/// The rate that `perf` stays below.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Throughput {
+    /// Records per second, above zero.
+    Limited(f64),
+    Unlimited,
+}
+
+pub(super) fn throughput(text: &str) -> Result<Throughput, String> {
+    match text.parse::<f64>() {
+        Ok(-1.0) => Ok(Throughput::Unlimited),
+        Ok(rate) if 0.0 < rate && rate.is_finite() => Ok(Throughput::Limited(rate)),
+        _ => Err("expected records per second above 0, or -1 for no limit".to_string()),
+    }
+}
+
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
+        _ => Err("expected a name and a value with = between them".to_string()),
+    }
+}
+
+pub(super) fn topic(text: &str) -> Result<(String, u32), String> {
+    let (name, partitions) = text.split_once(':').unwrap_or((text, "1"));
+    match partitions.parse() {
+        Ok(count @ 1..=100_000) => {
+            legal_topic(name)?;
+            Ok((name.to_string(), count))
+        }
+        _ => Err("expected NAME or NAME:PARTITIONS, with 1 to 100000 partitions".to_string()),
+    }
+}
+
+/// Refuses what no broker would take for a topic's name (`Topic.validate`).
+pub(crate) fn legal_topic(name: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if matches!(name.len(), 1..=249) && !matches!(name, "." | "..") && name.bytes().all(legal) {
+        return Ok(());
+    }
+    Err(format!(
+        "{name:?} is no name of a topic: expected 1 to 249 ASCII letters, digits, '.', '_' and \
+         '-', and neither \".\" nor \"..\""
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_may_hold_the_sign_that_ends_the_name() {
+        assert_eq!(
+            pair("key.separator=="),
+            Ok(("key.separator".into(), "=".into()))
+        );
+        assert!(pair("=x").is_err());
+        assert!(pair("x").is_err());
+    }
+
+    #[test]
+    fn a_throughput_of_nothing_is_refused() {
+        assert!(throughput("0").is_err());
+        assert!(throughput("NaN").is_err());
+        assert!(throughput("inf").is_err());
+        assert!(throughput("-2").is_err());
+        assert_eq!(throughput("-1"), Ok(Throughput::Unlimited));
+        assert_eq!(throughput("0.5"), Ok(Throughput::Limited(0.5)));
+    }
+
+    #[test]
+    fn a_topic_may_say_how_many_partitions_it_has() {
+        assert_eq!(topic("orders:6"), Ok(("orders".into(), 6)));
+        assert_eq!(topic("orders"), Ok(("orders".into(), 1)));
+        assert!(topic("orders:0").is_err());
+        assert!(topic(":6").is_err());
+        assert!(topic("a b").is_err());
+        assert!(topic("..").is_err());
+    }
+}

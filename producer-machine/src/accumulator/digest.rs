@@ -1,0 +1,43 @@
+//! The state of the accumulator for its digest: a slab does not say what is in it by itself.
+
+use core::hash::{Hash, Hasher};
+
+use super::Accumulator;
+
+impl Hash for Accumulator {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            partitions,
+            batches,
+            budget,
+            groups,
+            holdings,
+            held,
+            incomplete,
+            jobs,
+            next_serial,
+            next_job,
+            linger,
+            delivery_timeout,
+            max_block,
+            codec,
+            level,
+        } = self;
+        (partitions, budget, groups, holdings, held, incomplete, jobs).hash(state);
+        (
+            next_serial,
+            next_job,
+            linger,
+            delivery_timeout,
+            max_block,
+            codec,
+            level,
+        )
+            .hash(state);
+        batches.len().hash(state);
+        for batch in batches {
+            batch.hash(state);
+        }
+        batches.vacant_key().hash(state);
+    }
+}

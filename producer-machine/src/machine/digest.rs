@@ -1,0 +1,48 @@
+//! The state of the machine for its digest: everything but what is counted and kept for speed.
+
+use core::fmt::Write as _;
+use core::hash::Hash as _;
+
+use super::ProducerMachine;
+use crate::digest::Digest;
+
+impl ProducerMachine {
+    pub(super) fn state_digest(&self) -> Digest {
+        let Self {
+            config,
+            order,
+            now,
+            life,
+            accumulator,
+            brokers,
+            metadata,
+            session,
+            session_failures,
+            waiters,
+            concluded,
+            flushes,
+            next_flush,
+            without_identity,
+            timers,
+            control_at,
+            trouble,
+            meter: _,
+            retry,
+            jitter,
+            random,
+            events,
+            actions,
+            steps: _,
+            spare_batches: _,
+            spare_keys: _,
+        } = self;
+        Digest::of(|mixer| {
+            // Settings never change: their text says enough of them.
+            let _ = write!(mixer, "{config:?}");
+            (order, now, life, accumulator, brokers, metadata).hash(mixer);
+            (session, session_failures, waiters, concluded).hash(mixer);
+            (flushes, next_flush, without_identity, timers, control_at).hash(mixer);
+            (trouble, retry, jitter, random, events, actions).hash(mixer);
+        })
+    }
+}

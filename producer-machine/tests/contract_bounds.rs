@@ -1,0 +1,100 @@
+//! No call does more than a bounded amount of work, however much has come to wait.
+
+mod support;
+
+use std::time::Duration;
+
+use kafka_producer_machine::{Event, Record, SendError, Shortage, WaiterId};
+use support::Bench;
+
+/// A bench with eight partitions of `wide` and a buffer that four batches fill.
+fn full() -> Bench {
+    let mut bench = Bench::new(&[
+        ("buffer.memory", "4096"),
+        ("max.request.size", "4096"),
+        ("batch.size", "1024"),
+        ("linger.ms", "60000"),
+    ]);
+    bench.add_topic("wide", &[0; 8]);
+    bench.machine.topic(bench.now, "wide");
+    bench.run();
+    for partition in 0..4 {
+        bench.send_to("wide", partition, "a");
+    }
+    bench
+}
+
+#[allow(clippy::panic, reason = "a check of the tests below")]
+fn shortage(bench: &mut Bench) -> Shortage {
+    match bench.try_send(&Record::to("wide").partition(4).value("b")) {
+        Err(SendError::Full(shortage)) => shortage,
+        other => panic!("no room is expected, {other:?} came"),
+    }
+}
+
+#[test]
+fn a_timeout_that_much_is_due_at_stays_due_until_all_is_done_in_order() {
+    let mut bench = full();
+    let shortage = shortage(&mut bench);
+    let deadline = bench.now + Duration::from_millis(500);
+    let wait = |_| bench.machine.wait_for_space(bench.now, shortage, deadline);
+    let waiters: Vec<WaiterId> = (0..1000).map(wait).collect();
+    bench.run();
+    bench.now = deadline;
+
+    let mut expired = Vec::new();
+    while bench.machine.poll_timeout() == Some(deadline) {
+        let before = expired.len();
+        bench.machine.handle_timeout(deadline);
+        expired.extend(std::iter::from_fn(|| bench.machine.poll_event()));
+        let told = expired.len() - before;
+        assert!((1..=64).contains(&told), "{told} in one call");
+    }
+    let ids = expired.iter().filter_map(|event| match event {
+        Event::WaitExpired(waiter) => Some(*waiter),
+        _ => None,
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), waiters);
+}
+
+#[test]
+fn records_whose_topic_never_came_expire_a_part_in_each_call() {
+    let mut bench = Bench::new(&[("batch.size", "1024"), ("max.block.ms", "500")]);
+    for _ in 0..200 {
+        bench.send_to("unknown", 0, &"x".repeat(900));
+    }
+    bench.now = bench.now + Duration::from_secs(1);
+    let mut ended = 0;
+    for _ in 0..4 {
+        assert!(
+            bench
+                .machine
+                .poll_timeout()
+                .is_some_and(|at| at < bench.now)
+        );
+        bench.machine.handle_timeout(bench.now);
+        bench.run();
+        assert!(bench.ends.len() - ended <= 64, "{} ended", bench.ends.len());
+        ended = bench.ends.len();
+    }
+    assert_eq!(ended, 200);
+    bench.assert_settled();
+}
+
+#[test]
+fn one_more_waiter_looks_at_no_partition_while_nothing_lingers() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let mut bench = full();
+    let shortage = shortage(&mut bench);
+    let deadline = bench.now + Duration::from_secs(60);
+    bench.machine.wait_for_space(bench.now, shortage, deadline);
+    let before = bench.machine.steps();
+    bench.machine.wait_for_space(bench.now, shortage, deadline);
+    assert_eq!(bench.machine.steps() - before, 1, "the first in line");
+    // A flush finds nothing that lingers either.
+    let before = bench.machine.steps();
+    bench.machine.flush(bench.now);
+    assert!(bench.machine.steps() - before <= 2);
+}
