@@ -30,7 +30,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "reconnect.backoff.ms",
         "50",
         millis_long(),
-        "the wait before the second connect",
+        "the wait before the second connect; 0 means 1, or a core would be kept busy",
     ),
     built(
         "reconnect.backoff.max.ms",
