@@ -10,10 +10,10 @@ use kafka_producer_machine::Instant;
 use kafka_producer_proto::Uuid;
 use kafka_producer_proto::messages::{InitProducerIdResponse, MetadataResponse};
 
+use super::contents::{Place, Sent};
 use super::goals::Goal;
 use super::ledger::{Identity, Ledger};
 use super::rules::Rules;
-use super::watch::{Place, Sent};
 use crate::cluster::BrokerId;
 
 /// What the producer has used, and what it has been told.

@@ -240,17 +240,7 @@ impl World {
                 self.troubles.slow.insert(broker, (extra, now + span));
             }
             Fault::Throttle(millis) => self.cluster.throttle_next(millis),
-            Fault::Unpause(broker) => {
-                // A later pause may have begun meanwhile.
-                if self
-                    .troubles
-                    .paused
-                    .get(&broker)
-                    .is_some_and(|&until| until <= now)
-                {
-                    self.unpause(broker);
-                }
-            }
+            Fault::Unpause(broker) => self.end_pause(broker),
             _ => {}
         }
     }
@@ -296,6 +286,14 @@ impl World {
                     self.cluster.move_leader(&topic, partition, to);
                 }
             }
+        }
+    }
+
+    /// Ends a pause that is over; a later one may have begun meanwhile.
+    fn end_pause(&mut self, broker: BrokerId) {
+        let until = self.troubles.paused.get(&broker);
+        if until.is_some_and(|&until| until <= self.now) {
+            self.unpause(broker);
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use kafka_producer_machine::{Event, Failed, Header, Instant, Outcome, Receipt, Record, Topic};
 
+use super::contents::{Place, Sent};
 use super::goals::{Goal, Goals};
-use super::watch::{Place, Sent};
 use crate::cluster::StoredRecord;
 
 /// The key of the header that carries a record's number.

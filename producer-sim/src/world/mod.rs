@@ -24,6 +24,7 @@
 
 mod app;
 mod campaign;
+mod contents;
 mod discipline;
 mod distort;
 mod faults;
