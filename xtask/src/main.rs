@@ -9,6 +9,7 @@ mod failure;
 mod kafka;
 mod msrv;
 mod no_std;
+mod planted;
 mod ports;
 mod process;
 mod suites;
@@ -95,6 +96,15 @@ enum Suite {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// The simulator against a producer with bugs planted, each of which it must find
+    Planted {
+        /// With so many seeds at most
+        #[arg(long, default_value_t = 3000)]
+        seeds: u32,
+        /// Only bugs with this in their name
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Python's clients against the simulated cluster
     Peers {
         /// Against this cluster instead, which should behave the same
@@ -141,6 +151,7 @@ fn run(chore: Chore) -> Outcome {
         Chore::Test(Suite::RealKafka { version, arguments }) => {
             suites::real_kafka(version, &arguments)
         }
+        Chore::Test(Suite::Planted { seeds, only }) => planted::test(seeds, only.as_deref()),
         Chore::Test(Suite::Peers {
             bootstrap_server,
             arguments,

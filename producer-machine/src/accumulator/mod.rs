@@ -46,6 +46,7 @@ use loans::Loans;
 
 use crate::action::CompressJob;
 use crate::config::Config;
+use crate::idempotence::{Sequence, Sequences};
 use crate::{Instant, JobId, Receipt, TopicHandle, WaiterId};
 
 /// What became of a record, and what else that set in motion.
@@ -89,6 +90,8 @@ pub(crate) struct Accumulator {
     /// (oldest serial, own serial) of all batches and chunks that are not resolved.
     incomplete: BTreeSet<(u64, u64)>,
     loans: Loans,
+    /// Where the sequences of new partitions begin.
+    pub(crate) first_sequence: Sequence,
     next_serial: u64,
     next_job: u64,
     linger: Duration,
@@ -109,6 +112,7 @@ impl Accumulator {
             held: BTreeMap::new(),
             incomplete: BTreeSet::new(),
             loans: Loans::default(),
+            first_sequence: Sequence::default(),
             next_serial: 0,
             next_job: 0,
             linger: config.linger,
@@ -121,7 +125,11 @@ impl Accumulator {
 
     /// A partition that is used for the first time.
     pub(crate) fn add_partition(&mut self, topic: TopicHandle, index: u32) -> PartitionKey {
-        self.partitions.push(Partition::new(topic, index));
+        let sequences = Sequences::beginning_at(self.first_sequence);
+        self.partitions.push(Partition {
+            sequences,
+            ..Partition::new(topic, index)
+        });
         PartitionKey((self.partitions.len() - 1) as u32)
     }
 

@@ -149,6 +149,11 @@ fn world_of(seed: u64) -> World {
     if chance.one_in(8) {
         knobs.first_epoch = i16::MAX - 1;
     }
+    let takes_any = knobs.unknown_producer == UnknownProducer::AnySequence;
+    if takes_any && chance.one_in(4) {
+        let before_wrap = i32::try_from(chance.below(30)).unwrap_or(0);
+        world = world.first_sequence(i32::MAX - before_wrap);
+    }
     world
 }
 

@@ -39,14 +39,30 @@ pub(crate) struct Discipline {
 /// The sequences of a partition under one producer id and epoch.
 #[derive(Debug, Default)]
 struct Numbers {
-    next: i32,
-    sent: BTreeSet<i32>,
+    /// The sequence of the first record. All else is counted from there, for sequences wrap.
+    first: i32,
+    next: u32,
+    sent: BTreeSet<u32>,
     /// Whether the broker has taken one.
     is_established: bool,
-    /// The highest sequence that was acknowledged.
-    acknowledged: Option<i32>,
-    /// The last sequence that has failed, unless one as high was acknowledged since.
-    hole: Option<i32>,
+    /// The highest that was acknowledged.
+    acknowledged: Option<u32>,
+    /// The last that has failed, unless one as high was acknowledged since.
+    hole: Option<u32>,
+}
+
+impl Numbers {
+    fn beginning_at(first: i32) -> Self {
+        Self {
+            first,
+            ..Self::default()
+        }
+    }
+
+    /// As the how-manieth record a sequence was given, counted from 0: after 2147483647 comes 0.
+    const fn place_of(&self, sequence: i32) -> u32 {
+        (sequence.wrapping_sub(self.first) & i32::MAX).unsigned_abs()
+    }
 }
 
 /// What metadata has told of a topic.
@@ -235,12 +251,18 @@ impl Discipline {
             ));
         }
         if rules.is_idempotent() {
-            self.check_number(ledger, departure, identity);
+            self.check_number(ledger, rules, departure, identity);
         }
     }
 
     /// D10: sequences are contiguous from 0 under each identity; X8: no identity comes back.
-    fn check_number(&mut self, ledger: &mut Ledger, departure: &Departure<'_>, identity: Identity) {
+    fn check_number(
+        &mut self,
+        ledger: &mut Ledger,
+        rules: &Rules,
+        departure: &Departure<'_>,
+        identity: Identity,
+    ) {
         let Departure {
             place,
             records,
@@ -248,13 +270,13 @@ impl Discipline {
             ..
         } = *departure;
         let session = (identity.producer_id, identity.epoch);
-        let base = identity.sequence;
-        let end = i32::try_from(records.len())
-            .ok()
-            .and_then(|count| base.checked_add(count))
-            .unwrap_or(i32::MAX);
+        let begins_late = identity.sequence == rules.first_sequence;
+        let first = if begins_late { identity.sequence } else { 0 };
         let numbers = (place.clone(), session.0, session.1);
-        let numbers = self.numbers.entry(numbers).or_default();
+        let numbers = self.numbers.entry(numbers);
+        let numbers = numbers.or_insert_with(|| Numbers::beginning_at(first));
+        let base = numbers.place_of(identity.sequence);
+        let end = base + u32::try_from(records.len()).unwrap_or(0);
         let mut violate = |what: &str| {
             let id = records.first().map_or(0, |(id, _)| id.0);
             ledger.violate(format!("{what}: record {id} leaves as {identity:?}"));
@@ -272,11 +294,11 @@ impl Discipline {
             return;
         }
         if numbers.next != base {
-            let what = format!("D10: sequence {} was next", numbers.next);
+            let what = format!("D10: {} after {} was next", numbers.next, numbers.first);
             violate(&what);
         }
         if let Some(hole) = numbers.hole {
-            let what = format!("D10: {hole} has failed under the same epoch");
+            let what = format!("D10: {hole} after {} has failed", numbers.first);
             violate(&what);
         }
         if 0 < beside.count && !numbers.is_established {
@@ -285,6 +307,9 @@ impl Discipline {
         let newest = self.newest.insert(place.clone(), session);
         if newest.is_some_and(|newest| newest.0 == session.0 && session.1 < newest.1) {
             violate("X8: an older epoch comes back");
+        }
+        if identity.sequence < numbers.first {
+            ledger.goals.reach(Goal::SequenceWrapped);
         }
         numbers.sent.insert(base);
         numbers.next = end;
@@ -297,8 +322,9 @@ impl Discipline {
             return;
         };
         numbers.is_established = true;
-        numbers.acknowledged = numbers.acknowledged.max(Some(last.sequence));
-        if numbers.hole.is_some_and(|hole| hole <= last.sequence) {
+        let last = numbers.place_of(last.sequence);
+        numbers.acknowledged = numbers.acknowledged.max(Some(last));
+        if numbers.hole.is_some_and(|hole| hole <= last) {
             numbers.hole = None;
         }
     }
@@ -306,11 +332,12 @@ impl Discipline {
     /// A record that has been sent has failed.
     pub(crate) fn failed(&mut self, place: &Place, identity: Identity) {
         let key = (place.clone(), identity.producer_id, identity.epoch);
-        if let Some(numbers) = self.numbers.get_mut(&key)
-            && numbers.acknowledged < Some(identity.sequence)
-        {
-            let hole = numbers.hole.unwrap_or(identity.sequence);
-            numbers.hole = Some(hole.max(identity.sequence));
+        let Some(numbers) = self.numbers.get_mut(&key) else {
+            return;
+        };
+        let failed = numbers.place_of(identity.sequence);
+        if numbers.acknowledged < Some(failed) {
+            numbers.hole = numbers.hole.max(Some(failed));
         }
     }
 }

@@ -49,6 +49,8 @@ pub enum Goal {
     PiggyBacked,
     /// A topic is created anew while requests are in flight.
     Recreated,
+    /// Sequences begin again with 0 after 2147483647.
+    SequenceWrapped,
     /// Several answers come at once.
     SeveralAnswers,
     /// An answer comes twice, and the connection is given up.
@@ -73,7 +75,7 @@ pub struct Goals(BTreeMap<Goal, u64>);
 
 impl Goal {
     /// Every goal.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::AcksZeroClosed,
         Self::AfterTheEnd,
         Self::BumpInDoubt,
@@ -95,6 +97,7 @@ impl Goal {
         Self::OneByte,
         Self::PiggyBacked,
         Self::Recreated,
+        Self::SequenceWrapped,
         Self::SeveralAnswers,
         Self::StrayAnswer,
         Self::Throttled,

@@ -66,6 +66,7 @@ pub use self::ledger::{RecordId, Resolution};
 pub struct World {
     seed: u64,
     settings: BTreeMap<String, String>,
+    first_sequence: i32,
     rules: Rules,
     mood: Mood,
     /// Whether nothing has gone wrong.
@@ -137,6 +138,7 @@ impl World {
         let world = Self {
             seed,
             settings,
+            first_sequence: 0,
             rules,
             mood: Mood::Steady,
             is_calm: true,
@@ -195,6 +197,14 @@ impl World {
         self.with_new_producer()
     }
 
+    /// The same world with sequences that begin here in every partition: near 2147483647 they
+    /// soon begin again with 0.
+    #[must_use]
+    pub fn first_sequence(mut self, first: i32) -> Self {
+        self.first_sequence = first;
+        self.with_new_producer()
+    }
+
     /// Nothing has happened yet, so a producer more or less makes no difference.
     fn with_new_producer(mut self) -> Self {
         let brokers = self.broker_ids().len();
@@ -202,6 +212,8 @@ impl World {
         self.rules = Rules::of(&self.settings, &config);
         let seed = Seed::new(Chance::stream(self.seed, "machine").next_u64());
         self.machine = ProducerMachine::new(self.now, config, seed);
+        self.machine.begin_sequences_at(self.first_sequence);
+        self.rules.first_sequence = self.first_sequence;
         self
     }
 

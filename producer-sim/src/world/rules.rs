@@ -14,6 +14,8 @@ pub(crate) struct Rules {
     pub(crate) buffer_memory: usize,
     pub(crate) compresses: bool,
     pub(crate) delivery_timeout: Duration,
+    /// Where sequences may begin besides 0.
+    pub(crate) first_sequence: i32,
     /// How many connections each broker is given.
     pub(crate) lanes: usize,
     pub(crate) linger: Duration,
@@ -49,6 +51,7 @@ impl Rules {
             buffer_memory: size("buffer.memory", 33_554_432),
             compresses: config.compresses(),
             delivery_timeout: millis("delivery.timeout.ms", 120_000),
+            first_sequence: 0,
             lanes: size("connections.per.broker", 1),
             linger: millis("linger.ms", 5),
             max_block: millis("max.block.ms", 60_000),
