@@ -258,6 +258,11 @@ impl Sequences {
         }
     }
 
+    /// A numbered batch became several, which share its numbers.
+    pub(crate) const fn split(&mut self, parts: u32) {
+        self.outstanding += parts.saturating_sub(1);
+    }
+
     /// A numbered batch ended, known not to be written: its number is a gap.
     pub(crate) fn refused(&mut self) {
         self.end_one();

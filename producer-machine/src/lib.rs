@@ -41,6 +41,7 @@ mod produce;
 mod record;
 mod retry;
 mod seed;
+mod split;
 mod time;
 mod waiters;
 

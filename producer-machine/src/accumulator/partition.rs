@@ -275,7 +275,7 @@ impl Partition {
 
     /// Puts a batch (back) into the queue, in the order in which batches were opened.
     pub(super) fn enqueue(&mut self, key: BatchKey, batches: &Slab<Batch>) {
-        let serial_of = |key: BatchKey| batches.get(key.0 as usize).map_or(0, |b| b.serial);
+        let serial_of = |key: BatchKey| batches.get(key.0 as usize).map(|b| b.serial);
         let serial = serial_of(key);
         let at = match self.queue.back() {
             Some(&last) if serial < serial_of(last) => self

@@ -18,6 +18,7 @@ mod schedule;
 mod send;
 mod sequence;
 mod settle;
+mod split;
 mod steps;
 mod timers;
 mod transmit;

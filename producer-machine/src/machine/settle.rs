@@ -65,6 +65,7 @@ impl ProducerMachine {
             _ if self.accumulator.is_of_former_topic(key) => {
                 self.leave_former_topic(now, key, code);
             }
+            Verdict::Split => self.split_or_fail(now, key, answer.message),
             Verdict::OutOfSequence => self.on_out_of_sequence(now, key, &answer),
             Verdict::Retry => self.retry_or_fail(now, key, code),
         }
