@@ -21,7 +21,7 @@ pub(crate) struct Identity {
 }
 
 /// The identity of the whole producer.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum Session {
     /// An InitProducerId is on its way.
     Asking { replaces: Option<Identity> },

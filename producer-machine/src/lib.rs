@@ -27,6 +27,7 @@ mod brokers;
 mod config;
 mod connection;
 mod digest;
+mod drain;
 mod error;
 mod event;
 pub mod explain;

@@ -96,8 +96,26 @@ impl Accumulator {
         self.held.get(&topic)?.front().map(|chunk| chunk.deadline)
     }
 
-    /// Puts back records of a chunk that still cannot be placed.
-    pub(crate) fn hold_again(&mut self, topic: TopicHandle, chunk: Chunk) {
+    /// Takes them out, and lets the room that they leave be the room that their batches need:
+    /// until each chunk has ended or is held again, its records are in one or the other.
+    pub(crate) fn lift_held(&mut self, topic: TopicHandle) -> VecDeque<Chunk> {
+        let chunks = self.take_held(topic);
+        for chunk in &chunks {
+            self.budget.release(chunk.charge);
+        }
+        chunks
+    }
+
+    /// All records of a chunk that was lifted are placed.
+    pub(crate) fn end_lifted(&mut self, serial: Serial, records: Vec<u8>) {
+        self.release_chunk(serial, 0);
+        self.budget.recycle(records);
+    }
+
+    /// Puts back records of a chunk that still cannot be placed, at what the chunk cost.
+    pub(crate) fn hold_again(&mut self, topic: TopicHandle, charge: usize, mut chunk: Chunk) {
+        self.budget.charge(charge);
+        chunk.charge = charge;
         self.incomplete.insert((chunk.serial.number, chunk.serial));
         self.held.entry(topic).or_default().push_back(chunk);
     }

@@ -20,6 +20,7 @@ mod held;
 mod hold;
 mod holdings;
 mod loans;
+mod next;
 mod partition;
 mod parts;
 mod stage;
@@ -39,7 +40,8 @@ pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
 pub(crate) use holdings::Holdings;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition};
+pub(crate) use next::{Next, Order, Terms};
+pub(crate) use partition::{Departure, Open, Partition};
 pub(crate) use stage::{Records, Stage};
 
 use fate::Fate;
@@ -127,10 +129,8 @@ impl Accumulator {
     /// A partition that is used for the first time.
     pub(crate) fn add_partition(&mut self, topic: TopicHandle, index: u32) -> PartitionKey {
         let sequences = Sequences::beginning_at(self.first_sequence);
-        self.partitions.push(Partition {
-            sequences,
-            ..Partition::new(topic, index)
-        });
+        self.partitions
+            .push(Partition::new(topic, index, sequences));
         PartitionKey((self.partitions.len() - 1) as u32)
     }
 

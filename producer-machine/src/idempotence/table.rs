@@ -70,7 +70,7 @@ fn every_session_with_every_input() {
     let mut table = String::new();
     for (name, input) in SESSION_INPUTS {
         for session in &sessions {
-            let mut after = session.clone();
+            let mut after = *session;
             let told = input(&mut after);
             let row = alloc::format!("{}: {name} -> {}{told}", say(session), say(&after));
             writeln!(table, "{row}").expect("a string takes it");

@@ -27,15 +27,15 @@ mod wait;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use kafka_producer_proto::ErrorCode;
 
-use crate::accumulator::{Accumulator, Hurry, Order, PartitionKey};
+use crate::accumulator::{Accumulator, Hurry, Order, PartitionKey, Terms};
 use crate::action::{Action, Compressed};
 use crate::brokers::Brokers;
 use crate::config::{Config, Guarantee};
 use crate::digest::Digest;
+use crate::drain::Spares;
 use crate::error::{DisconnectReason, FatalError, SendError, Shortage};
 use crate::event::Event;
 use crate::explain::{Explanation, Subject};
@@ -119,9 +119,7 @@ pub struct ProducerMachine {
     events: VecDeque<Event>,
     actions: VecDeque<Action>,
     steps: Steps,
-    /// Scratch, so that a request or an answer allocates nothing.
-    spare_batches: Vec<Vec<crate::connection::SentBatch>>,
-    spare_keys: Vec<PartitionKey>,
+    spares: Spares,
 }
 
 impl ProducerMachine {
@@ -166,8 +164,7 @@ impl ProducerMachine {
             events: VecDeque::new(),
             actions: VecDeque::new(),
             steps: Steps::default(),
-            spare_batches: Vec::new(),
-            spare_keys: Vec::new(),
+            spares: Spares::default(),
             config,
         };
         machine.service_control(now);
@@ -468,6 +465,16 @@ impl ProducerMachine {
 
     const fn is_open(&self) -> bool {
         matches!(self.life, Life::Open)
+    }
+
+    /// What decides who goes next, besides the partition itself.
+    fn terms(&self) -> Terms {
+        Terms {
+            order: self.order,
+            session: self.session,
+            hurry: self.hurry(),
+            flushed_to: self.flushes.back().map(|&(_, up_to)| up_to),
+        }
     }
 
     /// Whether batches may linger.

@@ -284,8 +284,7 @@ impl ProducerMachine {
         {
             view.key = Some(key);
             let (leader, epoch) = (view.leader, view.leader_epoch);
-            self.accumulator.set_leader(key, leader);
-            self.accumulator.partitions[key.0 as usize].leader_epoch = epoch;
+            self.accumulator.lead(key, leader, epoch);
         }
         key
     }
@@ -356,13 +355,7 @@ impl ProducerMachine {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.disarm(deadline, Timer::Held(topic));
         }
-        let chunks = self.accumulator.take_held(topic);
-        // The room that they leave is the room that their batches need: within this call the
-        // records are in one or the other.
-        for chunk in &chunks {
-            self.accumulator.budget.release(chunk.charge);
-        }
-        for chunk in chunks {
+        for chunk in self.accumulator.lift_held(topic) {
             self.place_chunk(now, topic, chunk);
         }
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
@@ -397,12 +390,9 @@ impl ProducerMachine {
             }
         }
         if left.partitions.is_empty() {
-            self.accumulator.release_chunk(serial, 0);
-            self.accumulator.budget.recycle(closed.records);
+            self.accumulator.end_lifted(serial, closed.records);
         } else {
-            self.accumulator.budget.charge(charge);
-            left.charge = charge;
-            self.accumulator.hold_again(topic, left);
+            self.accumulator.hold_again(topic, charge, left);
         }
     }
 
