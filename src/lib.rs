@@ -56,8 +56,8 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, RecordBuilder, Setting, Topic,
-    TopicHandle, UnknownFate, properties,
+    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, RecordBuilder, Setting, Support,
+    Topic, TopicHandle, UnknownFate, properties,
 };
 
 /// What something waits for, since when, and what happens next.

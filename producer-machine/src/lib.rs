@@ -45,8 +45,10 @@ mod time;
 mod waiters;
 
 pub use action::{Action, CompressJob, Compressed};
+#[doc(hidden)]
+pub use config::markdown as settings_markdown;
 pub use config::{
-    Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, UnknownFate, properties,
+    Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, Support, UnknownFate, properties,
 };
 pub use digest::Digest;
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};

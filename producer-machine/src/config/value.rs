@@ -40,7 +40,10 @@ impl Value {
                 Self::Span(Duration::from_millis(millis)).check(setting)
             }
             Kind::NonEmpty if text.is_empty() => Err(invalid()),
-            Kind::NonEmpty | Kind::Text => Ok(Self::Text(text.to_string())),
+            Kind::Decimal if !text.parse().is_ok_and(f64::is_finite) => Err(invalid()),
+            Kind::Class | Kind::Decimal | Kind::NonEmpty | Kind::Password | Kind::Text => {
+                Ok(Self::Text(text.to_string()))
+            }
             Kind::Number { .. } | Kind::NumberOr { .. } => {
                 Self::Number(text.parse().map_err(|_| invalid())?).check(setting)
             }
@@ -86,13 +89,15 @@ impl Value {
 /// What values the setting takes, for a reader.
 pub(crate) fn expected(kind: Kind) -> String {
     match kind {
+        Kind::Class => "the name of a Java class".to_string(),
+        Kind::Decimal => "a number such as 0.5".to_string(),
         Kind::Flag => "true or false".to_string(),
         Kind::List => "entries between commas".to_string(),
         Kind::Millis { min, max } => format!("milliseconds, a whole number {}", range(min, max)),
         Kind::NonEmpty => "at least one character".to_string(),
         Kind::Number { min, max } => format!("a whole number {}", range(min, max)),
         Kind::NumberOr { or, min, max } => format!("{or}, or a whole number {}", range(min, max)),
-        Kind::Text => "text".to_string(),
+        Kind::Password | Kind::Text => "text".to_string(),
         Kind::Word(words) => match words.split_last() {
             Some((last, [])) => last.to_string(),
             Some((last, others)) => format!("{} or {last}", others.join(", ")),
