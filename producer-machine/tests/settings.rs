@@ -104,7 +104,7 @@ fn other_value(setting: &Setting) -> String {
     match setting.type_name() {
         "boolean" => (default == "false").to_string(),
         "double" => "0.7".into(),
-        "int" | "long" if values.contains("from 1 to") => "2".into(),
+        "int" | "long" if values.contains("from 1 to") => "3".into(),
         "int" | "long" => if default == "7" { "8" } else { "7" }.into(),
         "list" => "b:9092".into(),
         _ => values
