@@ -45,11 +45,11 @@ mod time;
 mod waiters;
 
 pub use action::{Action, CompressJob, Compressed};
-#[doc(hidden)]
-pub use config::markdown as settings_markdown;
 pub use config::{
     Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, Support, UnknownFate, properties,
 };
+#[doc(hidden)]
+pub use config::{librdkafka_markdown, markdown as settings_markdown};
 pub use digest::Digest;
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
 pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use expect_test::expect_file;
-use kafka_producer_machine::{Config, Setting, Support, settings_markdown};
+use kafka_producer_machine::{Config, Setting, Support, librdkafka_markdown, settings_markdown};
 
 /// What Java's producer 4.3.1 says of its settings.
 fn java() -> BTreeMap<&'static str, (&'static str, &'static str)> {
@@ -116,6 +116,7 @@ fn other_value(setting: &Setting) -> String {
 }
 
 #[test]
-fn the_page_of_the_book_is_printed_from_the_table() {
+fn the_pages_of_the_book_are_printed_from_the_tables() {
+    expect_file!["../../docs/from-librdkafka.md"].assert_eq(&librdkafka_markdown());
     expect_file!["../../docs/configuration.md"].assert_eq(&settings_markdown());
 }

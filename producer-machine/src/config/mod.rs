@@ -12,6 +12,7 @@
 mod builder;
 mod error;
 mod getters;
+mod librdkafka;
 mod names;
 mod page;
 pub mod properties;
@@ -30,7 +31,7 @@ use kafka_producer_proto::compression::Codec;
 
 pub use builder::ConfigBuilder;
 pub use error::ConfigError;
-pub use page::markdown;
+pub use page::{librdkafka as librdkafka_markdown, markdown};
 pub use table::{Setting, Support};
 
 /// Every setting, checked. Made by [`Config::builder`] or [`Config::from_properties`].

@@ -1,8 +1,9 @@
-//! The page of the book about settings, printed from their table.
+//! The pages of the book about settings, printed from their tables.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use super::librdkafka::NAMES;
 use super::table::{GROUPS, Setting};
 
 /// `docs/configuration.md`.
@@ -16,6 +17,18 @@ pub fn markdown() -> String {
         }
     }
     page
+}
+
+/// `docs/from-librdkafka.md`.
+#[doc(hidden)]
+pub fn librdkafka() -> String {
+    let rows = NAMES
+        .iter()
+        .map(|(name, advice)| format!("| `{name}` | {advice} |\n"));
+    [FROM_LIBRDKAFKA.to_string()]
+        .into_iter()
+        .chain(rows)
+        .collect()
 }
 
 fn row(setting: &Setting) -> String {
@@ -34,6 +47,9 @@ fn row(setting: &Setting) -> String {
         setting.support().name(),
     )
 }
+
+/// What its table of names needs to be understood.
+const FROM_LIBRDKAFKA: &str = include_str!("from_librdkafka.md");
 
 const COLUMNS: &str = "\
 | name | values | default | meaning | origin | here |
