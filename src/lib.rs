@@ -74,6 +74,23 @@ pub use kafka_producer_driver::{
     ProduceError, ProducerError, SendAllError, SendError, Shortage, WaitError,
 };
 
+/// The book: its Rust is compiled with the tests of documentation.
+#[cfg(doctest)]
+mod book {
+    macro_rules! pages {
+        ($( $name:ident $page:literal; )+) => {
+            $( #[doc = include_str!(concat!("../docs/", $page))] mod $name {} )+
+        };
+    }
+
+    pages! {
+        configuration "configuration.md";
+        from_java "from-java.md";
+        from_librdkafka "from-librdkafka.md";
+        tutorial "tutorial.md";
+    }
+}
+
 #[cfg(feature = "threads")]
 pub use kafka_producer_std as threads;
 #[cfg(feature = "tokio")]

@@ -28,6 +28,8 @@ mod config;
 mod connection;
 mod digest;
 mod error;
+#[cfg(test)]
+mod error_page;
 mod event;
 pub mod explain;
 mod frame;
