@@ -21,6 +21,7 @@ mod settle;
 mod steps;
 mod timers;
 mod transmit;
+mod trouble;
 mod wait;
 
 use alloc::collections::{BTreeSet, VecDeque};

@@ -129,8 +129,7 @@ impl ProducerMachine {
     pub(super) fn retry_or_fail(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
         let batch = &self.accumulator.batches[key.0 as usize];
         if batch.deadline <= now {
-            let (attempts, last) = (batch.attempts, batch.last_error);
-            self.fail(key, ProduceError::TimedOut { attempts, last });
+            self.fail(key, self.timed_out(batch));
         } else if self.config.retries < batch.attempts {
             let attempts = batch.attempts;
             self.fail(
@@ -190,10 +189,7 @@ impl ProducerMachine {
             return;
         };
         let partition = batch.partition;
-        let error = ProduceError::TimedOut {
-            attempts: batch.attempts,
-            last: batch.last_error,
-        };
+        let error = self.timed_out(batch);
         match batch.stage() {
             Stage::Abandoned(_) => {}
             Stage::Compressing(..) | Stage::Open | Stage::Queued(_) => {
@@ -338,19 +334,7 @@ impl ProducerMachine {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.arm(deadline, Timer::Held(topic));
         }
-        let count = self.partitions(topic);
-        if let Some(name) = self.topic_name(topic) {
-            let error = match &self.trouble {
-                // No broker has ever told anything: the topic is not to blame.
-                Some(trouble) if !self.metadata.is_informed() => ProduceError::Unreachable {
-                    trouble: Arc::clone(trouble),
-                },
-                _ => ProduceError::TopicUnknown {
-                    topic: name,
-                    partition: None,
-                    count,
-                },
-            };
+        if let Some(error) = self.unplaced(topic) {
             self.fail_chunks(topic, expired, &error);
         }
     }
@@ -415,9 +399,7 @@ impl ProducerMachine {
         };
         let broker = lane.node.broker();
         self.brokers.lose(now, lane.node, &reason);
-        if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
-            self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
-        }
+        self.remember_trouble(&address, &reason);
         self.notice(Notice::Disconnected {
             connection: id,
             broker,

@@ -14,7 +14,8 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "how long the names of bootstrap.servers may stay unresolved; here they are tried again \
          for ever";
     Supported "reconnect.backoff.ms" = "50", millis_long(), "CommonClientConfigs",
-        "the wait before the second connect to a broker; it doubles with each further one";
+        "the wait before the second connect to a broker; it doubles with each further one; 0 means \
+         1, or a core would be kept busy";
     Supported "reconnect.backoff.max.ms" = "1000", millis_long(), "KIP-144",
         "the longest wait before a connect; if only reconnect.backoff.ms is set, that one";
     Supported "socket.connection.setup.timeout.ms" = "10000", millis_long(), "KIP-601",
