@@ -75,7 +75,8 @@ impl ConfigBuilder {
         self.with_number("compression.threads", threads)
     }
 
-    /// `connections.max.idle.ms`: close a connection that is idle that long.
+    /// `connections.max.idle.ms`: close a connection that is idle that long; `Duration::MAX` is
+    /// never.
     pub fn connections_max_idle(self, span: Duration) -> Self {
         self.with_span("connections.max.idle.ms", span)
     }

@@ -54,7 +54,8 @@ impl Config {
         self.compression != Codec::None
     }
 
-    /// How long a connection may be idle (`connections.max.idle.ms`).
+    /// How long a connection may be idle (`connections.max.idle.ms`); `Duration::MAX` is for
+    /// ever.
     pub const fn connections_max_idle(&self) -> Duration {
         self.connections_max_idle
     }

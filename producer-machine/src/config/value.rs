@@ -33,7 +33,8 @@ impl Value {
                     .map(|entry| entry.trim().to_string())
                     .collect(),
             )),
-            Kind::Millis { .. } => {
+            Kind::MillisOrNever if text == "-1" => Ok(Self::Span(Duration::MAX)),
+            Kind::Millis { .. } | Kind::MillisOrNever => {
                 // A negative number has no span; `check` cannot see it any more.
                 let millis: i64 = text.parse().map_err(|_| invalid())?;
                 let millis = u64::try_from(millis).map_err(|_| invalid())?;
@@ -80,6 +81,7 @@ impl Value {
             Self::Flag(flag) => flag.to_string(),
             Self::List(entries) => entries.join(","),
             Self::Number(number) => number.to_string(),
+            Self::Span(Duration::MAX) => "-1".to_string(),
             Self::Span(span) => span.as_millis().to_string(),
             Self::Text(text) => text.clone(),
         }
@@ -94,6 +96,9 @@ pub(crate) fn expected(kind: Kind) -> String {
         Kind::Flag => "true or false".to_string(),
         Kind::List => "entries between commas".to_string(),
         Kind::Millis { min, max } => format!("milliseconds, a whole number {}", range(min, max)),
+        Kind::MillisOrNever => {
+            format!("-1, or milliseconds, a whole number {}", range(0, i64::MAX))
+        }
         Kind::NonEmpty => "at least one character".to_string(),
         Kind::Number { min, max } => format!("a whole number {}", range(min, max)),
         Kind::NumberOr { or, min, max } => format!("{or}, or a whole number {}", range(min, max)),
@@ -189,6 +194,10 @@ mod tests {
         assert_eq!(parse("linger.ms", "-1"), None);
         assert_eq!(parse("metadata.max.idle.ms", "4999"), None);
         assert_eq!(parse("metadata.max.idle.ms", "5000"), span(5000));
+        let never = Some(Value::Span(Duration::MAX));
+        assert_eq!(parse("connections.max.idle.ms", "-1"), never);
+        assert_eq!(parse("connections.max.idle.ms", "-2"), None);
+        assert_eq!(parse("connections.max.idle.ms", "0"), span(0));
     }
 
     #[test]

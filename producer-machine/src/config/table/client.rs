@@ -1,6 +1,6 @@
 //! Settings that every Kafka client has.
 
-use super::Kind::{Flag, List, Millis, Text, Word};
+use super::Kind::{Flag, List, Millis, MillisOrNever, Text, Word};
 use super::{I32_MAX, Setting, Support, between, int, millis_long};
 
 /// Kafka's `CommonClientConfigs`.
@@ -22,8 +22,8 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "how long the first connect to a broker may take; it doubles with each further one";
     Supported "socket.connection.setup.timeout.max.ms" = "30000", millis_long(), "KIP-601",
         "how long any connect may take";
-    Supported "connections.max.idle.ms" = "540000", millis_long(), "CommonClientConfigs",
-        "close a connection that has been idle that long";
+    Supported "connections.max.idle.ms" = "540000", MillisOrNever, "CommonClientConfigs",
+        "close a connection that has been idle that long; -1 is never";
     Supported "metadata.max.age.ms" = "300000", millis_long(), "CommonClientConfigs",
         "refresh metadata at least that often";
     Supported "metadata.max.idle.ms" = "300000", Millis { min: 5000, max: i64::MAX }, "KIP-526",

@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     List,
     /// A duration as a whole number of milliseconds.
     Millis { min: i64, max: i64 },
+    /// The same of type LONG, or −1 for ever.
+    MillisOrNever,
     /// Text of at least one character.
     NonEmpty,
     /// A whole number.
@@ -142,6 +144,7 @@ impl Setting {
                     "long"
                 }
             }
+            Kind::MillisOrNever => "long",
             Kind::Password => "password",
             Kind::NonEmpty | Kind::Text | Kind::Word(_) => "string",
         }
