@@ -4,6 +4,8 @@
 
 mod bench;
 #[cfg(test)]
+mod book;
+#[cfg(test)]
 mod edge_cases;
 mod failure;
 mod kafka;

@@ -400,13 +400,15 @@ impl ProducerMachine {
         let broker = lane.node.broker();
         self.brokers.lose(now, lane.node, &reason);
         self.remember_trouble(&address, &reason);
+        let has_idled = reason == DisconnectReason::Idle;
         self.notice(Notice::Disconnected {
             connection: id,
             broker,
             address,
             reason,
         });
-        if !self.is_over() {
+        // Idling says nothing about the cluster, and a refresh would open the next connection.
+        if !self.is_over() && !has_idled {
             self.metadata.refresh(now, &mut self.jitter);
         }
         for sent in in_flight {
