@@ -60,6 +60,7 @@ fn what_follows(code: ErrorCode) -> &'static str {
         Verdict::Refuse => "the batch fails",
         Verdict::RefuseProducer => "the producer ends",
         Verdict::Retry => "tried again",
+        Verdict::Split => "split and sent again; a single record fails",
     }
 }
 

@@ -14,6 +14,7 @@ mod base64;
 pub mod cluster;
 pub mod flood;
 pub mod judge;
+pub mod proxy;
 
 #[allow(
     clippy::unwrap_used,
