@@ -17,6 +17,7 @@ mod table;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::accumulator::PartitionKey;
 use crate::config::Config;
@@ -159,7 +160,10 @@ impl Brokers {
             lanes,
             connections: BTreeMap::new(),
             next_connection: 0,
-            reconnect: Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max),
+            reconnect: Backoff::new(
+                config.reconnect_backoff.max(RECONNECT_FLOOR),
+                config.reconnect_backoff_max.max(RECONNECT_FLOOR),
+            ),
             setup: Backoff::new(config.setup_timeout, config.setup_timeout_max),
             limits: Limits {
                 idle: config.connections_max_idle,
@@ -388,6 +392,9 @@ impl Brokers {
         self.limits.in_flight
     }
 }
+
+/// A broker that refuses at once must not keep a core busy, whatever the configuration says.
+const RECONNECT_FLOOR: Duration = Duration::from_millis(1);
 
 /// The largest answer that is read. Java has no bound; answers to a producer are small.
 pub(crate) const MAX_FRAME: usize = 100 * 1024 * 1024;

@@ -31,6 +31,8 @@ pub(crate) enum Verdict {
     Refuse(Scope),
     /// Try again.
     Retry,
+    /// Too large for the broker: in smaller batches, if it holds several records.
+    Split,
 }
 
 /// What a refusal costs.
@@ -50,6 +52,7 @@ pub(crate) const fn verdict(code: ErrorCode) -> Verdict {
         ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => {
             Verdict::OutOfSequence
         }
+        ErrorCode::MESSAGE_TOO_LARGE => Verdict::Split,
         ErrorCode::CLUSTER_AUTHORIZATION_FAILED
         | ErrorCode::UNSUPPORTED_VERSION
         | ErrorCode::INVALID_PRODUCER_ID_MAPPING

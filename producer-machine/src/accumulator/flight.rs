@@ -156,6 +156,7 @@ impl Accumulator {
     pub(crate) fn is_of_former_topic(&self, key: BatchKey) -> bool {
         let batch = &self.batches[key.0 as usize];
         let partition = &self.partitions[batch.partition.0 as usize];
-        0 < batch.attempts && batch.incarnation != partition.incarnation
+        let is_handed_out = 0 < batch.attempts || batch.numbering.is_some();
+        is_handed_out && batch.incarnation != partition.incarnation
     }
 }

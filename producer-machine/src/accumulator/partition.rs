@@ -124,7 +124,7 @@ impl Open {
 }
 
 impl Partition {
-    pub(crate) fn new(topic: TopicHandle, index: u32) -> Self {
+    pub(crate) fn new(topic: TopicHandle, index: u32, sequences: Sequences) -> Self {
         Self {
             topic,
             index,
@@ -136,7 +136,7 @@ impl Partition {
             held: 0,
             in_flight: 0,
             connection: None,
-            sequences: Sequences::default(),
+            sequences,
             place: Place::Nowhere,
             class: Class::default(),
             backoff: Alarm::default(),
@@ -186,7 +186,7 @@ impl Partition {
 
     /// Puts a batch (back) into the queue, in the order in which batches were opened.
     pub(super) fn enqueue(&mut self, key: BatchKey, batches: &Slab<Batch>) {
-        let serial_of = |key: BatchKey| batches.get(key.0 as usize).map_or(0, |b| b.serial);
+        let serial_of = |key: BatchKey| batches.get(key.0 as usize).map(|b| b.serial);
         let serial = serial_of(key);
         let at = match self.queue.back() {
             Some(&last) if serial < serial_of(last) => self

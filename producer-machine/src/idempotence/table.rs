@@ -114,7 +114,7 @@ const fn numbering(base: u32) -> Numbering {
 type Input = (&'static str, u32, fn(&mut Sequences));
 
 /// Each with the number of batches that must be outstanding.
-const INPUTS: [Input; 9] = [
+const INPUTS: [Input; 10] = [
     ("acknowledged", 1, |s| s.acknowledged(numbering(1), 1)),
     ("acknowledged last", 2, |s| s.acknowledged(numbering(2), 1)),
     ("doubt", 0, Sequences::doubt),
@@ -123,6 +123,7 @@ const INPUTS: [Input; 9] = [
     ("gave up", 1, Sequences::gave_up),
     ("refused", 1, Sequences::refused),
     ("restart", 0, |s| s.restart()),
+    ("split in 3", 1, |s| s.split(3)),
     ("stumble", 0, |s| s.stumble()),
 ];
 

@@ -18,9 +18,11 @@ mod schedule;
 mod send;
 mod sequence;
 mod settle;
+mod split;
 mod steps;
 mod timers;
 mod transmit;
+mod trouble;
 mod wait;
 
 use alloc::collections::{BTreeSet, VecDeque};
@@ -38,7 +40,7 @@ use crate::error::{DisconnectReason, FatalError, SendError, Shortage};
 use crate::event::Event;
 use crate::explain::{Explanation, Subject};
 use crate::frame::Unsealed;
-use crate::idempotence::Session;
+use crate::idempotence::{Sequence, Session};
 use crate::metadata::Metadata;
 use crate::metrics::Meter;
 use crate::retry::Backoff;
@@ -444,6 +446,14 @@ impl ProducerMachine {
     #[doc(hidden)]
     pub const fn steps(&self) -> u64 {
         self.steps.taken()
+    }
+
+    /// Where sequences begin, before any record is sent: for tests of the wrap at 2147483647,
+    /// which no test could otherwise reach. A broker without state of a partition takes any first
+    /// sequence.
+    #[doc(hidden)]
+    pub const fn begin_sequences_at(&mut self, first: i32) {
+        self.accumulator.first_sequence = Sequence::new(first);
     }
 
     /// Time never runs backwards.

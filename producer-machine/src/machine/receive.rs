@@ -12,7 +12,7 @@ use kafka_producer_proto::messages::{
 use kafka_producer_proto::{ApiKey, DecodeError, ErrorCode, Message, ResponseHeader, Uuid};
 
 use super::ProducerMachine;
-use crate::action::Compressed;
+use crate::action::{Compressed, Product};
 use crate::connection::{Negotiated, SentBatch, ThrottleRule, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Notice};
@@ -386,7 +386,8 @@ impl ProducerMachine {
         };
         let partition = self.accumulator.batches[key.0 as usize].partition;
         match compressed.result {
-            Ok(out) => self.accumulator.compressed(key, out),
+            Ok(Product::Compressed(out)) => self.accumulator.compressed(key, out),
+            Ok(Product::Parts(parts)) => self.on_divided(key, parts),
             Err(error) => {
                 self.accumulator.partitions[partition.0 as usize].dequeue(key);
                 let error = ProduceError::Compression(Arc::from(error.to_string()));

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use kafka_producer_proto::ErrorCode;
-use kafka_producer_proto::batch::{HEADER_LEN, Header, HeaderRef, RecordBody, RecordIter};
+use kafka_producer_proto::batch::{HEADER_LEN, Header, RecordBody, RecordIter};
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
@@ -13,6 +13,7 @@ use crate::error::{SendError, Shortage};
 use crate::metadata::TopicView;
 use crate::partitioner::{self, Choice};
 use crate::record::Topic;
+use crate::split::header_of;
 use crate::{Instant, Receipt, Record, TopicHandle, WaiterId};
 
 impl ProducerMachine {
@@ -372,9 +373,9 @@ impl ProducerMachine {
             };
             match self.place_where(now, topic, partition, &body) {
                 Some(key) => {
-                    let appended = self
-                        .accumulator
-                        .place(now, key, &body, receipt, serial, created);
+                    let appended =
+                        self.accumulator
+                            .place(now, key, &body, receipt, serial.number, created);
                     self.on_appended(now, key, &appended);
                 }
                 None => left.append_again(&body, partition, receipt),
@@ -419,14 +420,6 @@ const PICKS: usize = 8;
 
 /// What a record without a timestamp has on the wire.
 pub(super) const NO_TIMESTAMP: i64 = -1;
-
-/// A header that we wrote: its key came as text.
-fn header_of(header: HeaderRef<'_>) -> Header<'_> {
-    Header {
-        key: core::str::from_utf8(header.key).unwrap_or_default(),
-        value: header.value,
-    }
-}
 
 #[cold]
 fn never_a_topic(view: &TopicView) -> SendError {

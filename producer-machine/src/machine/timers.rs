@@ -1,7 +1,7 @@
 //! What time brings.
 
 use super::{Life, ProducerMachine};
-use crate::accumulator::{BatchKey, PartitionKey};
+use crate::accumulator::{BatchKey, PartitionKey, Serial};
 use crate::brokers::NodeId;
 use crate::error::DisconnectReason;
 use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
@@ -11,9 +11,9 @@ use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
     /// `delivery.timeout.ms` of a batch.
-    Delivery(u64, BatchKey),
+    Delivery(Serial, BatchKey),
     /// `linger.ms` of a batch.
-    Linger(u64, BatchKey),
+    Linger(Serial, BatchKey),
     /// The backoff of a partition's first batch.
     Backoff(PartitionKey),
     /// `max.block.ms` of records whose topic is unknown.

@@ -175,7 +175,10 @@ fn ready(now: Instant, connection: &Connection) -> LinkView {
         since: Some(oldest.map_or(connection.heard_at, |oldest| oldest.at)),
         next: match oldest {
             Some(oldest) => at(Step::GiveUpRequest, Some(oldest.deadline)),
-            None => at(Step::GoIdle, Some(connection.idle_at)),
+            None => at(
+                Step::GoIdle,
+                Some(connection.idle_at).filter(|&at| at != Instant::NEVER),
+            ),
         },
     }
 }

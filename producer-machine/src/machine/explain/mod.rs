@@ -10,7 +10,6 @@ mod producer;
 
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
 
 use super::ProducerMachine;
 use crate::brokers::NodeId;
@@ -68,12 +67,6 @@ impl ProducerMachine {
         })
     }
 
-    /// The last trouble with a connection, if no broker has ever told anything.
-    fn blackout(&self) -> Option<Arc<str>> {
-        let informed = self.metadata.is_informed();
-        self.trouble.as_ref().filter(|_| !informed).map(Arc::clone)
-    }
-
     fn next_metadata(&self) -> Option<Next> {
         if self.is_over() {
             return None;
@@ -107,15 +100,10 @@ impl ProducerMachine {
         let chunk = chunks
             .iter()
             .find(|chunk| chunk.partitions.iter().any(|&partition| which(partition)))?;
-        let setting = if self.config.delivery_timeout < self.config.max_block {
-            "delivery.timeout.ms"
-        } else {
-            "max.block.ms"
-        };
         Some(Oldest {
             accepted: chunk.created,
             deadline: chunk.deadline,
-            setting,
+            setting: self.hold_setting(),
         })
     }
 }
