@@ -54,6 +54,14 @@ impl ProducerMachine {
         self.conclude(now);
     }
 
+    /// The room was not enough: what was reserved is free again, and the place is kept.
+    pub(super) fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
+        if let Some(deadline) = self.waiters.wait_again(waiter, shortage) {
+            self.accumulator.budget.end_grant(waiter);
+            self.timers.arm(deadline, Timer::Waiter(waiter));
+        }
+    }
+
     pub(super) fn on_wait_expired(&mut self, waiter: WaiterId) {
         let Some(wish) = self.waiters.expire(waiter) else {
             return;
