@@ -65,6 +65,8 @@ pub(crate) struct Entry {
     pub(crate) accepted: Option<(Instant, u64)>,
     /// What became of it, and when.
     pub(crate) resolution: Option<(Instant, Resolution)>,
+    /// Attempts so far.
+    pub(crate) attempts: u32,
     /// Attempts that no answer has settled.
     pub(crate) open: u32,
     /// Whether the fate of any attempt is unknown.
@@ -140,6 +142,7 @@ impl Ledger {
             content,
             accepted: None,
             resolution: None,
+            attempts: 0,
             open: 0,
             tainted: false,
             was_tainted: false,
