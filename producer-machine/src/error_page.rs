@@ -60,6 +60,7 @@ fn what_follows(code: ErrorCode) -> &'static str {
         Verdict::Refuse => "the batch fails",
         Verdict::RefuseProducer => "the producer ends",
         Verdict::Retry => "tried again",
+        Verdict::Split => "split and sent again; a single record fails",
     }
 }
 
@@ -99,7 +100,7 @@ const ADVICE: &[(ErrorCode, &str)] = advice! {
     REQUEST_TIMED_OUT => "look which replicas are slow";
     REPLICA_NOT_AVAILABLE => "nothing; if it stays, look which replicas are alive";
     MESSAGE_TOO_LARGE =>
-        "raise the topic's max.message.bytes, or lower batch.size: a batch is not split yet";
+        "raise the topic's max.message.bytes if single records fail; if splits are many, lower batch.size";
     NETWORK_EXCEPTION =>
         "nothing; if it comes often, look at the network (this code is made here, for a lost \
          connection or an answer that did not come)";

@@ -27,6 +27,7 @@ mod brokers;
 mod config;
 mod connection;
 mod digest;
+mod drain;
 mod error;
 #[cfg(test)]
 mod error_page;
@@ -43,6 +44,7 @@ mod produce;
 mod record;
 mod retry;
 mod seed;
+mod split;
 mod time;
 mod waiters;
 

@@ -11,6 +11,7 @@ mod failure;
 mod kafka;
 mod msrv;
 mod no_std;
+mod planted;
 mod ports;
 mod process;
 mod suites;
@@ -72,17 +73,17 @@ enum KafkaChore {
     Stop,
     /// Print each node's process id and whether it is up
     Status,
-    /// End one node as a crash would, with SIGKILL
+    /// End nodes as a crash would, with SIGKILL
     Kill {
-        /// The node, counted from 1
-        #[arg(long)]
-        node: u16,
+        /// A node, counted from 1 (repeatable)
+        #[arg(long, required = true)]
+        node: Vec<u16>,
     },
-    /// Start one node again and wait until it is in sync
+    /// Start nodes again and wait until all are in sync
     Restart {
-        /// The node, counted from 1
-        #[arg(long)]
-        node: u16,
+        /// A node, counted from 1 (repeatable)
+        #[arg(long, required = true)]
+        node: Vec<u16>,
     },
 }
 
@@ -90,6 +91,24 @@ enum KafkaChore {
 enum Suite {
     /// Our producer against Apache Kafka, three brokers of it unless such a cluster runs already
     RealKafka {
+        /// The release: 2.8.x, or 3.9.0 or newer
+        #[arg(long, default_value = "4.3.1")]
+        version: Version,
+        /// What the test program is given
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// The simulator against a producer with bugs planted, each of which it must find
+    Planted {
+        /// With so many seeds at most
+        #[arg(long, default_value_t = 3000)]
+        seeds: u32,
+        /// Only bugs with this in their name
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Our producer while brokers die, topics go and the network is hostile
+    Hardship {
         /// The release: 2.8.x, or 3.9.0 or newer
         #[arg(long, default_value = "4.3.1")]
         version: Version,
@@ -143,6 +162,10 @@ fn run(chore: Chore) -> Outcome {
         Chore::Test(Suite::RealKafka { version, arguments }) => {
             suites::real_kafka(version, &arguments)
         }
+        Chore::Test(Suite::Planted { seeds, only }) => planted::test(seeds, only.as_deref()),
+        Chore::Test(Suite::Hardship { version, arguments }) => {
+            suites::hardship(version, &arguments)
+        }
         Chore::Test(Suite::Peers {
             bootstrap_server,
             arguments,
@@ -192,12 +215,12 @@ fn run_kafka(chore: KafkaChore) -> Outcome {
                 Ok(())
             }
         },
-        KafkaChore::Kill { node } => running()?.kill(node),
-        KafkaChore::Restart { node } => running()?.restart(node, &Interrupt::watch()?),
+        KafkaChore::Kill { node } => started()?.kill(&node),
+        KafkaChore::Restart { node } => started()?.restart(&node, &Interrupt::watch()?),
     }
 }
 
-fn running() -> Outcome<Cluster> {
-    let none = || Failure::new("no cluster runs, start one with cargo xtask kafka start");
-    Cluster::running()?.ok_or_else(none)
+fn started() -> Outcome<Cluster> {
+    let none = || Failure::new("no cluster was started here, cargo xtask kafka start does it");
+    Cluster::known()?.ok_or_else(none)
 }

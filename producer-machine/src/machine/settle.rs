@@ -17,7 +17,7 @@ use super::timers::Timer;
 use crate::accumulator::{BatchKey, Chunk, Proof, Run, Stage};
 use crate::action::Action;
 use crate::config::Guarantee;
-use crate::connection::{Connection, Phase, What};
+use crate::connection::{Connection, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
 use crate::frame::Body;
@@ -65,6 +65,7 @@ impl ProducerMachine {
             _ if self.accumulator.is_of_former_topic(key) => {
                 self.leave_former_topic(now, key, code);
             }
+            Verdict::Split => self.split_or_fail(now, key, answer.message),
             Verdict::OutOfSequence => self.on_out_of_sequence(now, key, &answer),
             Verdict::Retry => self.retry_or_fail(now, key, code),
         }
@@ -363,7 +364,7 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get(&id) else {
             return;
         };
-        if connection.is_writing {
+        if connection.is_writing() {
             let frame = connection.last_frame();
             self.accumulator.lend_to_frame(id, frame);
         }
@@ -375,13 +376,12 @@ impl ProducerMachine {
     /// A connection has ended: what was in flight on it ends in the order it was sent, each
     /// batch in doubt, for any prefix may have been executed.
     pub(super) fn on_lost(&mut self, now: Instant, id: ConnectionId, reason: DisconnectReason) {
-        let Some(connection) = self.brokers.remove(now, id, &mut self.jitter) else {
+        let Some(mut connection) = self.brokers.remove(now, id, &mut self.jitter) else {
             return;
         };
-        if let Some(at) = connection.timer_at {
-            self.timers.disarm(at, Timer::Connection(id));
-        }
-        if !matches!(connection.phase, Phase::Connecting) {
+        let timer = Timer::Connection(id);
+        connection.alarm.clear(timer, &mut self.timers);
+        if !connection.is_connecting() {
             self.meter.on_closed();
         }
         self.timers

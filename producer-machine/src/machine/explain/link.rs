@@ -116,11 +116,11 @@ impl ProducerMachine {
         let Some(connection) = connection else {
             return self.without_connection(now, broker, lane);
         };
-        match &connection.phase {
+        match connection.phase() {
             Phase::Connecting => LinkView {
                 link: Link::Connecting,
                 since: Some(connection.since),
-                next: at(Step::GiveUpSetup, connection.timer_at),
+                next: at(Step::GiveUpSetup, connection.alarm.at()),
             },
             Phase::Negotiating(_) => LinkView {
                 link: Link::Negotiating,
