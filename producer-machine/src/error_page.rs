@@ -100,7 +100,8 @@ const ADVICE: &[(ErrorCode, &str)] = advice! {
     REQUEST_TIMED_OUT => "look which replicas are slow";
     REPLICA_NOT_AVAILABLE => "nothing; if it stays, look which replicas are alive";
     MESSAGE_TOO_LARGE =>
-        "raise the topic's max.message.bytes, or lower batch.size if splits are many";
+        "raise the topic's max.message.bytes if single records fail; if splits are many, lower \
+         batch.size";
     NETWORK_EXCEPTION =>
         "nothing; if it comes often, look at the network (this code is made here, for a lost \
          connection or an answer that did not come)";
