@@ -284,6 +284,9 @@ impl Discipline {
         if session.0 < 0 || session.1 < 0 {
             violate("X8: no identity");
         }
+        if identity.sequence < 0 {
+            violate("D10: a sequence below zero");
+        }
         if beside.identities.iter().any(|&other| other != session) {
             violate("D10: two identities are in flight");
         }
