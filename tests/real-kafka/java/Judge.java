@@ -170,16 +170,9 @@ public final class Judge {
         NewTopic wanted = new NewTopic(topic, number(words, 1), (short) number(words, 2));
         admin.createTopics(List.of(wanted.configs(settings(words, 3)))).all().get();
         long deadline = deadline(PATIENCE);
-        while (!isReplicated(topic)) {
+        while (!isReplicated(topic) || !isLed(topic)) {
             pause(deadline, null);
         }
-        // With ZooKeeper the controller's word reaches brokers one by one: until its leader has
-        // heard it too, a partition loses what is sent with acks=0.
-        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
-        for (TopicPartition partition : assigned(topic)) {
-            ends.put(partition, OffsetSpec.latest());
-        }
-        admin.listOffsets(ends).all().get();
         return "{\"created\":" + quoted(topic) + "}";
     }
 
@@ -204,6 +197,23 @@ public final class Judge {
             return true;
         } catch (ExecutionException early) {
             return false; // The broker asked has not heard of the topic yet.
+        }
+    }
+
+    /**
+     * Whether every leader knows that it leads. With ZooKeeper the controller's word reaches
+     * brokers one by one, and until then what is sent with acks=0 is lost.
+     */
+    private boolean isLed(String topic) throws Exception {
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        for (TopicPartition partition : assigned(topic)) {
+            ends.put(partition, OffsetSpec.latest());
+        }
+        try {
+            admin.listOffsets(ends).all().get();
+            return true;
+        } catch (ExecutionException early) {
+            return false;
         }
     }
 
