@@ -99,18 +99,20 @@ pub enum ProduceError {
     },
     /// Time used up.
     #[error(
-        "not delivered within delivery.timeout.ms: {attempts} attempts, last error {}",
-        last_of(.last)
+        "not delivered within delivery.timeout.ms: {attempts} attempts, last error {}{}",
+        last_of(.last), trouble_of(.trouble)
     )]
     TimedOut {
         /// How often it was tried.
         attempts: u32,
         /// The last answer; NETWORK_EXCEPTION stands for a lost connection.
         last: Option<ErrorCode>,
+        /// What stood in its way at the end, as far as this producer knows.
+        trouble: Option<Arc<str>>,
     },
     /// The topic (or the partition of it) did not appear.
     #[error(
-        "topic {topic}{} is not in the cluster's metadata after max.block.ms: create it, or \
+        "topic {topic}{} is not in the cluster's metadata after {setting}: create it, or \
          check the name and the rights", partition_of(.partition, .count)
     )]
     TopicUnknown {
@@ -120,15 +122,19 @@ pub enum ProduceError {
         partition: Option<u32>,
         /// How many partitions the topic has, if it is known at all.
         count: Option<u32>,
+        /// Whose time was up: `max.block.ms`, or `delivery.timeout.ms` if that is less.
+        setting: &'static str,
     },
-    /// No broker told anything within `max.block.ms`.
+    /// No broker told anything in time.
     #[error(
-        "no broker of bootstrap.servers told anything within max.block.ms, last {trouble}: check \
+        "no broker of bootstrap.servers told anything within {setting}, last {trouble}: check \
          the addresses, and that Kafka runs there"
     )]
     Unreachable {
         /// Address and reason of the last failure.
         trouble: Arc<str>,
+        /// Whose time was up: `max.block.ms`, or `delivery.timeout.ms` if that is less.
+        setting: &'static str,
     },
 }
 
@@ -155,6 +161,12 @@ fn message_of(message: &Option<Arc<str>>) -> String {
 
 fn last_of(last: &Option<ErrorCode>) -> String {
     last.map_or_else(|| String::from("none"), |code| String::from(code.name()))
+}
+
+fn trouble_of(trouble: &Option<Arc<str>>) -> String {
+    trouble
+        .as_ref()
+        .map_or_else(String::new, |text| alloc::format!("; {text}"))
 }
 
 fn partition_of(partition: &Option<u32>, count: &Option<u32>) -> String {

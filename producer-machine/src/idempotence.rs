@@ -21,7 +21,7 @@ pub(crate) struct Identity {
 }
 
 /// The identity of the whole producer.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum Session {
     /// An InitProducerId is on its way.
     Asking { replaces: Option<Identity> },
@@ -118,7 +118,6 @@ pub(crate) struct Sequence(u32);
 impl Sequence {
     const MASK: u32 = i32::MAX as u32;
 
-    #[cfg(test)]
     pub(crate) const fn new(value: i32) -> Self {
         Self(value as u32 & Self::MASK)
     }
@@ -176,6 +175,8 @@ pub(crate) enum Fresh {
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Sequences {
     identity: Option<Identity>,
+    /// Where the first identity begins: 0, but for tests of the wrap.
+    first: Sequence,
     next: Sequence,
     /// The sequence after the highest acknowledged one; `None` before the first.
     acknowledged_to: Option<Sequence>,
@@ -186,6 +187,14 @@ pub(crate) struct Sequences {
 }
 
 impl Sequences {
+    /// Sequences that begin somewhere else under their first identity.
+    pub(crate) fn beginning_at(first: Sequence) -> Self {
+        Self {
+            first,
+            ..Self::default()
+        }
+    }
+
     /// Whether a fresh batch may go, and under which number. Numbers nothing yet.
     pub(crate) fn fresh(&mut self, session: &Session) -> Fresh {
         if 0 < self.outstanding && self.repair != Repair::None {
@@ -249,6 +258,11 @@ impl Sequences {
         }
     }
 
+    /// A numbered batch became several, which share its numbers.
+    pub(crate) const fn split(&mut self, parts: u32) {
+        self.outstanding += parts.saturating_sub(1);
+    }
+
     /// A numbered batch ended, known not to be written: its number is a gap.
     pub(crate) fn refused(&mut self) {
         self.end_one();
@@ -297,14 +311,14 @@ impl Sequences {
     fn has_hole(&self) -> bool {
         match self.repair {
             Repair::None => false,
-            Repair::IfHole => self.acknowledged_to.unwrap_or_default() != self.next,
+            Repair::IfHole => self.acknowledged_to != Some(self.next),
             Repair::Bump => true,
         }
     }
 
     const fn adopt(&mut self, identity: Identity) {
         self.identity = Some(identity);
-        self.next = Sequence(0);
+        self.next = core::mem::replace(&mut self.first, Sequence(0));
         self.acknowledged_to = None;
         self.established = false;
     }

@@ -33,6 +33,8 @@ pub(crate) enum Verdict {
     RefuseProducer,
     /// Try again.
     Retry,
+    /// Too large for the broker: in smaller batches, if it holds several records.
+    Split,
 }
 
 /// Judges an answer (`producer-semantics.md` §4.1 for what to do).
@@ -43,6 +45,7 @@ pub(crate) const fn verdict(code: ErrorCode) -> Verdict {
         ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => {
             Verdict::OutOfSequence
         }
+        ErrorCode::MESSAGE_TOO_LARGE => Verdict::Split,
         ErrorCode::CLUSTER_AUTHORIZATION_FAILED
         | ErrorCode::UNSUPPORTED_VERSION
         | ErrorCode::INVALID_PRODUCER_ID_MAPPING

@@ -366,3 +366,18 @@ fn edge_e58_a_partition_that_metadata_leave_out_waits_without_a_leader() {
     assert!(bench.is_acked(queued));
     bench.assert_settled();
 }
+
+#[test]
+fn without_a_reconnect_backoff_a_broker_that_refuses_is_asked_once_a_millisecond() {
+    let mut bench = Bench::ready(&[
+        ("reconnect.backoff.ms", "0"),
+        ("reconnect.backoff.max.ms", "0"),
+    ]);
+    bench.down = vec![0, 1];
+    bench.cut(0);
+    bench.send_to("t", 0, "a");
+    let before = bench.connects.len();
+    bench.advance_ms(100);
+    let asked = bench.connects.len() - before;
+    assert!((50..=200).contains(&asked), "{asked}");
+}

@@ -314,7 +314,8 @@ fn edge_e18_a_partition_without_a_leader_is_asked_for_with_backoff_and_avoided()
         failed.error,
         ProduceError::TimedOut {
             attempts: 0,
-            last: None
+            last: None,
+            trouble: Some("the partition has no leader".into()),
         }
     );
     assert_eq!(failed.outcome, Outcome::NotWritten);

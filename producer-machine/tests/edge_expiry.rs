@@ -54,7 +54,8 @@ fn edge_e37_what_waits_for_a_leader_or_a_broker_expires_on_time_without_busy_loo
             failed.error,
             ProduceError::TimedOut {
                 attempts: 0,
-                last: None
+                last: None,
+                trouble: Some("the partition has no leader".into()),
             }
         );
         assert_eq!(failed.outcome, Outcome::NotWritten);
@@ -70,7 +71,13 @@ fn edge_e37_what_waits_for_a_leader_or_a_broker_expires_on_time_without_busy_loo
     let (at, wakes) = wait_for(&mut bench, receipt);
     assert_eq!(at, start + Duration::from_secs(40));
     assert!(wakes < 300, "{wakes}");
-    assert_eq!(bench.failure_of(receipt).outcome, Outcome::NotWritten);
+    let failed = bench.failure_of(receipt);
+    assert_eq!(failed.outcome, Outcome::NotWritten);
+    assert_eq!(
+        failed.error.to_string(),
+        "not delivered within delivery.timeout.ms: 0 attempts, last error none; b0:9092: \
+         connection refused"
+    );
     bench.assert_settled();
 }
 
@@ -89,7 +96,8 @@ fn expired_in_flight(bench: &mut Bench) -> (Receipt, support::Seen) {
         failed.error,
         ProduceError::TimedOut {
             attempts: 1,
-            last: None
+            last: None,
+            trouble: Some("b0:9092 did not answer the last one".into()),
         }
     );
     assert_eq!(failed.outcome, Outcome::MaybeWritten);

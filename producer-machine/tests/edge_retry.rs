@@ -117,7 +117,15 @@ fn edge_e39_a_retriable_error_after_the_deadline_fails_the_batch_once() {
     bench.answer(&seen, ErrorCode::NOT_ENOUGH_REPLICAS);
     let failed = bench.failure_of(receipt);
     let last = Some(ErrorCode::NOT_ENOUGH_REPLICAS);
-    assert_eq!(failed.error, ProduceError::TimedOut { attempts: 1, last });
+    let trouble = None;
+    assert_eq!(
+        failed.error,
+        ProduceError::TimedOut {
+            attempts: 1,
+            last,
+            trouble
+        }
+    );
     assert_eq!(
         failed.outcome,
         Outcome::NotWritten,

@@ -41,7 +41,8 @@ fn end(peers: &Peers, receipt: Receipt) -> String {
 const BOTH_WRITTEN: &str = "offset Some(0), time None\noffset Some(0), time None\n";
 const NOWHERE: &str = "offset None, time None\noffset None, time None\n";
 const ONE_LOST: &str = "offset Some(0), time None\n\
-    not_written: not delivered within delivery.timeout.ms: 0 attempts, last error none\n";
+    not_written: not delivered within delivery.timeout.ms: 0 attempts, last error none; the \
+    partition has no leader\n";
 const TOO_LATE: &str =
     "not_written: not delivered within delivery.timeout.ms: 0 attempts, last error none";
 const UNKNOWN: &str = "\
@@ -130,7 +131,11 @@ fn brokers_that_cannot_be_reached_lead_nothing() {
     for host in ["", "no such host", "\u{0}"] {
         spoil_metadata(
             move |answer| answer.brokers[1] = broker(1, host, 0),
-            &[ONE_LOST, "Resolve(\"no such host\")\n"].concat(),
+            &format!(
+                "offset Some(0), time None\nnot_written: not delivered within \
+                 delivery.timeout.ms: 0 attempts, last error none; {host}:0: the name did not \
+                 resolve: no such host\nResolve(\"no such host\")\n"
+            ),
         );
     }
     for id in [-1, i32::MIN] {

@@ -9,11 +9,14 @@
 
 use std::{env, panic};
 
-use kafka_producer_sim::world::run_seed;
+use kafka_producer_sim::world::{Goal, Goals, run_seed};
 
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
+
+/// In so many runs everything must have happened that must happen now and then.
+const ENOUGH: u32 = 200;
 
 #[test]
 fn no_seed_breaks_a_promise() {
@@ -23,6 +26,7 @@ fn no_seed_breaks_a_promise() {
         None => first..first + number("SIM_SEEDS").unwrap_or(200),
     };
     let (mut acked, mut accepted, mut broken) = (0, 0, Vec::new());
+    let (mut goals, mut runs) = (Goals::default(), 0);
     for seed in seeds {
         let Ok(verdict) = panic::catch_unwind(|| run_seed(seed)) else {
             println!("seed {seed}: a panic; replay: SIM_SEED={seed}\n");
@@ -32,6 +36,8 @@ fn no_seed_breaks_a_promise() {
             }
             continue;
         };
+        runs += 1;
+        goals.add(&verdict.goals);
         acked += verdict.acked;
         accepted += verdict.accepted;
         if number("SIM_SEED").is_some() {
@@ -46,7 +52,16 @@ fn no_seed_breaks_a_promise() {
         }
     }
     println!("{accepted} records accepted, {acked} acknowledged");
+    for goal in Goal::ALL {
+        println!("{:>8} {goal:?}", goals.count(goal));
+    }
     assert!(broken.is_empty(), "seeds that broke a promise: {broken:?}");
+    // What never happened was not tested.
+    let missed = goals.missed();
+    assert!(
+        runs < ENOUGH || missed.is_empty(),
+        "{missed:?} never happened in {runs} runs"
+    );
 }
 
 #[test]

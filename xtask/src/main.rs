@@ -4,11 +4,14 @@
 
 mod bench;
 #[cfg(test)]
+mod book;
+#[cfg(test)]
 mod edge_cases;
 mod failure;
 mod kafka;
 mod msrv;
 mod no_std;
+mod planted;
 mod ports;
 mod process;
 mod suites;
@@ -95,6 +98,15 @@ enum Suite {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// The simulator against a producer with bugs planted, each of which it must find
+    Planted {
+        /// With so many seeds at most
+        #[arg(long, default_value_t = 3000)]
+        seeds: u32,
+        /// Only bugs with this in their name
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Our producer while brokers die, topics go and the network is hostile
     Hardship {
         /// The release: 2.8.x, or 3.9.0 or newer
@@ -150,6 +162,7 @@ fn run(chore: Chore) -> Outcome {
         Chore::Test(Suite::RealKafka { version, arguments }) => {
             suites::real_kafka(version, &arguments)
         }
+        Chore::Test(Suite::Planted { seeds, only }) => planted::test(seeds, only.as_deref()),
         Chore::Test(Suite::Hardship { version, arguments }) => {
             suites::hardship(version, &arguments)
         }

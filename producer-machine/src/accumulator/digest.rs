@@ -15,6 +15,7 @@ impl Hash for Accumulator {
             held,
             incomplete,
             loans,
+            first_sequence,
             next_serial,
             next_job,
             linger,
@@ -26,6 +27,7 @@ impl Hash for Accumulator {
         (partitions, budget, groups, held).hash(state);
         (holdings, incomplete, loans).hash(state);
         (
+            first_sequence,
             next_serial,
             next_job,
             linger,

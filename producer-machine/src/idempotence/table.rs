@@ -70,7 +70,7 @@ fn every_session_with_every_input() {
     let mut table = String::new();
     for (name, input) in SESSION_INPUTS {
         for session in &sessions {
-            let mut after = session.clone();
+            let mut after = *session;
             let told = input(&mut after);
             let row = alloc::format!("{}: {name} -> {}{told}", say(session), say(&after));
             writeln!(table, "{row}").expect("a string takes it");
@@ -115,7 +115,7 @@ const fn numbering(base: u32) -> Numbering {
 type Input = (&'static str, u32, fn(&mut Sequences));
 
 /// Each with the number of batches that must be outstanding.
-const INPUTS: [Input; 9] = [
+const INPUTS: [Input; 10] = [
     ("acknowledged", 1, |s| s.acknowledged(numbering(1), 1)),
     ("acknowledged last", 2, |s| s.acknowledged(numbering(2), 1)),
     ("doubt", 0, Sequences::doubt),
@@ -124,6 +124,7 @@ const INPUTS: [Input; 9] = [
     ("gave up", 1, Sequences::gave_up),
     ("refused", 1, Sequences::refused),
     ("restart", 0, |s| s.restart()),
+    ("split in 3", 1, |s| s.split(3)),
     ("stumble", 0, |s| s.stumble()),
 ];
 

@@ -18,27 +18,29 @@ mod schedule;
 mod send;
 mod sequence;
 mod settle;
+mod split;
 mod steps;
 mod timers;
 mod transmit;
+mod trouble;
 mod wait;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use kafka_producer_proto::ErrorCode;
 
-use crate::accumulator::{Accumulator, Hurry, Order, PartitionKey};
+use crate::accumulator::{Accumulator, Hurry, Order, PartitionKey, Terms};
 use crate::action::{Action, Compressed};
 use crate::brokers::Brokers;
 use crate::config::{Config, Guarantee};
 use crate::digest::Digest;
+use crate::drain::Spares;
 use crate::error::{DisconnectReason, FatalError, SendError, Shortage};
 use crate::event::Event;
 use crate::explain::{Explanation, Subject};
 use crate::frame::Unsealed;
-use crate::idempotence::Session;
+use crate::idempotence::{Sequence, Session};
 use crate::metadata::Metadata;
 use crate::metrics::Meter;
 use crate::retry::Backoff;
@@ -117,9 +119,7 @@ pub struct ProducerMachine {
     events: VecDeque<Event>,
     actions: VecDeque<Action>,
     steps: Steps,
-    /// Scratch, so that a request or an answer allocates nothing.
-    spare_batches: Vec<Vec<crate::connection::SentBatch>>,
-    spare_keys: Vec<PartitionKey>,
+    spares: Spares,
 }
 
 impl ProducerMachine {
@@ -164,8 +164,7 @@ impl ProducerMachine {
             events: VecDeque::new(),
             actions: VecDeque::new(),
             steps: Steps::default(),
-            spare_batches: Vec::new(),
-            spare_keys: Vec::new(),
+            spares: Spares::default(),
             config,
         };
         machine.service_control(now);
@@ -449,6 +448,14 @@ impl ProducerMachine {
         self.steps.taken()
     }
 
+    /// Where sequences begin, before any record is sent: for tests of the wrap at 2147483647,
+    /// which no test could otherwise reach. A broker without state of a partition takes any first
+    /// sequence.
+    #[doc(hidden)]
+    pub const fn begin_sequences_at(&mut self, first: i32) {
+        self.accumulator.first_sequence = Sequence::new(first);
+    }
+
     /// Time never runs backwards.
     #[inline]
     fn tick(&mut self, now: Instant) -> Instant {
@@ -458,6 +465,16 @@ impl ProducerMachine {
 
     const fn is_open(&self) -> bool {
         matches!(self.life, Life::Open)
+    }
+
+    /// What decides who goes next, besides the partition itself.
+    fn terms(&self) -> Terms {
+        Terms {
+            order: self.order,
+            session: self.session,
+            hurry: self.hurry(),
+            flushed_to: self.flushes.back().map(|&(_, up_to)| up_to),
+        }
     }
 
     /// Whether batches may linger.

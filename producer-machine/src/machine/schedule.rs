@@ -7,10 +7,9 @@ use alloc::vec::Vec;
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{BatchKey, Departure, Hurry, Next, PartitionKey};
+use crate::accumulator::{BatchKey, Hurry, Next, PartitionKey};
 use crate::action::Action;
 use crate::brokers::{LaneId, LeastLoaded, NodeId, Standing};
-use crate::connection::Phase;
 use crate::event::{Event, Notice};
 use crate::idempotence::{Bumped, Identity};
 use crate::{ConnectionId, Instant};
@@ -22,7 +21,8 @@ impl ProducerMachine {
         if self.is_over() {
             return;
         }
-        match self.next_of(now, key) {
+        let terms = self.terms();
+        match self.accumulator.next(now, key, &terms) {
             Next::Nothing => {
                 self.put(key, None);
                 if self.accumulator.partitions[key.0 as usize].leader.is_none() {
@@ -39,9 +39,7 @@ impl ProducerMachine {
             }
             Next::WantsBump(old) => {
                 self.bump(now, old);
-                self.accumulator.partitions[key.0 as usize]
-                    .sequences
-                    .forget();
+                self.accumulator.leave_identity(key);
                 self.reconsider(now, key);
             }
             Next::Linger => self.put_with_leader(now, key, Standing::Lingering),
@@ -49,37 +47,9 @@ impl ProducerMachine {
         }
     }
 
-    /// Who of a partition may go next. An open batch that somebody is in a hurry for is due.
-    pub(super) fn next_of(&mut self, now: Instant, key: PartitionKey) -> Next {
-        let partition = &mut self.accumulator.partitions[key.0 as usize];
-        let next = partition.next(now, &self.accumulator.batches, self.order, &self.session);
-        if next != Next::Linger {
-            return next;
-        }
-        let flushed = self.flushes.back().is_some_and(|&(_, up_to)| {
-            partition
-                .open
-                .as_ref()
-                .is_some_and(|open| self.accumulator.batches[open.key.0 as usize].oldest < up_to)
-        });
-        if flushed || self.hurry() == Hurry::Now {
-            self.set_due(key);
-            return Next::Seal;
-        }
-        next
-    }
-
     pub(super) fn on_lingered(&mut self, now: Instant, batch: BatchKey) {
-        if let Some(batch) = self.accumulator.batches.get(batch.0 as usize) {
-            let key = batch.partition;
-            self.set_due(key);
+        if let Some(key) = self.accumulator.end_linger(batch) {
             self.reconsider(now, key);
-        }
-    }
-
-    fn set_due(&mut self, key: PartitionKey) {
-        if let Some(open) = &mut self.accumulator.partitions[key.0 as usize].open {
-            open.departure = Departure::Due;
         }
     }
 
@@ -100,18 +70,14 @@ impl ProducerMachine {
 
     fn put(&mut self, key: PartitionKey, to: Option<(LaneId, Standing)>) {
         let partition = &mut self.accumulator.partitions[key.0 as usize];
-        partition.place = self.brokers.place(key, partition.place, to);
+        partition.stand(self.brokers.place(key, partition.place(), to));
     }
 
     fn arm_backoff(&mut self, key: PartitionKey, at: Instant) {
         let partition = &mut self.accumulator.partitions[key.0 as usize];
-        if partition.backoff_at == Some(at) {
-            return;
-        }
-        if let Some(before) = partition.backoff_at.replace(at) {
-            self.timers.disarm(before, Timer::Backoff(key));
-        }
-        self.timers.arm(at, Timer::Backoff(key));
+        partition
+            .backoff
+            .set(at, Timer::Backoff(key), &mut self.timers);
     }
 
     /// Nothing lingers any more: somebody waits for memory, for a flush, or for the end.
@@ -134,17 +100,8 @@ impl ProducerMachine {
 
     /// Tells the driver to ask for a frame, unless it knows already or would ask in vain.
     pub(super) fn announce_connection(&mut self, id: ConnectionId) {
-        let now = self.now;
-        let limit = self.brokers.max_in_flight();
-        let Some(connection) = self.brokers.connections.get_mut(&id) else {
-            return;
-        };
-        let handshake = matches!(
-            connection.phase,
-            Phase::Negotiating(crate::connection::Ask::Pending(_))
-        );
-        if !connection.announced && (handshake || connection.can_send(now, limit)) {
-            connection.announced = true;
+        let connection = self.brokers.connections.get_mut(&id);
+        if connection.is_some_and(|connection| connection.announce(self.now)) {
             self.actions.push_back(Action::Transmit { connection: id });
         }
     }
@@ -167,12 +124,11 @@ impl ProducerMachine {
         };
         self.accumulator.holdings.asked(now, lane.node);
         if let Some(connection) = self.brokers.connections.get_mut(&opening.connection) {
-            connection.timer_at = Some(opening.setup_deadline);
+            let timer = Timer::Connection(opening.connection);
+            connection
+                .alarm
+                .set(opening.setup_deadline, timer, &mut self.timers);
         }
-        self.timers.arm(
-            opening.setup_deadline,
-            Timer::Connection(opening.connection),
-        );
         self.actions.push_back(Action::Connect {
             connection: opening.connection,
             host: opening.host,

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use kafka_producer_proto::ErrorCode;
-use kafka_producer_proto::batch::{HEADER_LEN, Header, HeaderRef, RecordBody, RecordIter};
+use kafka_producer_proto::batch::{HEADER_LEN, Header, RecordBody, RecordIter};
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
@@ -13,6 +13,7 @@ use crate::error::{SendError, Shortage};
 use crate::metadata::TopicView;
 use crate::partitioner::{self, Choice};
 use crate::record::Topic;
+use crate::split::header_of;
 use crate::{Instant, Receipt, Record, TopicHandle, WaiterId};
 
 impl ProducerMachine {
@@ -283,8 +284,7 @@ impl ProducerMachine {
         {
             view.key = Some(key);
             let (leader, epoch) = (view.leader, view.leader_epoch);
-            self.accumulator.set_leader(key, leader);
-            self.accumulator.partitions[key.0 as usize].leader_epoch = epoch;
+            self.accumulator.lead(key, leader, epoch);
         }
         key
     }
@@ -355,13 +355,7 @@ impl ProducerMachine {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.disarm(deadline, Timer::Held(topic));
         }
-        let chunks = self.accumulator.take_held(topic);
-        // The room that they leave is the room that their batches need: within this call the
-        // records are in one or the other.
-        for chunk in &chunks {
-            self.accumulator.budget.release(chunk.charge);
-        }
-        for chunk in chunks {
+        for chunk in self.accumulator.lift_held(topic) {
             self.place_chunk(now, topic, chunk);
         }
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
@@ -387,21 +381,18 @@ impl ProducerMachine {
             };
             match self.place_where(now, topic, partition, &body) {
                 Some(key) => {
-                    let appended = self
-                        .accumulator
-                        .place(now, key, &body, receipt, serial, created);
+                    let appended =
+                        self.accumulator
+                            .place(now, key, &body, receipt, serial.number, created);
                     self.on_appended(now, key, &appended);
                 }
                 None => left.append_again(&body, partition, receipt),
             }
         }
         if left.partitions.is_empty() {
-            self.accumulator.release_chunk(serial, 0);
-            self.accumulator.budget.recycle(closed.records);
+            self.accumulator.end_lifted(serial, closed.records);
         } else {
-            self.accumulator.budget.charge(charge);
-            left.charge = charge;
-            self.accumulator.hold_again(topic, left);
+            self.accumulator.hold_again(topic, charge, left);
         }
     }
 
@@ -439,14 +430,6 @@ const PICKS: usize = 8;
 
 /// What a record without a timestamp has on the wire.
 pub(super) const NO_TIMESTAMP: i64 = -1;
-
-/// A header that we wrote: its key came as text.
-fn header_of(header: HeaderRef<'_>) -> Header<'_> {
-    Header {
-        key: core::str::from_utf8(header.key).unwrap_or_default(),
-        value: header.value,
-    }
-}
 
 #[cold]
 fn never_a_topic(view: &TopicView) -> SendError {

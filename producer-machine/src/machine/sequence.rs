@@ -41,10 +41,8 @@ impl ProducerMachine {
                 let partition = self.accumulator.batches[key.0 as usize].partition;
                 let message = answer.message.clone();
                 self.fail(key, ProduceError::Broker { code, message });
-                self.accumulator.partitions[partition.0 as usize]
-                    .sequences
-                    .restart();
-                self.suspect_loss(partition);
+                self.accumulator.suspect_loss(partition);
+                self.tell_loss(partition);
             }
             Resolution::Renumber => self.renumber(now, key, code),
         }
@@ -57,7 +55,7 @@ impl ProducerMachine {
         self.retry_or_fail(now, key, code);
     }
 
-    fn suspect_loss(&mut self, key: PartitionKey) {
+    fn tell_loss(&mut self, key: PartitionKey) {
         let partition = &self.accumulator.partitions[key.0 as usize];
         let index = partition.index;
         if let Some(view) = self.metadata.topic(partition.topic) {
@@ -81,24 +79,16 @@ impl ProducerMachine {
         }
     }
 
-    /// The topic was created anew: what has a number belongs to the former one, and fresh
-    /// batches start at 0 under another epoch.
+    /// The topic was created anew: what was handed out belongs to the former one.
     pub(super) fn on_recreated(&mut self, now: Instant, topic: TopicHandle) {
         let Some(view) = self.metadata.topic(topic) else {
             return;
         };
         let keys: Vec<PartitionKey> = view.partitions.iter().filter_map(|p| p.key).collect();
         for key in keys {
-            let partition = &mut self.accumulator.partitions[key.0 as usize];
-            partition.sequences.restart();
-            partition.leader_epoch = -1;
-            partition.incarnation += 1;
-            let queued: Vec<BatchKey> = partition.queue.iter().copied().collect();
-            for batch in queued {
-                if self.accumulator.is_of_former_topic(batch) {
-                    self.take_out(batch);
-                    self.leave_former_topic(now, batch, ErrorCode::UNKNOWN_TOPIC_ID);
-                }
+            for batch in self.accumulator.recreate(key) {
+                self.take_out(batch);
+                self.leave_former_topic(now, batch, ErrorCode::UNKNOWN_TOPIC_ID);
             }
         }
     }

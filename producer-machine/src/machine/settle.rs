@@ -17,7 +17,7 @@ use super::timers::Timer;
 use crate::accumulator::{BatchKey, Chunk, Proof, Run, Stage};
 use crate::action::Action;
 use crate::config::Guarantee;
-use crate::connection::{Connection, Phase, What};
+use crate::connection::{Connection, What};
 use crate::error::{DisconnectReason, ProduceError};
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
 use crate::frame::Body;
@@ -65,6 +65,7 @@ impl ProducerMachine {
             _ if self.accumulator.is_of_former_topic(key) => {
                 self.leave_former_topic(now, key, code);
             }
+            Verdict::Split => self.split_or_fail(now, key, answer.message),
             Verdict::OutOfSequence => self.on_out_of_sequence(now, key, &answer),
             Verdict::Retry => self.retry_or_fail(now, key, code),
         }
@@ -129,8 +130,7 @@ impl ProducerMachine {
     pub(super) fn retry_or_fail(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
         let batch = &self.accumulator.batches[key.0 as usize];
         if batch.deadline <= now {
-            let (attempts, last) = (batch.attempts, batch.last_error);
-            self.fail(key, ProduceError::TimedOut { attempts, last });
+            self.fail(key, self.timed_out(batch));
         } else if self.config.retries < batch.attempts {
             let attempts = batch.attempts;
             self.fail(
@@ -190,10 +190,7 @@ impl ProducerMachine {
             return;
         };
         let partition = batch.partition;
-        let error = ProduceError::TimedOut {
-            attempts: batch.attempts,
-            last: batch.last_error,
-        };
+        let error = self.timed_out(batch);
         match batch.stage() {
             Stage::Abandoned(_) => {}
             Stage::Compressing(..) | Stage::Open | Stage::Queued(_) => {
@@ -338,19 +335,7 @@ impl ProducerMachine {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.arm(deadline, Timer::Held(topic));
         }
-        let count = self.partitions(topic);
-        if let Some(name) = self.topic_name(topic) {
-            let error = match &self.trouble {
-                // No broker has ever told anything: the topic is not to blame.
-                Some(trouble) if !self.metadata.is_informed() => ProduceError::Unreachable {
-                    trouble: Arc::clone(trouble),
-                },
-                _ => ProduceError::TopicUnknown {
-                    topic: name,
-                    partition: None,
-                    count,
-                },
-            };
+        if let Some(error) = self.unplaced(topic) {
             self.fail_chunks(topic, expired, &error);
         }
     }
@@ -379,7 +364,7 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get(&id) else {
             return;
         };
-        if connection.is_writing {
+        if connection.is_writing() {
             let frame = connection.last_frame();
             self.accumulator.lend_to_frame(id, frame);
         }
@@ -391,13 +376,12 @@ impl ProducerMachine {
     /// A connection has ended: what was in flight on it ends in the order it was sent, each
     /// batch in doubt, for any prefix may have been executed.
     pub(super) fn on_lost(&mut self, now: Instant, id: ConnectionId, reason: DisconnectReason) {
-        let Some(connection) = self.brokers.remove(now, id, &mut self.jitter) else {
+        let Some(mut connection) = self.brokers.remove(now, id, &mut self.jitter) else {
             return;
         };
-        if let Some(at) = connection.timer_at {
-            self.timers.disarm(at, Timer::Connection(id));
-        }
-        if !matches!(connection.phase, Phase::Connecting) {
+        let timer = Timer::Connection(id);
+        connection.alarm.clear(timer, &mut self.timers);
+        if !connection.is_connecting() {
             self.meter.on_closed();
         }
         self.timers
@@ -415,16 +399,16 @@ impl ProducerMachine {
         };
         let broker = lane.node.broker();
         self.brokers.lose(now, lane.node, &reason);
-        if !matches!(reason, DisconnectReason::Asked | DisconnectReason::Idle) {
-            self.trouble = Some(Arc::from(alloc::format!("{address}: {reason}")));
-        }
+        self.remember_trouble(&address, &reason);
+        let has_idled = reason == DisconnectReason::Idle;
         self.notice(Notice::Disconnected {
             connection: id,
             broker,
             address,
             reason,
         });
-        if !self.is_over() {
+        // Idling says nothing about the cluster, and a refresh would open the next connection.
+        if !self.is_over() && !has_idled {
             self.metadata.refresh(now, &mut self.jitter);
         }
         for sent in in_flight {

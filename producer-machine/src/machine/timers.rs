@@ -1,9 +1,8 @@
 //! What time brings.
 
 use super::{Life, ProducerMachine};
-use crate::accumulator::{BatchKey, PartitionKey};
+use crate::accumulator::{BatchKey, PartitionKey, Serial};
 use crate::brokers::NodeId;
-use crate::connection::Phase;
 use crate::error::DisconnectReason;
 use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
 
@@ -12,9 +11,9 @@ use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
     /// `delivery.timeout.ms` of a batch.
-    Delivery(u64, BatchKey),
+    Delivery(Serial, BatchKey),
     /// `linger.ms` of a batch.
-    Linger(u64, BatchKey),
+    Linger(Serial, BatchKey),
     /// The backoff of a partition's first batch.
     Backoff(PartitionKey),
     /// `max.block.ms` of records whose topic is unknown.
@@ -44,7 +43,7 @@ impl ProducerMachine {
             self.steps.step();
             match timer {
                 Timer::Backoff(key) => {
-                    self.accumulator.partitions[key.0 as usize].backoff_at = None;
+                    self.accumulator.partitions[key.0 as usize].backoff.fired();
                     self.reconsider(now, key);
                 }
                 Timer::Close => self.give_up(now),
@@ -70,8 +69,8 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
-        connection.timer_at = None;
-        let reason = if matches!(connection.phase, Phase::Connecting) {
+        connection.alarm.fired();
+        let reason = if connection.is_connecting() {
             DisconnectReason::SetupTimeout
         } else {
             match connection.oldest_deadline() {
@@ -91,18 +90,13 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
-        if let Phase::Connecting = connection.phase {
+        if connection.is_connecting() {
             // The setup timeout is armed, and bytes that came too early do not end it.
             return;
         }
         let at = connection.oldest_deadline().unwrap_or(connection.idle_at);
-        if connection.timer_at == Some(at) {
-            return;
-        }
-        if let Some(before) = connection.timer_at.replace(at) {
-            self.timers.disarm(before, Timer::Connection(id));
-        }
-        self.timers.arm(at, Timer::Connection(id));
+        let timer = Timer::Connection(id);
+        connection.alarm.set(at, timer, &mut self.timers);
     }
 
     pub(super) const fn is_over(&self) -> bool {

@@ -10,7 +10,7 @@ use super::inject::Target;
 use super::{BrokerId, BrokerState, Cluster, NO_BROKER};
 
 impl Cluster {
-    /// A fresh id with epoch 0, whatever the request knows already (KIP-360 bumps locally).
+    /// A fresh id with the first epoch, whatever the request knows already (KIP-360 bumps locally).
     pub(crate) fn on_init_producer_id(
         &mut self,
         broker: BrokerId,
@@ -28,6 +28,7 @@ impl Cluster {
         self.next_producer_id += 1;
         InitProducerIdResponse {
             producer_id,
+            producer_epoch: self.knobs.first_epoch,
             ..Default::default()
         }
     }

@@ -104,6 +104,9 @@ pub struct Knobs {
     pub auto_create_partitions: u32,
     /// How a batch that was written before is answered (C9).
     pub duplicates: DuplicateAnswer,
+    /// The epoch that a fresh producer id begins with: 0 in Kafka. One near 32,767 shows what a
+    /// producer does when its epochs are used up.
+    pub first_epoch: i16,
     /// Whether NOT_LEADER_OR_FOLLOWER names the leader (KIP-951).
     pub leader_hints: LeaderHints,
     /// How much later metadata tells what has changed.
@@ -180,6 +183,7 @@ impl Default for Knobs {
             auto_create: AutoCreate::AtOnce,
             auto_create_partitions: 1,
             duplicates: DuplicateAnswer::Original,
+            first_epoch: 0,
             leader_hints: LeaderHints::Given,
             metadata_lag_ms: 0,
             producer_id_expiration_ms: 86_400_000,

@@ -1,20 +1,44 @@
 //! The application: hands in records, waits for room, flushes.
+//!
+//! It is as many tasks as may wait at once: the first records that find no room wait each for
+//! itself, the others stand behind them.
 
-use kafka_producer_machine::{FlushId, Record, SendError, Topic, WaiterId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use kafka_producer_machine::{FlushId, Instant, Receipt, Record, SendError, Topic, WaiterId};
 
 use super::World;
+use super::goals::Goal;
 use super::ledger::{Content, RecordId, offer};
 
-/// Records that found no room, and the wait of the first one.
+/// Records that found no room.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    records: std::collections::VecDeque<RecordId>,
-    waiter: Option<WaiterId>,
+    /// Who waits, for which record, until when.
+    waiting: BTreeMap<WaiterId, (RecordId, Instant)>,
+    /// Who was told that there is room, and has not used it.
+    granted: BTreeSet<WaiterId>,
+    /// Who has stopped waiting: what is on its way to them says nothing any more.
+    gone: BTreeSet<WaiterId>,
+    behind: VecDeque<RecordId>,
 }
+
+/// Whether the application changes its mind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// Now and then it stops waiting.
+    Fickle,
+    /// What it begins it ends.
+    #[default]
+    Steady,
+}
+
+/// How many tasks may wait at once.
+const TASKS: usize = 4;
 
 impl Backlog {
     pub(crate) fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.waiting.is_empty() && self.behind.is_empty()
     }
 }
 
@@ -45,10 +69,10 @@ impl World {
         };
         let content = Content::of(&topic, self.wall(), record);
         let id = self.ledger.add(content);
-        if self.backlog.is_empty() {
-            self.try_send(id, None);
+        if self.backlog.waiting.len() < TASKS && self.backlog.behind.is_empty() {
+            self.try_send(id);
         } else {
-            self.backlog.records.push_back(id);
+            self.backlog.behind.push_back(id);
         }
         self.drain();
         id
@@ -59,6 +83,13 @@ impl World {
         let flush = self.machine.flush(self.now);
         let accepted = self.ledger.accepted();
         self.flushes.insert(flush, accepted);
+        self.hurried_at = Some(self.now);
+        if self.watch.is_throttled(self.now) {
+            self.ledger.goals.reach(Goal::FlushThrottled);
+        }
+        if self.leaderless() {
+            self.ledger.goals.reach(Goal::FlushLeaderless);
+        }
         self.drain();
     }
 
@@ -66,6 +97,10 @@ impl World {
     pub fn close(&mut self, limit: std::time::Duration) {
         let deadline = self.now + limit;
         self.closes_at = Some(self.closes_at.map_or(deadline, |at| at.min(deadline)));
+        self.hurried_at = Some(self.now);
+        if self.watch.has_in_flight() {
+            self.ledger.goals.reach(Goal::ClosedInFlight);
+        }
         self.machine.close(self.now, deadline);
         self.drain();
     }
@@ -78,79 +113,167 @@ impl World {
             return;
         };
         let covered = |serial: u64| serial <= accepted;
-        let open = self.ledger.entries().any(|(_, entry)| {
-            entry.resolution.is_none() && entry.accepted.is_some_and(|(_, serial)| covered(serial))
-        });
+        let open = self
+            .ledger
+            .unresolved()
+            .any(|(_, entry)| entry.accepted.is_some_and(|(_, serial)| covered(serial)));
         if open {
             self.ledger
                 .violate(format!("L3: {flush:?} ended before its records"));
         }
     }
 
-    /// Offers a record; whether it is off the application's hands.
-    fn try_send(&mut self, id: RecordId, waiter: Option<WaiterId>) -> bool {
+    /// Offers a record as a newcomer; it waits if there is no room.
+    fn try_send(&mut self, id: RecordId) {
         let (now, machine) = (self.now, &mut self.machine);
         let content = &self.ledger.entry(id).content;
-        let sent = offer(id, content, |record| match waiter {
-            Some(waiter) => machine.send_reserved(now, waiter, record),
-            None => machine.send(now, record),
+        let shortage = match offer(id, content, |record| machine.send(now, record)) {
+            Ok(receipt) => {
+                self.accept(id, receipt);
+                return;
+            }
+            Err(SendError::Full(shortage)) => shortage,
+            Err(error) => {
+                self.on_refused(&error);
+                return;
+            }
+        };
+        let deadline = now + self.rules.max_block;
+        self.hurried_at = Some(now);
+        let waiter = self.machine.wait_for_space(now, shortage, deadline);
+        self.backlog.waiting.insert(waiter, (id, deadline));
+        if self.mood == Mood::Fickle && self.workload.one_in(20) {
+            self.cancel_first();
+        }
+    }
+
+    fn accept(&mut self, id: RecordId, receipt: Receipt) {
+        let topic = &self.ledger.entry(id).content.topic;
+        let known = self.watch.discipline.partitions(topic);
+        self.ledger.accept(self.now, id, receipt, known);
+        self.trace.add(b"accepted");
+    }
+
+    fn on_refused(&mut self, error: &SendError) {
+        if let SendError::TooLarge { .. } = error {
+            self.ledger.goals.reach(Goal::TooLargeForUs);
+        }
+        self.ledger.refuse();
+    }
+
+    /// The one who waits longest loses patience; its record is never accepted.
+    fn cancel_first(&mut self) {
+        let Some((waiter, _)) = self.backlog.waiting.pop_first() else {
+            return;
+        };
+        if !self.backlog.waiting.is_empty() {
+            self.ledger.goals.reach(Goal::WaiterCancelled);
+        }
+        self.end_wait(waiter);
+        self.ledger.refuse();
+        self.next_ones();
+    }
+
+    /// Offers a record with the room that a waiter was told of; whether it is off its hands.
+    fn send_reserved(&mut self, id: RecordId, waiter: WaiterId) -> bool {
+        let (now, machine) = (self.now, &mut self.machine);
+        let content = &self.ledger.entry(id).content;
+        let sent = offer(id, content, |record| {
+            machine.send_reserved(now, waiter, record)
         });
         match sent {
             Ok(receipt) => {
-                self.ledger.accept(now, id, receipt);
-                self.trace.add(b"accepted");
+                self.accept(id, receipt);
+                self.ledger.goals.reach(Goal::WaiterServed);
             }
-            Err(SendError::Full(shortage)) => {
-                if waiter.is_none() {
-                    let deadline = now + self.machine.config().max_block();
-                    self.backlog.records.push_back(id);
-                    let waiter = self.machine.wait_for_space(now, shortage, deadline);
-                    self.backlog.waiter = Some(waiter);
-                }
-                return false;
-            }
-            Err(_) => self.ledger.refuse(),
+            Err(SendError::Full(_)) => return false,
+            Err(error) => self.on_refused(&error),
         }
         true
     }
 
     pub(crate) fn on_space(&mut self, waiter: WaiterId) {
-        if self.backlog.waiter != Some(waiter) {
-            self.ledger
-                .violate(format!("{waiter:?} has room, and does not wait"));
+        self.hurried_at = Some(self.now);
+        let Some(&(id, deadline)) = self.backlog.waiting.get(&waiter) else {
+            self.check_gone(waiter);
+            return;
+        };
+        self.check_turn(waiter);
+        if self.mood == Mood::Fickle && self.workload.one_in(20) {
+            // It was told, and does not want it any more.
+            self.backlog.waiting.remove(&waiter);
+            self.ledger.refuse();
+            self.end_wait(waiter);
+            self.next_ones();
             return;
         }
-        // Everything that waits goes with this wait while there is room.
-        while let Some(&id) = self.backlog.records.front() {
-            if !self.try_send(id, Some(waiter)) {
-                // It keeps its place.
+        let mut id = id;
+        while self.send_reserved(id, waiter) {
+            self.backlog.waiting.remove(&waiter);
+            // Now and then the same task goes on with what stands behind it.
+            let goes_on = self.workload.one_in(2);
+            let behind = &mut self.backlog.behind;
+            let Some(next) = goes_on.then(|| behind.pop_front()).flatten() else {
+                self.end_wait(waiter);
+                self.next_ones();
                 return;
-            }
-            self.backlog.records.pop_front();
+            };
+            id = next;
+            self.backlog.waiting.insert(waiter, (id, deadline));
         }
-        self.backlog.waiter = None;
-        self.machine.cancel_wait(self.now, waiter);
+        // Not enough: it keeps its place, although others were told of room at the same time.
+    }
+
+    /// M1: who came first is told first, unless a sick broker makes some step aside.
+    fn check_turn(&mut self, waiter: WaiterId) {
+        let granted = &self.backlog.granted;
+        let mut before = self.backlog.waiting.range(..waiter);
+        let passed = before.find(|(other, _)| !granted.contains(*other));
+        if let Some((passed, _)) = passed.filter(|_| self.is_calm) {
+            self.ledger
+                .violate(format!("M1: {waiter:?} has room before {passed:?}"));
+        }
+        self.backlog.granted.insert(waiter);
     }
 
     pub(crate) fn on_wait_expired(&mut self, waiter: WaiterId) {
-        if self.backlog.waiter != Some(waiter) {
-            self.ledger
-                .violate(format!("{waiter:?} expired, and does not wait"));
+        self.hurried_at = Some(self.now);
+        let Some((_, deadline)) = self.backlog.waiting.remove(&waiter) else {
+            self.check_gone(waiter);
             return;
+        };
+        if deadline != self.now {
+            let now = self.now;
+            self.ledger.violate(format!(
+                "T4: {waiter:?} waits until {deadline:?} and expired {now:?}"
+            ));
         }
-        self.backlog.waiter = None;
+        self.ledger.goals.reach(Goal::ExpiredBlocked);
+        self.ledger.refuse();
+        self.end_wait(waiter);
+        self.next_ones();
+    }
+
+    fn check_gone(&mut self, waiter: WaiterId) {
+        if !self.backlog.gone.remove(&waiter) {
+            let what = format!("D1: {waiter:?} does not wait, and is told of it");
+            self.ledger.violate(what);
+        }
+    }
+
+    fn end_wait(&mut self, waiter: WaiterId) {
+        self.backlog.granted.remove(&waiter);
+        self.backlog.gone.insert(waiter);
         self.machine.cancel_wait(self.now, waiter);
-        if self.backlog.records.pop_front().is_some() {
-            self.ledger.refuse();
-        }
-        // The next one begins to wait for itself, behind nobody.
-        let waiting = std::mem::take(&mut self.backlog.records);
-        for id in waiting {
-            if self.backlog.is_empty() {
-                self.try_send(id, None);
-            } else {
-                self.backlog.records.push_back(id);
-            }
+    }
+
+    /// Those behind come forward, and wait each for itself.
+    fn next_ones(&mut self) {
+        while self.backlog.waiting.len() < TASKS {
+            let Some(id) = self.backlog.behind.pop_front() else {
+                return;
+            };
+            self.try_send(id);
         }
     }
 }

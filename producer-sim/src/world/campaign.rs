@@ -7,11 +7,14 @@ use std::time::Duration;
 use kafka_producer_machine::{Header, Record};
 use kafka_producer_proto::ErrorCode;
 
+use super::app::Mood;
+use super::distort::Distortion;
 use super::faults::{Fault, Refusal, Way, honest_injection};
+use super::goals::Goals;
 use super::network::{Fate, Happening, Weather};
 use super::{Resolution, World};
 use crate::chance::Chance;
-use crate::cluster::{AutoCreate, BrokerId, LeaderHints, UnknownProducer};
+use crate::cluster::{AutoCreate, BrokerId, DuplicateAnswer, LeaderHints, UnknownProducer};
 
 /// What a random run came to.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub struct Verdict {
     pub acked: usize,
     /// How many were accepted.
     pub accepted: u64,
+    /// What happened that must happen now and then.
+    pub goals: Goals,
 }
 
 impl fmt::Display for Verdict {
@@ -69,10 +74,12 @@ pub fn run_seed(seed: u64) -> Verdict {
         .iter()
         .map(|(name, value)| format!("{name}={value}"));
     let story = settings.chain(world.notes.iter().cloned()).collect();
+    let violations = world.violations();
     Verdict {
         seed,
         story,
-        violations: world.violations(),
+        violations,
+        goals: world.ledger.goals.clone(),
         trace: world.trace(),
         acked: world.acked(),
         accepted: world.ledger.accepted(),
@@ -82,7 +89,8 @@ pub fn run_seed(seed: u64) -> Verdict {
 /// L1: a healed cluster gets what the producer is given, whatever that has gone through. Its
 /// patience may be shorter than its backoff, so it gets a few chances.
 fn check_alive(world: &mut World) {
-    for topic in world.topics.clone() {
+    let topics: Vec<String> = world.topics.keys().cloned().collect();
+    for topic in topics {
         let mut last = None;
         let is_delivered = (0..5).any(|_| {
             let id = world.send(&Record::to(&topic).value(b"after all").partition(0));
@@ -106,6 +114,13 @@ fn world_of(seed: u64) -> World {
     for topic in ["orders", "users"].iter().take(chance.pick(1, &[2])) {
         world = world.topic(topic, chance.pick(1, &[3, 8]));
     }
+    if chance.one_in(4) {
+        // Nobody has created it yet.
+        world.expect_topic("late", chance.pick(1, &[3]));
+    }
+    if chance.one_in(2) {
+        world.mood = Mood::Fickle;
+    }
     for (name, value) in settings(&mut chance) {
         world = world.setting(name, &value);
     }
@@ -126,7 +141,19 @@ fn world_of(seed: u64) -> World {
         delay_ms: 100,
         first: ErrorCode(first),
     };
-    knobs.auto_create = chance.pick(AutoCreate::AtOnce, &[later(3), later(5)]);
+    knobs.auto_create = chance.pick(AutoCreate::AtOnce, &[later(3), later(5), AutoCreate::Off]);
+    knobs.auto_create_partitions = world.topics.get("late").map_or(1, |late| late.count);
+    if chance.one_in(8) {
+        knobs.duplicates = DuplicateAnswer::DuplicateSequence;
+    }
+    if chance.one_in(8) {
+        knobs.first_epoch = i16::MAX - 1;
+    }
+    let takes_any = knobs.unknown_producer == UnknownProducer::AnySequence;
+    if takes_any && chance.one_in(4) {
+        let before_wrap = i32::try_from(chance.below(30)).unwrap_or(0);
+        world = world.first_sequence(i32::MAX - before_wrap);
+    }
     world
 }
 
@@ -136,6 +163,7 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     set("linger.ms", chance.pick(5, &[0, 1, 50]));
     set("batch.size", chance.pick(16_384, &[1, 200, 1000]));
     set("buffer.memory", chance.pick(33_554_432, &[20_000, 100_000]));
+    set("max.request.size", chance.pick(1_048_576, &[4000]));
     let request_timeout = chance.pick(1000, &[300, 3000]);
     set("request.timeout.ms", request_timeout);
     set(
@@ -187,6 +215,15 @@ fn plan_workload(world: &mut World, horizon: Duration) {
         let topic = usize::try_from(chance.below(topics)).unwrap_or(0);
         let count = u32::try_from(chance.between(1, 15)).unwrap_or(1);
         world.agenda.add(at, Happening::Send { topic, count });
+    }
+    if chance.one_in(4) {
+        // One after the other: there is always one that comes while others linger.
+        let (start, topic) = (moment(&mut chance, span), chance.below(topics));
+        let topic = usize::try_from(topic).unwrap_or(0);
+        for turn in 0..100 {
+            let at = world.now + start + Duration::from_millis(3 * turn);
+            world.agenda.add(at, Happening::Send { topic, count: 1 });
+        }
     }
     if chance.one_in(6) {
         let at = world.now + Duration::from_micros(chance.below(span));
@@ -246,36 +283,53 @@ fn fault_of(world: &World, chance: &mut Chance, kind: u64) -> Fault {
             let extra = Duration::from_millis(chance.pick(299, &[300, 301, 999, 1000, 1001, 50]));
             Fault::SlowHost(broker, extra, millis(chance, 2000))
         }
-        10 => {
-            let topics: Vec<&String> = world.topics.iter().collect();
-            let first = topics.first().map_or("orders", |topic| topic.as_str());
-            let topic = chance.pick(
-                first,
-                &topics.iter().map(|t| t.as_str()).collect::<Vec<_>>(),
-            );
-            let count = u64::from(world.cluster.partition_count(topic).unwrap_or(1));
-            let partition = u32::try_from(chance.below(count)).unwrap_or(0);
-            Fault::Move {
-                topic: topic.into(),
-                partition,
-                to: broker,
-            }
-        }
         11 => Fault::Inject(honest_injection(chance)),
         12 => Fault::Throttle(chance.pick(1, &[50, 400, -1])),
-        _ => {
+        13 => {
             let delay = Duration::from_millis(chance.pick(20, &[200, 5000]));
             Fault::SlowFollowers(delay, millis(chance, 3000))
         }
+        14 => Fault::Distort(chance.pick(Distortion::EntryMissing, &[Distortion::EntryTwice])),
+        15 => Fault::Distort(Distortion::Twice),
+        16 => {
+            let others = &[Distortion::PartitionMissing, Distortion::TopicMissing];
+            Fault::Distort(chance.pick(Distortion::Stale, others))
+        }
+        _ => topic_fault_of(world, chance, kind, broker),
     }
 }
 
-const KINDS: u64 = 14;
+/// What goes wrong with a topic, or happens to it.
+fn topic_fault_of(world: &World, chance: &mut Chance, kind: u64, broker: BrokerId) -> Fault {
+    let names: Vec<&str> = world.topics.keys().map(String::as_str).collect();
+    let topic = chance.pick("orders", &names);
+    let count = u64::from(world.cluster.partition_count(topic).unwrap_or(1));
+    let partition = u32::try_from(chance.below(count)).unwrap_or(0);
+    let span = Duration::from_millis(chance.between(1, 2000));
+    let topic = topic.to_owned();
+    match kind {
+        17 => Fault::Delete(topic, span / 4),
+        18 => Fault::Depose {
+            topic,
+            partition,
+            span,
+        },
+        19 => Fault::Grow(topic, chance.pick(1, &[3])),
+        20 => Fault::Narrow(topic, chance.pick(300, &[1000]), span),
+        _ => Fault::Move {
+            topic,
+            partition,
+            to: broker,
+        },
+    }
+}
+
+const KINDS: u64 = 21;
 
 impl World {
     /// Hands in random records.
     pub(crate) fn send_some(&mut self, topic: usize, count: u32) {
-        let Some(topic) = self.topics.get(topic).cloned() else {
+        let Some(topic) = self.topics.keys().nth(topic).cloned() else {
             return;
         };
         let partitions = u64::from(self.cluster.partition_count(&topic).unwrap_or(1));

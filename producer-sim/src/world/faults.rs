@@ -1,4 +1,5 @@
-//! What goes wrong: the faults F1 to F8, F12 to F14, F16, F30 (honest) and F32 of the plan.
+//! What goes wrong: the faults F1 to F8, F12 to F14, F16, F25, F26, F30 (honest), F31 and F32 of
+//! the verification plan, partitions without a leader, and topics that take small batches only.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,8 +8,10 @@ use kafka_producer_machine::Instant;
 use kafka_producer_proto::{ApiKey, ErrorCode};
 
 use super::World;
+use super::distort::{Distortion, Distortions};
+use super::goals::Goal;
 use super::network::{Fate, Happening, HostEnd};
-use crate::cluster::{BrokerId, Injection, Place};
+use crate::cluster::{BrokerId, Injection, Place, TopicConfig};
 
 /// One thing that goes wrong, or right again.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +20,22 @@ pub(crate) enum Fault {
     Break(Fate),
     /// A broker dies and stays away so long (F12).
     Crash(BrokerId, Duration),
+    /// A topic is created, as it was before or anew (F25).
+    Create(String),
     /// Connections to a broker lose what is sent in a direction (F6, F8).
     Deafen(BrokerId, Way, Duration),
+    /// A topic is deleted with its records, and created anew after so long (F25).
+    Delete(String, Duration),
+    /// A partition has no leader for so long.
+    Depose {
+        topic: String,
+        partition: u32,
+        span: Duration,
+    },
+    /// An answer is wrong (F26, F31).
+    Distort(Distortion),
+    /// A topic gets so many more partitions (F25).
+    Grow(String, u32),
     /// A broker answers an error once (F30).
     Inject(Injection),
     /// A partition gets another leader (F16).
@@ -27,6 +44,8 @@ pub(crate) enum Fault {
         partition: u32,
         to: BrokerId,
     },
+    /// A topic takes no batch that is larger, for so long.
+    Narrow(String, usize, Duration),
     /// A broker stops looking, and goes on later (F13).
     Pause(BrokerId, Duration),
     /// Connecting to a broker fails so, for so long (F7).
@@ -45,6 +64,8 @@ pub(crate) enum Fault {
     Unpause(BrokerId),
     /// Followers are fast again.
     FastFollowers,
+    /// A topic takes batches of the usual size again.
+    Widen(String),
 }
 
 /// Which bytes of a connection get lost.
@@ -100,8 +121,92 @@ impl World {
     /// Lets a fault happen.
     pub(crate) fn befall(&mut self, fault: Fault) {
         self.note(format!("{fault:?}"));
-        let now = self.now;
+        self.is_calm = false;
         self.cluster.advance(self.wall());
+        match fault {
+            Fault::Create(_)
+            | Fault::Delete(..)
+            | Fault::Depose { .. }
+            | Fault::Grow(..)
+            | Fault::Move { .. }
+            | Fault::Narrow(..)
+            | Fault::Widen(_) => self.befall_topic(fault),
+            fault => self.befall_broker(fault),
+        }
+    }
+
+    /// Something happens to a topic.
+    fn befall_topic(&mut self, fault: Fault) {
+        let now = self.now;
+        match fault {
+            Fault::Create(topic) => {
+                let count = self.topics.get(&topic).map_or(1, |topic| topic.count);
+                self.cluster.create_topic(&topic, count);
+            }
+            Fault::Delete(topic, away) => {
+                if self.watch.has_in_flight() {
+                    self.ledger.goals.reach(Goal::Recreated);
+                }
+                // Whoever creates it anew gives it as many partitions.
+                if let Some(found) = self.topics.get_mut(&topic) {
+                    found.deletions += 1;
+                    self.cluster.knobs.auto_create_partitions = found.count;
+                }
+                self.cluster.delete_topic(&topic);
+                self.agenda
+                    .add(now + away, Happening::Fault(Fault::Create(topic)));
+            }
+            Fault::Depose {
+                topic,
+                partition,
+                span,
+            } => {
+                let Some(to) = self.cluster.leader(&topic, partition) else {
+                    return;
+                };
+                self.cluster.depose_leader(&topic, partition);
+                self.wake_waiting();
+                let back = Fault::Move {
+                    topic,
+                    partition,
+                    to,
+                };
+                self.agenda.add(now + span, Happening::Fault(back));
+            }
+            Fault::Grow(topic, more) => {
+                if 0 < self.ledger.pending() {
+                    self.ledger.goals.reach(Goal::Grown);
+                }
+                if let Some(found) = self.topics.get_mut(&topic) {
+                    found.count += more;
+                    self.cluster.grow_topic(&topic, found.count);
+                }
+            }
+            Fault::Move {
+                topic,
+                partition,
+                to,
+            } => self.move_leader(&topic, partition, to),
+            Fault::Narrow(topic, most, span) => {
+                self.cluster
+                    .configure_topic(&topic, |config| config.max_message_bytes = most);
+                self.agenda
+                    .add(now + span, Happening::Fault(Fault::Widen(topic)));
+            }
+            Fault::Widen(topic) => self.widen(&topic),
+            _ => {}
+        }
+    }
+
+    fn widen(&mut self, topic: &str) {
+        let usual = TopicConfig::default().max_message_bytes;
+        self.cluster
+            .configure_topic(topic, |config| config.max_message_bytes = usual);
+    }
+
+    /// Something happens to a broker, or on the way to it.
+    fn befall_broker(&mut self, fault: Fault) {
+        let now = self.now;
         match fault {
             Fault::Break(fate) => self.troubles.breaks.push(fate),
             Fault::Crash(broker, away) => {
@@ -112,13 +217,9 @@ impl World {
             Fault::Deafen(broker, way, span) => {
                 self.troubles.deaf.insert(broker, (way, now + span));
             }
+            Fault::Distort(distortion) => self.distortions.armed.push(distortion),
             Fault::FastFollowers => self.cluster.knobs.replication_delay_ms = 0,
             Fault::Inject(injection) => self.cluster.inject(injection),
-            Fault::Move {
-                topic,
-                partition,
-                to,
-            } => self.move_leader(&topic, partition, to),
             Fault::Pause(broker, span) => {
                 self.troubles.paused.insert(broker, now + span);
                 self.agenda
@@ -139,17 +240,8 @@ impl World {
                 self.troubles.slow.insert(broker, (extra, now + span));
             }
             Fault::Throttle(millis) => self.cluster.throttle_next(millis),
-            Fault::Unpause(broker) => {
-                // A later pause may have begun meanwhile.
-                if self
-                    .troubles
-                    .paused
-                    .get(&broker)
-                    .is_some_and(|&until| until <= now)
-                {
-                    self.unpause(broker);
-                }
-            }
+            Fault::Unpause(broker) => self.end_pause(broker),
+            _ => {}
         }
     }
 
@@ -162,15 +254,46 @@ impl World {
         let paused: Vec<BrokerId> = self.troubles.paused.keys().copied().collect();
         let deaf: Vec<BrokerId> = self.troubles.deaf.keys().copied().collect();
         self.troubles = Troubles::default();
+        self.distortions = Distortions::default();
         for broker in self.broker_ids() {
             self.cluster.start_broker(broker);
         }
+        self.heal_topics();
         for broker in paused {
             self.unpause(broker);
         }
         for broker in deaf {
             // What was lost on these connections never comes; TCP would give up as well.
             self.reset_links(broker);
+        }
+    }
+
+    /// Every topic is there, takes what it used to take, and has leaders.
+    fn heal_topics(&mut self) {
+        let topics: Vec<(String, u32)> = self
+            .topics
+            .iter()
+            .map(|(name, topic)| (name.clone(), topic.count))
+            .collect();
+        let first = self.broker_ids().first().copied();
+        for (topic, count) in topics {
+            self.cluster.create_topic(&topic, count);
+            self.cluster.grow_topic(&topic, count);
+            self.widen(&topic);
+            for partition in 0..count {
+                let is_led = self.cluster.leader(&topic, partition).is_some();
+                if let Some(to) = first.filter(|_| !is_led) {
+                    self.cluster.move_leader(&topic, partition, to);
+                }
+            }
+        }
+    }
+
+    /// Ends a pause that is over; a later one may have begun meanwhile.
+    fn end_pause(&mut self, broker: BrokerId) {
+        let until = self.troubles.paused.get(&broker);
+        if until.is_some_and(|&until| until <= self.now) {
+            self.unpause(broker);
         }
     }
 

@@ -4,16 +4,20 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_producer_machine::{ConnectionId, DisconnectReason, Instant};
+use kafka_producer_machine::{ConnectionId, DisconnectReason, Guarantee, Instant};
+use kafka_producer_proto::messages::ProduceResponse;
+use kafka_producer_proto::{ApiKey, Message, RequestHeader, ResponseHeader};
 
 use super::World;
 use super::faults::{Refusal, Way};
+use super::goals::Goal;
 use super::network::{End, Fate, Happening, HostEnd, Link, pieces};
 use crate::cluster::{BrokerId, Reply, Step, Then};
 
 impl World {
     /// The producer wants a connection.
     pub(crate) fn connect(&mut self, id: ConnectionId, host: &str, port: u16) {
+        self.check_reconnect(host);
         let Some(broker) = self.cluster.broker_at(host, port) else {
             let at = self.later();
             let reason = DisconnectReason::Resolve("no such host".into());
@@ -59,7 +63,14 @@ impl World {
 
     /// The producer gives a connection up.
     pub(crate) fn disconnect(&mut self, id: ConnectionId) {
-        self.watch.lost(&mut self.ledger, id);
+        self.watch.lost(self.now, &mut self.ledger, id);
+        if self
+            .links
+            .get(&id)
+            .is_some_and(|link| link.producer != End::Closed)
+        {
+            self.note_lost(id);
+        }
         let (soon, later) = (self.later(), self.later());
         let Some(link) = self.links.get_mut(&id) else {
             return;
@@ -77,7 +88,12 @@ impl World {
 
     /// A whole frame leaves the producer.
     pub(crate) fn transmit(&mut self, id: ConnectionId, frame: &[u8]) {
-        self.watch.sent(&mut self.ledger, id, frame);
+        let broker = self.links.get(&id).map_or(BrokerId(-1), |link| link.broker);
+        let (ledger, rules) = (&mut self.ledger, &self.rules);
+        let fresh = self
+            .watch
+            .sent(self.now, ledger, rules, (id, broker), frame);
+        self.check_lingered(&fresh);
         let fate = self.fate_of(frame);
         let (weather, at) = (self.weather, self.later());
         let Some(link) = self.links.get_mut(&id) else {
@@ -101,6 +117,7 @@ impl World {
             self.agenda.add(at, Happening::ToHost(id, piece));
         }
         if fate == Fate::InsideRequest {
+            self.ledger.goals.reach(Goal::CutInFrame);
             let at = link.reach_host(at);
             self.agenda.add(at, Happening::HostGone(id));
             self.report_gone(id, "reset while writing");
@@ -160,7 +177,22 @@ impl World {
             self.break_link(id, "reset before the request was executed");
             return ControlFlow::Break(());
         }
-        let step = self.cluster.handle(wall, link.broker, &request);
+        let broker = link.broker;
+        let before = self.cluster.history().len();
+        let step = self.cluster.handle(wall, broker, &request);
+        let appended = self.cluster.history().len() - before;
+        let step = match step {
+            Step::Done(Reply {
+                frame: Some(frame),
+                then,
+            }) => {
+                self.note_counts();
+                self.note_duplicate(&request, &frame, appended);
+                let frame = Some(self.distorted(&request, frame));
+                Step::Done(Reply { frame, then })
+            }
+            step => step,
+        };
         if fate != Fate::Served {
             self.break_after(id, fate, step);
             return ControlFlow::Break(());
@@ -194,8 +226,12 @@ impl World {
                 return;
             }
         };
-        if let Some(frame) = &reply.frame {
-            self.answer(id, frame);
+        match &reply.frame {
+            Some(frame) => self.answer(id, frame),
+            None if reply.then == Then::Close && self.rules.guarantee == Guarantee::AtMostOnce => {
+                self.ledger.goals.reach(Goal::AcksZeroClosed);
+            }
+            None => {}
         }
         match reply.then {
             Then::Close => self.break_link(id, "closed by the broker"),
@@ -306,8 +342,39 @@ impl World {
     /// A request of a dead connection is executed after all.
     pub(crate) fn apply_late(&mut self, broker: BrokerId, request: &[u8]) {
         let wall = self.wall();
+        let before = self.cluster.history().len();
         if let Step::Wait { ticket, .. } = self.cluster.handle(wall, broker, request) {
             self.cluster.abandon(ticket);
+        }
+        if before < self.cluster.history().len() {
+            self.ledger.goals.reach(Goal::LateApply);
+        }
+    }
+
+    /// Notes how many partitions topics have: asking for one may create it.
+    fn note_counts(&mut self) {
+        for (name, topic) in &mut self.topics {
+            if let Some(count) = self.cluster.partition_count(name) {
+                topic.count = topic.count.max(count);
+            }
+        }
+    }
+
+    /// Notes when a broker knows a batch that it has got before.
+    fn note_duplicate(&mut self, request: &[u8], frame: &[u8], appended: usize) {
+        let Ok((header, _)) = RequestHeader::decode(request) else {
+            return;
+        };
+        let (api, version) = (ApiKey::Produce, header.version);
+        if header.api != api.value() {
+            return;
+        }
+        let answer = ResponseHeader::decode(api, version, &frame[4..]);
+        let response = answer.and_then(|(_, body)| ProduceResponse::decode(version, body));
+        let topics = response.unwrap_or_default().responses;
+        let answers = topics.iter().flat_map(|topic| &topic.partition_responses);
+        if appended < answers.filter(|answer| answer.error_code.is_none()).count() {
+            self.ledger.goals.reach(Goal::DuplicateKnown);
         }
     }
 

@@ -4,9 +4,12 @@
 //! up, whatever else it holds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kafka_producer_machine::{Event, Failed, Header, Instant, Outcome, Receipt, Record, Topic};
 
+use super::contents::{Place, Sent};
+use super::goals::{Goal, Goals};
 use crate::cluster::StoredRecord;
 
 /// The key of the header that carries a record's number.
@@ -70,6 +73,16 @@ pub(crate) struct Entry {
     pub(crate) was_tainted: bool,
     /// The identity of its latest attempt.
     pub(crate) identity: Option<Identity>,
+    /// Where its latest attempt went.
+    pub(crate) place: Option<Place>,
+    /// The leader epoch that the producer knew then.
+    pub(crate) leader_epoch: Option<i32>,
+    /// When the latest attempt ended.
+    pub(crate) ended: Option<Instant>,
+    /// How many partitions the producer knew of the topic when it accepted the record.
+    pub(crate) known: u32,
+    /// When an answer came after which it must not be tried again.
+    pub(crate) refused: Option<Instant>,
 }
 
 /// All records of a run.
@@ -79,6 +92,9 @@ pub(crate) struct Ledger {
     receipts: BTreeMap<Receipt, RecordId>,
     accepted: u64,
     refused: u64,
+    /// The record of each topic that was accepted last.
+    last: BTreeMap<String, u64>,
+    pub(crate) goals: Goals,
     /// Records in the order in which they were acknowledged.
     pub(crate) acked: Vec<RecordId>,
     pub(crate) violations: Vec<String>,
@@ -128,15 +144,23 @@ impl Ledger {
             tainted: false,
             was_tainted: false,
             identity: None,
+            place: None,
+            leader_epoch: None,
+            ended: None,
+            known: 0,
+            refused: None,
         });
         id
     }
 
     /// The producer has taken a record.
-    pub(crate) fn accept(&mut self, now: Instant, id: RecordId, receipt: Receipt) {
+    pub(crate) fn accept(&mut self, now: Instant, id: RecordId, receipt: Receipt, known: u32) {
+        self.entries[id.0].known = known;
         self.accepted += 1;
         let serial = self.accepted;
         self.entries[id.0].accepted = Some((now, serial));
+        let topic = self.entries[id.0].content.topic.clone();
+        self.last.insert(topic, serial);
         if let Some(other) = self.receipts.insert(receipt, id) {
             self.violate(format!(
                 "D1: {receipt:?} was given to records {} and {}",
@@ -150,8 +174,20 @@ impl Ledger {
         self.refused += 1;
     }
 
-    /// Takes in a completion.
-    pub(crate) fn complete(&mut self, now: Instant, event: &Event) {
+    /// An answer came after which these records must not be tried again.
+    pub(crate) fn refused(&mut self, now: Instant, records: &Sent) {
+        for (id, _) in records {
+            if let Some(entry) = self.entries.get_mut(id.0)
+                && entry.resolution.is_none()
+            {
+                entry.refused.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Takes in a completion. Gives the records that have failed.
+    pub(crate) fn complete(&mut self, now: Instant, event: &Event) -> Vec<RecordId> {
+        let mut all_failed = Vec::new();
         let Event::Completed {
             group,
             records,
@@ -159,7 +195,7 @@ impl Ledger {
             last,
         } = event
         else {
-            return;
+            return all_failed;
         };
         if let Err(failed) = result {
             let first = Receipt {
@@ -189,6 +225,7 @@ impl Ledger {
                     }
                 }
                 Err(failed) => {
+                    all_failed.push(id);
                     let error = failed.error.code().name();
                     Resolution::Failed {
                         outcome: failed.outcome,
@@ -204,6 +241,27 @@ impl Ledger {
                 "D1: {group:?} ended with records that are not resolved"
             ));
         }
+        all_failed
+    }
+
+    /// A record has failed at the end of its time.
+    pub(crate) fn note_expiry(&mut self, id: RecordId, limit: Duration) {
+        let entry = &self.entries[id.0];
+        let (Some((accepted, _)), Some((resolved, _))) = (&entry.accepted, &entry.resolution)
+        else {
+            return;
+        };
+        if *resolved == *accepted + limit {
+            self.goals.reach(match entry.open {
+                0 => Goal::ExpiredWaiting,
+                _ => Goal::ExpiredInFlight,
+            });
+        }
+    }
+
+    /// Records that are accepted and not resolved.
+    pub(crate) fn unresolved(&self) -> impl Iterator<Item = (RecordId, &Entry)> {
+        self.receipts.values().map(|&id| (id, &self.entries[id.0]))
     }
 
     /// A failed record can be had back; one of the range stands for all.
@@ -262,6 +320,11 @@ impl Ledger {
     /// How many accepted records are not resolved.
     pub(crate) fn pending(&self) -> usize {
         self.receipts.len()
+    }
+
+    /// As the how-manieth the latest record of a topic was accepted.
+    pub(crate) fn last_accepted(&self, topic: &str) -> Option<u64> {
+        self.last.get(topic).copied()
     }
 
     pub(crate) const fn accepted(&self) -> u64 {

@@ -24,31 +24,41 @@
 
 mod app;
 mod campaign;
+mod contents;
+mod discipline;
+mod distort;
 mod faults;
+mod goals;
 mod hosts;
 mod ledger;
 mod network;
 mod oracle;
+mod promptness;
+mod rules;
 mod run;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka_producer_machine::{
-    Compressor, Config, ConnectionId, FlushId, Guarantee, Instant, ProducerMachine, Seed, Unsealed,
+    Compressor, Config, ConnectionId, FlushId, Instant, ProducerMachine, Seed, Unsealed,
 };
 
-use self::app::Backlog;
+use self::app::{Backlog, Mood};
+use self::distort::Distortions;
 use self::faults::Troubles;
 use self::ledger::Ledger;
 use self::network::{Agenda, Link, Weather};
+use self::promptness::Promptness;
+use self::rules::Rules;
 use self::run::Trace;
 use self::watch::Watch;
 use crate::chance::Chance;
 use crate::cluster::{BrokerId, Cluster, StoredRecord};
 
 pub use self::campaign::{Verdict, run_seed};
+pub use self::goals::{Goal, Goals};
 pub use self::ledger::{RecordId, Resolution};
 
 /// A producer, a cluster, the network between them, and time.
@@ -56,8 +66,11 @@ pub use self::ledger::{RecordId, Resolution};
 pub struct World {
     seed: u64,
     settings: BTreeMap<String, String>,
-    delivery_timeout: Duration,
-    keeps_order: bool,
+    first_sequence: i32,
+    rules: Rules,
+    mood: Mood,
+    /// Whether nothing has gone wrong.
+    is_calm: bool,
     now: Instant,
     machine: ProducerMachine,
     cluster: Cluster,
@@ -65,13 +78,16 @@ pub struct World {
     agenda: Agenda,
     weather: Weather,
     troubles: Troubles,
+    distortions: Distortions,
+    promptness: Promptness,
     network: Chance,
     workload: Chance,
     ledger: Ledger,
     watch: Watch,
     backlog: Backlog,
     flushes: BTreeMap<FlushId, u64>,
-    topics: Vec<String>,
+    /// The topics that records are sent to, and the partitions that each ought to have.
+    topics: BTreeMap<String, Partitions>,
     frame: Unsealed,
     compressor: Compressor,
     trace: Trace,
@@ -80,6 +96,21 @@ pub struct World {
     is_fatal: bool,
     closes_at: Option<Instant>,
     is_closed: bool,
+    /// When nothing was to linger any more for the last time.
+    hurried_at: Option<Instant>,
+    /// Connections whose socket was full.
+    writing: BTreeSet<ConnectionId>,
+    /// Until when a batch may be with a worker.
+    jobs_until: Instant,
+}
+
+/// What has become of a topic.
+#[derive(Debug, Default)]
+struct Partitions {
+    /// How many it ought to have.
+    count: u32,
+    /// How often it was deleted.
+    deletions: u32,
 }
 
 /// A broker of a world, to be spoken to.
@@ -103,11 +134,14 @@ impl World {
         cluster.keep_history();
         let settings = BTreeMap::new();
         let config = config_of(&settings, 1);
+        let rules = Rules::of(&settings, &config);
         let world = Self {
             seed,
             settings,
-            delivery_timeout: Duration::ZERO,
-            keeps_order: true,
+            first_sequence: 0,
+            rules,
+            mood: Mood::Steady,
+            is_calm: true,
             now: Instant::ORIGIN,
             machine: ProducerMachine::new(Instant::ORIGIN, config, Seed::new(seed)),
             cluster,
@@ -115,13 +149,15 @@ impl World {
             agenda: Agenda::default(),
             weather: Weather::default(),
             troubles: Troubles::default(),
+            distortions: Distortions::default(),
+            promptness: Promptness::default(),
             network: Chance::stream(seed, "network"),
             workload: Chance::stream(seed, "workload"),
             ledger: Ledger::default(),
             watch: Watch::default(),
             backlog: Backlog::default(),
             flushes: BTreeMap::new(),
-            topics: Vec::new(),
+            topics: BTreeMap::new(),
             frame: Unsealed::new(),
             compressor: Compressor::new(),
             trace: Trace::default(),
@@ -130,6 +166,9 @@ impl World {
             is_fatal: false,
             closes_at: None,
             is_closed: false,
+            hurried_at: None,
+            writing: BTreeSet::new(),
+            jobs_until: Instant::ORIGIN,
         };
         world.brokers(1)
     }
@@ -147,7 +186,7 @@ impl World {
     #[must_use]
     pub fn topic(mut self, name: &str, partitions: u32) -> Self {
         self.cluster.create_topic(name, partitions);
-        self.topics.push(name.into());
+        self.expect_topic(name, partitions);
         self
     }
 
@@ -158,27 +197,30 @@ impl World {
         self.with_new_producer()
     }
 
+    /// The same world with sequences that begin here in every partition: near 2147483647 they
+    /// soon begin again with 0.
+    #[must_use]
+    pub fn first_sequence(mut self, first: i32) -> Self {
+        self.first_sequence = first;
+        self.with_new_producer()
+    }
+
     /// Nothing has happened yet, so a producer more or less makes no difference.
     fn with_new_producer(mut self) -> Self {
         let brokers = self.broker_ids().len();
         let config = config_of(&self.settings, brokers);
-        let setting = |name: &str, default: u64| {
-            self.settings
-                .get(name)
-                .and_then(|value| value.parse().ok())
-                .unwrap_or(default)
-        };
-        self.delivery_timeout = Duration::from_millis(setting("delivery.timeout.ms", 120_000));
-        let one_in_flight = setting("max.in.flight.requests.per.connection", 5) == 1;
-        self.keeps_order = config.guarantee() == Guarantee::Idempotent || one_in_flight;
+        self.rules = Rules::of(&self.settings, &config);
         let seed = Seed::new(Chance::stream(self.seed, "machine").next_u64());
         self.machine = ProducerMachine::new(self.now, config, seed);
+        self.machine.begin_sequences_at(self.first_sequence);
+        self.rules.first_sequence = self.first_sequence;
         self
     }
 
     /// Speaks to a broker.
     pub fn broker(&mut self, broker: impl Into<BrokerId>) -> BrokerVerbs<'_> {
         let broker = broker.into();
+        self.is_calm = false;
         BrokerVerbs {
             world: self,
             broker,
@@ -188,6 +230,7 @@ impl World {
     /// Lets another broker lead a partition.
     pub fn move_leader(&mut self, topic: &str, partition: u32, to: impl Into<BrokerId>) {
         self.cluster.advance(self.wall());
+        self.is_calm = false;
         self.cluster.move_leader(topic, partition, to);
         self.wake_waiting();
         self.drain();
@@ -195,6 +238,7 @@ impl World {
 
     /// Resets every connection; what is on its way is lost.
     pub fn cut_connections(&mut self) {
+        self.is_calm = false;
         let ids: Vec<ConnectionId> = self.links.keys().copied().collect();
         for id in ids {
             self.break_link(id, "connection reset");
@@ -204,6 +248,7 @@ impl World {
     /// Looks at the cluster or changes it.
     pub fn with_cluster<T>(&mut self, act: impl FnOnce(&mut Cluster) -> T) -> T {
         self.cluster.advance(self.wall());
+        self.is_calm = false;
         let result = act(&mut self.cluster);
         self.wake_waiting();
         result
@@ -261,6 +306,20 @@ impl World {
         &self.notes
     }
 
+    /// Records will be sent to this topic, which has so many partitions, or will have.
+    fn expect_topic(&mut self, name: &str, partitions: u32) {
+        self.topics.entry(name.into()).or_default().count = partitions;
+    }
+
+    /// Whether any partition has no leader.
+    fn leaderless(&self) -> bool {
+        let mut partitions = self.cluster.topics().flat_map(|topic| {
+            let count = self.cluster.partition_count(topic).unwrap_or(0);
+            (0..count).map(move |partition| (topic, partition))
+        });
+        partitions.any(|(topic, partition)| self.cluster.leader(topic, partition).is_none())
+    }
+
     fn note(&mut self, what: String) {
         self.notes.push(format!("{:?} {what}", self.now));
     }
@@ -283,7 +342,7 @@ impl World {
 
     /// Longer than anything may take.
     fn patience(&self) -> Duration {
-        self.delivery_timeout + self.machine.config().max_block() + Duration::from_secs(60)
+        self.rules.delivery_timeout + self.rules.max_block + Duration::from_secs(60)
     }
 }
 

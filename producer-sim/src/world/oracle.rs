@@ -1,13 +1,17 @@
 //! What must hold at the end of a run, whatever went wrong in it. The names are those of the
 //! verification plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use kafka_producer_machine::{Acks, Guarantee, Outcome};
+use kafka_producer_machine::{Acks, Guarantee, Instant, Outcome};
+use kafka_producer_proto::ErrorCode;
 use kafka_producer_proto::hash::murmur2_partition;
 
 use super::World;
+use super::goals::Goal;
 use super::ledger::{Entry, RecordId, Resolution, id_of};
+use super::rules::Retries;
 use crate::cluster::StoredRecord;
 
 /// Where a record was found.
@@ -27,15 +31,19 @@ impl World {
         let mut found = std::mem::take(&mut self.ledger.violations);
         let logs = self.copies_in_logs();
         let history = self.copies_in_history();
+        let patience = self.patience_shown();
         for (id, entry) in self.ledger.entries() {
             self.check_time(id, entry, &mut found);
+            self.check_tries(id, entry, &patience, &mut found);
             self.check_truth(id, entry, &logs, &history, &mut found);
         }
         for (id, copies) in &history {
             self.check_content(*id, copies, &mut found);
         }
         self.check_order(&logs, &mut found);
+        self.check_first_order(&mut found);
         self.check_rest(&mut found);
+        self.note_goals(&logs, &history);
         found
     }
 
@@ -101,10 +109,63 @@ impl World {
             return;
         };
         let took = resolved.since(accepted);
-        if self.delivery_timeout < took {
-            let limit = self.delivery_timeout;
+        let limit = self.rules.delivery_timeout;
+        if limit < took {
             found.push(format!(
                 "T5: record {} took {took:?}, allowed are {limit:?}",
+                id.0
+            ));
+        }
+    }
+
+    /// How long what failed was tried, by topic and instant. Records that wait together end
+    /// together, those that came later as well.
+    fn patience_shown(&self) -> BTreeMap<(&str, Instant), Duration> {
+        let mut shown = BTreeMap::new();
+        for (_, entry) in self.ledger.entries() {
+            if let (Some((accepted, _)), Some((resolved, Resolution::Failed { .. }))) =
+                (entry.accepted, &entry.resolution)
+            {
+                let key = (entry.content.topic.as_str(), *resolved);
+                let longest: &mut Duration = shown.entry(key).or_default();
+                *longest = resolved.since(accepted).max(*longest);
+            }
+        }
+        shown
+    }
+
+    /// T9: nobody gives up before the time is over, nor goes on after an answer that is final.
+    fn check_tries(
+        &self,
+        id: RecordId,
+        entry: &Entry,
+        shown: &BTreeMap<(&str, Instant), Duration>,
+        found: &mut Vec<String>,
+    ) {
+        let Some((resolved, resolution)) = &entry.resolution else {
+            return;
+        };
+        if let Some(refused) = entry.refused.filter(|refused| refused < resolved) {
+            let what = format!("T9: record {} was refused {refused:?} and goes on", id.0);
+            found.push(what);
+        }
+        let Resolution::Failed { error, .. } = resolution else {
+            return;
+        };
+        let code = ErrorCode::from_name(error).unwrap_or(ErrorCode::NONE);
+        let took = shown.get(&(entry.content.topic.as_str(), *resolved));
+        let took = took.copied().unwrap_or_default();
+        // Those whose time it shared may have gone elsewhere, when their topic became known.
+        let patience = self.rules.delivery_timeout.min(self.rules.max_block) / 2;
+        // What was in flight for a topic that was deleted must not go to its successor.
+        let is_former = code == ErrorCode::UNKNOWN_TOPIC_ID;
+        let gives_up = self.rules.retries == Retries::Limited
+            || self.rules.guarantee == Guarantee::AtMostOnce
+            || self.closes_at.is_some()
+            || self.is_fatal;
+        if code.is_retriable() && took < patience && !is_former && !gives_up {
+            found.push(format!(
+                "T9: record {} failed ({error}) after {took:?}",
                 id.0
             ));
         }
@@ -127,7 +188,8 @@ impl World {
             }
             return;
         };
-        let guarantee = self.machine.config().guarantee();
+        let guarantee = self.rules.guarantee;
+        let deletions = |topic: &str| self.topics.get(topic).map_or(0, |topic| topic.deletions);
         match resolution {
             Resolution::Failed {
                 outcome: Outcome::NotWritten,
@@ -142,8 +204,11 @@ impl World {
             Resolution::Acked { partition, offset } => {
                 let kept = match guarantee {
                     Guarantee::AtMostOnce => return,
-                    // A leader's log alone may be lost with the leader.
+                    // A leader's log alone may be lost with the leader, and all with the topic.
                     Guarantee::AtLeastOnce(Acks::Leader) => ever,
+                    _ if 0 < deletions(&entry.content.topic) => ever,
+                    // A duplicate that is answered as an error is not waited for (C9).
+                    _ if offset.is_none() => ever,
                     Guarantee::AtLeastOnce(Acks::All) | Guarantee::Idempotent => in_log,
                 };
                 let at_place = |copy: &&(String, u32, StoredRecord)| {
@@ -179,13 +244,20 @@ impl World {
             if *topic != content.topic {
                 found.push(format!("D2: record {} was written to {topic}", id.0));
             }
-            let count = self.cluster.partition_count(topic).unwrap_or(0);
-            let keyed = content
-                .key
-                .as_deref()
-                .map(|key| murmur2_partition(key, count));
-            let wanted = content.partition.or(keyed);
-            if wanted.is_some_and(|wanted| wanted != *partition) {
+            // A key goes by the count that the producer knew then.
+            let keyed = content.key.as_deref();
+            let keyed = keyed.map(|key| {
+                let counts = self.watch.discipline.counts(topic);
+                counts.map(|count| murmur2_partition(key, count)).collect()
+            });
+            let explicit = content
+                .partition
+                .map(|partition| BTreeSet::from([partition]));
+            let wanted = explicit.or(keyed);
+            if wanted
+                .as_ref()
+                .is_some_and(|wanted| !wanted.contains(partition))
+            {
                 let what = format!("went to partition {partition}, not {wanted:?}");
                 found.push(format!("D13: record {} {what}", id.0));
             }
@@ -196,7 +268,7 @@ impl World {
     /// D12: they are acknowledged in that order, but for those whose fate was ever in doubt: a
     /// later batch may be acknowledged while an earlier one asks again (Java does so, too).
     fn check_order(&self, logs: &Copies, found: &mut Vec<String>) {
-        if !self.keeps_order {
+        if !self.rules.keeps_order() {
             return;
         }
         let mut placed: BTreeMap<(&str, u32), Vec<Acked>> = BTreeMap::new();
@@ -236,6 +308,66 @@ impl World {
                     found.push(format!("D11: {first:?} stands after {second:?}"));
                 }
             }
+        }
+    }
+
+    /// D11: what was never in doubt was first written in the order of acceptance. P8: and not to
+    /// a topic and its successor.
+    fn check_first_order(&self, found: &mut Vec<String>) {
+        let mut written: BTreeMap<RecordId, _> = BTreeMap::new();
+        let mut latest: BTreeMap<_, (u64, RecordId)> = BTreeMap::new();
+        for batch in self.cluster.history() {
+            let place = (batch.topic_id, batch.partition);
+            for id in batch
+                .records()
+                .iter()
+                .filter_map(|record| id_of(&record.headers))
+            {
+                let entry = self.ledger.entry(id);
+                let Some((_, serial)) = entry.accepted else {
+                    continue;
+                };
+                if let Some(before) = written.insert(id, batch.topic_id) {
+                    if before != batch.topic_id && self.rules.is_idempotent() {
+                        found.push(format!(
+                            "P8: record {} is in a topic and in its successor",
+                            id.0
+                        ));
+                    }
+                    continue;
+                }
+                if entry.was_tainted || !self.rules.keeps_order() {
+                    continue;
+                }
+                let before = latest.entry(place).or_insert((serial, id));
+                if serial < before.0 {
+                    found.push(format!(
+                        "D11: record {} was written after {}",
+                        id.0, before.1.0
+                    ));
+                }
+                *before = (serial, id).max(*before);
+            }
+        }
+    }
+
+    fn note_goals(&mut self, logs: &Copies, history: &Copies) {
+        let mut reached = Vec::new();
+        for (id, entry) in self.ledger.entries() {
+            let Some((_, Resolution::Acked { .. })) = entry.resolution else {
+                continue;
+            };
+            let topic = entry.content.topic.as_str();
+            if self.watch.discipline.unknown.contains(topic) {
+                reached.push(Goal::UnknownAtFirst);
+            }
+            let deletions = self.topics.get(topic).map_or(0, |topic| topic.deletions);
+            if deletions == 0 && !logs.contains_key(&id) && history.contains_key(&id) {
+                reached.push(Goal::LostWithLeader);
+            }
+        }
+        for goal in reached {
+            self.ledger.goals.reach(goal);
         }
     }
 

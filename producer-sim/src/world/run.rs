@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use kafka_producer_machine::{Action, ConnectionId, Event, Instant, Notice};
+use kafka_producer_machine::{Action, ConnectionId, Event, Instant, Notice, ProducerMachine};
 
 use super::World;
+use super::goals::Goal;
 use super::network::{End, Happening};
 
 /// What a run is made of, in a number: equal runs have equal ones (FNV-1a).
@@ -74,12 +75,34 @@ impl World {
         } else {
             self.tick();
         }
-        // A tick without reason must change nothing (T7).
-        if self.network.one_in(50) {
-            self.machine.handle_timeout(self.now);
+        self.drain();
+        let now = self.now;
+        let early = self.machine.poll_timeout().is_none_or(|at| now < at);
+        // That a broker has been silent for long is seen with the next call, whatever that is: it
+        // may let others go before those who wait for it.
+        let may_grow_silent = !self.is_calm && !self.backlog.is_empty();
+        if early && self.network.one_in(50) && !may_grow_silent {
+            self.must_not_matter("T7: a tick without reason", |machine| {
+                machine.handle_timeout(now);
+            });
+        }
+        self.watch.check_strays(&mut self.ledger);
+        self.check_memory();
+        self.check_prompt();
+        true
+    }
+
+    /// Tells the producer something that must change nothing.
+    fn must_not_matter(&mut self, what: &str, tell: impl FnOnce(&mut ProducerMachine)) {
+        self.drain();
+        let before = self.machine.poll_timeout();
+        tell(&mut self.machine);
+        let after = self.machine.poll_timeout();
+        if self.machine.has_output() || before != after {
+            self.ledger
+                .violate(format!("{what} matters: {before:?}, then {after:?}"));
         }
         self.drain();
-        true
     }
 
     /// Tells the producer the time, and that it must not ask for the same again and again (T3).
@@ -90,7 +113,7 @@ impl World {
         let asks_again = self.machine.poll_timeout().is_some_and(|at| at <= self.now);
         if asks_again && !self.machine.has_output() {
             self.idle_ticks += 1;
-            if self.idle_ticks == 3 {
+            if self.idle_ticks == 100 {
                 let at = self.now;
                 self.ledger
                     .violate(format!("T3: the producer wants to be told {at:?} for ever"));
@@ -98,7 +121,7 @@ impl World {
         } else {
             self.idle_ticks = 0;
         }
-        if 100 < self.idle_ticks {
+        if 1000 < self.idle_ticks {
             // It would never end; the violation is noted.
             self.now = self.now + Duration::from_millis(1);
         }
@@ -116,9 +139,20 @@ impl World {
                     self.machine.handle_disconnected(now, id, reason);
                     return;
                 };
-                if link.producer != End::Closed {
-                    link.producer = End::Closed;
-                    self.watch.lost(&mut self.ledger, id);
+                if link.producer == End::Closed {
+                    self.ledger.goals.reach(Goal::AfterTheEnd);
+                    self.must_not_matter("P7: the end of a dead connection", |machine| {
+                        machine.handle_disconnected(now, id, reason);
+                    });
+                    return;
+                }
+                let was_closing = link.producer == End::Closing;
+                link.producer = End::Closed;
+                self.watch.lost(now, &mut self.ledger, id);
+                if was_closing {
+                    self.machine.handle_disconnected(now, id, reason);
+                } else {
+                    self.note_lost(id);
                     self.machine.handle_disconnected(now, id, reason);
                 }
             }
@@ -128,15 +162,25 @@ impl World {
             Happening::Send { topic, count } => self.send_some(topic, count),
             Happening::ToHost(id, bytes) => self.on_host_bytes(id, &bytes),
             Happening::ToProducer(id, bytes) => self.on_producer_bytes(id, &bytes),
-            Happening::Write(id) => self.pump(id),
+            Happening::Write(id) => {
+                self.writing.remove(&id);
+                self.pump(id);
+            }
         }
     }
 
     fn on_producer_bytes(&mut self, id: ConnectionId, bytes: &[u8]) {
         match self.links.get(&id).map(|link| link.producer) {
-            Some(End::Open) => self.watch.received(&mut self.ledger, id, bytes),
+            Some(End::Open) => self.watch.received(self.now, &mut self.ledger, id, bytes),
             // A driver may be late; facts about a connection that was given up have no effect.
-            Some(End::Closing | End::Closed) if self.network.one_in(4) => {}
+            Some(End::Closing | End::Closed) if self.network.one_in(4) => {
+                self.ledger.goals.reach(Goal::AfterTheEnd);
+                let now = self.now;
+                self.must_not_matter("P7: an answer over a dead connection", |machine| {
+                    machine.handle_received(now, id, bytes);
+                });
+                return;
+            }
             _ => return,
         }
         self.machine.handle_received(self.now, id, bytes);
@@ -160,6 +204,7 @@ impl World {
             Action::Compress(job) => {
                 let compressed = job.run(&mut self.compressor);
                 let at = self.now + Duration::from_micros(self.network.below(5000));
+                self.jobs_until = self.jobs_until.max(at);
                 self.agenda.add(at, Happening::Compressed(compressed));
             }
             Action::Connect {
@@ -185,6 +230,7 @@ impl World {
             self.transmit(id, &bytes);
             if self.network.one_in(8) {
                 let at = self.later();
+                self.writing.insert(id);
                 self.agenda.add(at, Happening::Write(id));
                 return;
             }
@@ -194,16 +240,44 @@ impl World {
     fn on_event(&mut self, event: &Event) {
         self.trace.add(format!("{:?}", Brief(event)).as_bytes());
         match event {
-            Event::Completed { .. } => self.ledger.complete(self.now, event),
+            Event::Completed { .. } => self.on_completed(event),
             Event::Flushed(flush) => self.on_flushed(*flush),
             Event::Notice(Notice::Fatal(error)) => {
                 self.note(format!("fatal: {error}"));
                 self.is_fatal = true;
             }
+            Event::Notice(Notice::EpochBumped { .. }) => self.on_bumped(),
             Event::SpaceReady(waiter) => self.on_space(*waiter),
             Event::WaitExpired(waiter) => self.on_wait_expired(*waiter),
-            Event::Closed => self.is_closed = true,
+            Event::Closed => self.on_closed(),
             _ => {}
+        }
+    }
+
+    fn on_bumped(&mut self) {
+        if self.ledger.unresolved().any(|(_, entry)| entry.tainted) {
+            self.ledger.goals.reach(Goal::BumpInDoubt);
+        }
+    }
+
+    fn on_completed(&mut self, event: &Event) {
+        for id in self.ledger.complete(self.now, event) {
+            self.ledger.note_expiry(id, self.rules.delivery_timeout);
+            let entry = self.ledger.entry(id);
+            if let (Some(place), Some(identity)) = (&entry.place, entry.identity) {
+                self.watch.discipline.failed(place, identity);
+            }
+        }
+    }
+
+    /// L4: a producer that was closed ends in time, and at once if it was given none.
+    fn on_closed(&mut self) {
+        self.is_closed = true;
+        let now = self.now;
+        if let Some(at) = self.closes_at.filter(|&at| at < now) {
+            self.ledger.violate(format!(
+                "L4: the producer was to end {at:?} and ended {now:?}"
+            ));
         }
     }
 

@@ -1,24 +1,27 @@
 //! Reads what goes over the wires, with a parser that is not the producer's, to know which records
-//! are in doubt.
+//! are in doubt, and hands it to `discipline`, which knows what a producer may send at all.
 //!
 //! An attempt is *ambiguous* if its frame was handed out and no definite answer for its partition
 //! came on that connection (the truth table of the verification plan). Taint is sticky until a
 //! success.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use kafka_producer_machine::ConnectionId;
-use kafka_producer_proto::batch::{BatchHeader, RecordIter};
-use kafka_producer_proto::compression::{self, Codec};
-use kafka_producer_proto::messages::{ProduceRequest, ProduceResponse};
-use kafka_producer_proto::{
-    ApiKey, ErrorCode, FrameReader, Message, RequestHeader, ResponseHeader, Uuid,
+use kafka_producer_machine::{ConnectionId, Instant};
+use kafka_producer_proto::messages::{
+    InitProducerIdResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
 };
+use kafka_producer_proto::{ApiKey, FrameReader, Message, RequestHeader, ResponseHeader};
 
-use super::ledger::{Identity, Ledger, MARK, RecordId, id_from};
-
-/// A partition as a request names it.
-type Place = (String, Uuid, i32);
+use super::contents::{
+    Place, Sent, Verdict, batches_of, first_attempts, is_final, note_goals, sizes_of, verdict,
+};
+use super::discipline::{Beside, Departure, Discipline};
+use super::goals::Goal;
+use super::ledger::{Identity, Ledger, RecordId};
+use super::rules::Rules;
+use crate::cluster::BrokerId;
 
 /// What is on its way.
 #[derive(Debug, Default)]
@@ -26,40 +29,47 @@ pub(crate) struct Watch {
     wires: BTreeMap<ConnectionId, Wire>,
     /// Who used an identity first, and has not been refused.
     used: BTreeMap<(Place, Identity), RecordId>,
+    pub(crate) discipline: Discipline,
 }
 
 #[derive(Debug)]
 struct Wire {
     answers: FrameReader,
     flights: VecDeque<Flight>,
+    /// Until then nothing may be sent (KIP-219).
+    quiet_until: Instant,
+    /// Whether an answer came that fits no request.
+    has_stray: bool,
+    /// Whether it has carried records: it leads to a broker by its number.
+    carries: bool,
 }
 
 /// A request without its answer.
 #[derive(Debug)]
 struct Flight {
+    api: i16,
     correlation_id: i32,
     version: i16,
     /// The records that it carries, if it is a Produce request.
-    batches: Option<BTreeMap<Place, Vec<(RecordId, Identity)>>>,
-}
-
-/// What an answer says about its attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Ambiguous,
-    NotWritten,
-    Written,
+    batches: BTreeMap<Place, Sent>,
 }
 
 impl Watch {
-    /// A frame has left the producer. `frame` has its size.
-    pub(crate) fn sent(&mut self, ledger: &mut Ledger, id: ConnectionId, frame: &[u8]) {
-        let Some((header, body)) = frame
-            .get(4..)
-            .and_then(|bytes| RequestHeader::decode(bytes).ok())
-        else {
+    /// A frame has left the producer for a broker. `frame` has its size. Gives the batches that
+    /// it carries for the first time, if it carries no others.
+    pub(crate) fn sent(
+        &mut self,
+        now: Instant,
+        ledger: &mut Ledger,
+        rules: &Rules,
+        wire: (ConnectionId, BrokerId),
+        frame: &[u8],
+    ) -> Vec<Vec<RecordId>> {
+        let (id, broker) = wire;
+        let body = frame.get(4..).unwrap_or_default();
+        let Ok((header, body)) = RequestHeader::decode(body) else {
             ledger.violate("D4: a frame of the producer is no request".into());
-            return;
+            return Vec::new();
         };
         let RequestHeader {
             api,
@@ -67,88 +77,278 @@ impl Watch {
             correlation_id,
             ..
         } = header;
+        let quiet_until = self.wire(id).quiet_until;
+        if now < quiet_until {
+            ledger.violate(format!(
+                "T2: {api} leaves at {now:?}, throttled until {quiet_until:?}"
+            ));
+        }
         let mut flight = Flight {
+            api,
             correlation_id,
             version,
-            batches: None,
+            batches: BTreeMap::new(),
         };
-        if api == ApiKey::Produce.value() {
+        let mut fresh = Vec::new();
+        if api == ApiKey::Metadata.value() {
+            self.check_metadata(now, ledger, rules, version, body);
+        } else if api == ApiKey::Produce.value() {
             let Ok(request) = ProduceRequest::decode(version, body) else {
                 ledger.violate("D4: a Produce request of the producer cannot be parsed".into());
-                return;
+                return fresh;
             };
             let acks = request.acks;
+            let sizes = sizes_of(&request);
+            self.discipline.check_sizes(ledger, rules, &sizes);
             let batches = batches_of(ledger, request);
+            if 1 < batches.len() {
+                ledger.goals.reach(Goal::PiggyBacked);
+            }
+            fresh = first_attempts(ledger, &batches);
+            self.wire(id).carries = true;
+            self.check_departures(now, ledger, rules, (id, broker), &batches);
             self.begin(ledger, &batches);
             if acks == 0 {
                 // No answer will ever settle it.
                 for (place, records) in &batches {
-                    self.judge(ledger, Verdict::Ambiguous, place, records);
+                    self.judge(now, ledger, Verdict::Ambiguous, place, records);
                 }
-                return;
+                return fresh;
             }
-            flight.batches = Some(batches);
+            flight.batches = batches;
         }
-        self.wire(id).flights.push_back(flight);
+        let flights = &mut self.wire(id).flights;
+        flights.push_back(flight);
+        if rules.max_in_flight < flights.len() {
+            let count = flights.len();
+            ledger.violate(format!("M4: {count} requests are in flight on {id:?}"));
+        }
+        fresh
+    }
+
+    /// T8: one request for metadata at a time, and the same ones a backoff apart.
+    fn check_metadata(
+        &mut self,
+        now: Instant,
+        ledger: &mut Ledger,
+        rules: &Rules,
+        version: i16,
+        body: &[u8],
+    ) {
+        let flights = self.wires.values().flat_map(|wire| &wire.flights);
+        if flights
+            .into_iter()
+            .any(|flight| flight.api == ApiKey::Metadata.value())
+        {
+            ledger.violate("T8: two requests for metadata are in flight".into());
+        }
+        let Ok(request) = MetadataRequest::decode(version, body) else {
+            ledger.violate("D4: a Metadata request of the producer cannot be parsed".into());
+            return;
+        };
+        let names = request.topics.unwrap_or_default();
+        let names = names.into_iter().filter_map(|topic| topic.name).collect();
+        self.discipline.asks_metadata(now, ledger, rules, names);
+    }
+
+    fn check_departures(
+        &mut self,
+        now: Instant,
+        ledger: &mut Ledger,
+        rules: &Rules,
+        wire: (ConnectionId, BrokerId),
+        batches: &BTreeMap<Place, Sent>,
+    ) {
+        let (id, broker) = wire;
+        for (place, records) in batches {
+            let mut beside = Beside::default();
+            // One with an answer to nothing is given up already, and the wish for it is on its way.
+            for (&other, wire) in self.wires.iter().filter(|(_, wire)| !wire.has_stray) {
+                for sent in wire
+                    .flights
+                    .iter()
+                    .filter_map(|flight| flight.batches.get(place))
+                {
+                    beside.count += 1;
+                    beside.elsewhere |= other != id;
+                    let identities = sent.iter().map(|&(_, identity)| identity);
+                    beside
+                        .identities
+                        .extend(identities.map(|id| (id.producer_id, id.epoch)));
+                }
+            }
+            let departure = Departure {
+                broker,
+                place,
+                records,
+                beside: &beside,
+            };
+            self.discipline.departs(now, ledger, rules, &departure);
+        }
     }
 
     /// Bytes have reached the producer.
-    pub(crate) fn received(&mut self, ledger: &mut Ledger, id: ConnectionId, bytes: &[u8]) {
+    pub(crate) fn received(
+        &mut self,
+        now: Instant,
+        ledger: &mut Ledger,
+        id: ConnectionId,
+        bytes: &[u8],
+    ) {
         let mut frames: Vec<Vec<u8>> = Vec::new();
         let mut rest = bytes;
         let wire = self.wire(id);
         while let Ok(Some(frame)) = wire.answers.next_frame(&mut rest) {
             frames.push(frame.to_vec());
         }
+        match (bytes.len(), frames.len()) {
+            (1, _) => ledger.goals.reach(Goal::OneByte),
+            (_, 2..) => ledger.goals.reach(Goal::SeveralAnswers),
+            _ => {}
+        }
         for frame in frames {
-            match self.wire(id).flights.pop_front() {
-                Some(flight) => self.answered(ledger, flight, &frame),
-                None => ledger.violate("P3: an answer without a request".into()),
+            let Some(flight) = self.wire(id).flights.pop_front() else {
+                // It answers nothing.
+                self.stray(ledger, id);
+                continue;
+            };
+            let api = ApiKey::ALL.iter().find(|api| api.value() == flight.api);
+            let Some((Ok((header, body)), api)) =
+                api.map(|&api| (ResponseHeader::decode(api, flight.version, &frame), api))
+            else {
+                continue;
+            };
+            if header.correlation_id != flight.correlation_id {
+                // P3: an answer to something else; the request stays as open as the others.
+                self.stray(ledger, id);
+                self.settle(now, ledger, flight, ProduceResponse::default());
+                continue;
             }
+            self.answered(now, ledger, (id, api), flight, body);
         }
     }
 
     /// The producer has given the connection up, or has learned that it is lost.
-    pub(crate) fn lost(&mut self, ledger: &mut Ledger, id: ConnectionId) {
+    pub(crate) fn lost(&mut self, now: Instant, ledger: &mut Ledger, id: ConnectionId) {
         let Some(wire) = self.wires.remove(&id) else {
             return;
         };
-        for batch in wire
-            .flights
-            .into_iter()
-            .filter_map(|flight| flight.batches)
-            .flatten()
-        {
-            self.judge(ledger, Verdict::Ambiguous, &batch.0, &batch.1);
+        for batch in wire.flights.into_iter().flat_map(|flight| flight.batches) {
+            self.judge(now, ledger, Verdict::Ambiguous, &batch.0, &batch.1);
         }
     }
 
-    fn answered(&mut self, ledger: &mut Ledger, flight: Flight, frame: &[u8]) {
-        let Some(mut batches) = flight.batches else {
-            return;
-        };
-        let decoded = ResponseHeader::decode(ApiKey::Produce, flight.version, frame);
-        let response = match decoded {
-            Ok((header, body)) if header.correlation_id == flight.correlation_id => {
-                ProduceResponse::decode(flight.version, body).unwrap_or_default()
+    fn stray(&mut self, ledger: &mut Ledger, id: ConnectionId) {
+        ledger.goals.reach(Goal::StrayAnswer);
+        self.wire(id).has_stray = true;
+    }
+
+    /// P2: a connection with an answer that fits no request is given up at once.
+    pub(crate) fn check_strays(&self, ledger: &mut Ledger) {
+        for (id, _) in self.wires.iter().filter(|(_, wire)| wire.has_stray) {
+            ledger.violate(format!("P2: {id:?} goes on after an answer to nothing"));
+        }
+    }
+
+    /// Whether any request is in flight.
+    pub(crate) fn has_in_flight(&self) -> bool {
+        self.wires.values().any(|wire| !wire.flights.is_empty())
+    }
+
+    /// Whether any broker asks for peace.
+    pub(crate) fn is_throttled(&self, now: Instant) -> bool {
+        self.wires.values().any(|wire| now < wire.quiet_until)
+    }
+
+    /// Whether a connection could carry records now, and carries nothing.
+    pub(crate) fn is_free(&self, now: Instant, id: ConnectionId) -> bool {
+        self.wires
+            .get(&id)
+            .is_some_and(|wire| wire.carries && wire.flights.is_empty() && wire.quiet_until <= now)
+    }
+
+    /// Whether batches of this partition are in flight anywhere.
+    pub(crate) fn carries(&self, topic: &str, partition: i32) -> bool {
+        let mut flights = self.wires.values().flat_map(|wire| &wire.flights);
+        flights.any(|flight| {
+            let mut places = flight.batches.keys();
+            places.any(|place| self.discipline.is_of(place, topic, partition))
+        })
+    }
+
+    fn answered(
+        &mut self,
+        now: Instant,
+        ledger: &mut Ledger,
+        wire: (ConnectionId, ApiKey),
+        flight: Flight,
+        body: &[u8],
+    ) {
+        let (id, api) = wire;
+        let version = flight.version;
+        let throttle_ms = match api {
+            ApiKey::Metadata => {
+                let response = MetadataResponse::decode(version, body).unwrap_or_default();
+                self.discipline.learns(&response);
+                response.throttle_time_ms
             }
-            _ => ProduceResponse::default(),
+            ApiKey::InitProducerId => {
+                let response = InitProducerIdResponse::decode(version, body).unwrap_or_default();
+                if response.error_code.is_none() {
+                    self.discipline.begins(ledger, &response);
+                }
+                response.throttle_time_ms
+            }
+            ApiKey::Produce => {
+                let response = ProduceResponse::decode(version, body).unwrap_or_default();
+                let throttle_ms = response.throttle_time_ms;
+                self.settle(now, ledger, flight, response);
+                throttle_ms
+            }
+            _ => 0,
         };
+        if api.throttles_from() <= version && 0 < throttle_ms {
+            ledger.goals.reach(Goal::Throttled);
+            let span = Duration::from_millis(u64::from(throttle_ms.unsigned_abs()));
+            let wire = self.wire(id);
+            wire.quiet_until = wire.quiet_until.max(now + span);
+        }
+    }
+
+    /// The request has ended: with this answer, or without one for what it leaves out.
+    fn settle(
+        &mut self,
+        now: Instant,
+        ledger: &mut Ledger,
+        flight: Flight,
+        response: ProduceResponse,
+    ) {
+        let mut batches = flight.batches;
         for topic in response.responses {
             for answer in topic.partition_responses {
                 let place = (topic.name.clone(), topic.topic_id, answer.index);
-                if let Some(records) = batches.remove(&place) {
-                    self.judge(ledger, verdict(answer.error_code), &place, &records);
+                let Some(records) = batches.remove(&place) else {
+                    continue;
+                };
+                let code = answer.error_code;
+                let verdict = verdict(code);
+                note_goals(ledger, code, answer.base_offset);
+                if is_final(code) {
+                    ledger.refused(now, &records);
                 }
+                if let (Verdict::Written, Some((_, last))) = (verdict, records.last()) {
+                    self.discipline.acknowledged(&place, *last);
+                }
+                self.judge(now, ledger, verdict, &place, &records);
             }
         }
         for (place, records) in batches {
-            self.judge(ledger, Verdict::Ambiguous, &place, &records);
+            self.judge(now, ledger, Verdict::Ambiguous, &place, &records);
         }
     }
 
     /// Notes an attempt, and that it says the same as ambiguous ones before it (D8, D9).
-    fn begin(&mut self, ledger: &mut Ledger, batches: &BTreeMap<Place, Vec<(RecordId, Identity)>>) {
+    fn begin(&mut self, ledger: &mut Ledger, batches: &BTreeMap<Place, Sent>) {
         for (place, records) in batches {
             for &(id, identity) in records {
                 let Some(entry) = ledger.entry_mut(id) else {
@@ -156,6 +356,8 @@ impl Watch {
                 };
                 let before = entry.identity.replace(identity);
                 entry.open += 1;
+                entry.leader_epoch = self.discipline.leader_epoch(place);
+                entry.place = Some(place.clone());
                 let idempotent = 0 <= identity.producer_id;
                 if idempotent && entry.tainted && before != Some(identity) {
                     let what = format!("D8: record {} in doubt, then {identity:?}", id.0);
@@ -172,6 +374,7 @@ impl Watch {
 
     fn judge(
         &mut self,
+        now: Instant,
         ledger: &mut Ledger,
         verdict: Verdict,
         place: &Place,
@@ -182,6 +385,7 @@ impl Watch {
                 continue;
             };
             entry.open = entry.open.saturating_sub(1);
+            entry.ended = Some(now);
             match verdict {
                 Verdict::Ambiguous => (entry.tainted, entry.was_tainted) = (true, true),
                 Verdict::NotWritten if !entry.tainted && entry.open == 0 => {
@@ -198,69 +402,9 @@ impl Watch {
         self.wires.entry(id).or_insert_with(|| Wire {
             answers: FrameReader::new(100 * 1024 * 1024),
             flights: VecDeque::new(),
+            quiet_until: Instant::ORIGIN,
+            has_stray: false,
+            carries: false,
         })
-    }
-}
-
-/// Which records a request carries, by partition.
-fn batches_of(
-    ledger: &mut Ledger,
-    request: ProduceRequest,
-) -> BTreeMap<Place, Vec<(RecordId, Identity)>> {
-    let mut batches = BTreeMap::new();
-    for topic in request.topic_data {
-        for partition in topic.partition_data {
-            let place = (topic.name.clone(), topic.topic_id, partition.index);
-            match partition.records.as_deref().and_then(records_of) {
-                Some(records) => {
-                    if batches.insert(place, records).is_some() {
-                        ledger.violate("D4: a partition stands twice in a request".into());
-                    }
-                }
-                None => ledger.violate("D4: a batch of the producer cannot be parsed".into()),
-            }
-        }
-    }
-    batches
-}
-
-/// The records of a batch, as the producer sent it.
-fn records_of(batch: &[u8]) -> Option<Vec<(RecordId, Identity)>> {
-    let (header, records, rest) = BatchHeader::parse(batch).ok()?;
-    if !rest.is_empty() {
-        return None;
-    }
-    let mut plain = Vec::new();
-    let records = match header.attributes.codec().ok()? {
-        Codec::None => records,
-        codec => {
-            compression::decompress(codec, records, usize::MAX, &mut plain).ok()?;
-            plain.as_slice()
-        }
-    };
-    let iter = RecordIter::new(records, header.base_timestamp);
-    iter.map(|record| {
-        let record = record.ok()?;
-        let mut marks = record
-            .headers
-            .filter(|header| header.key == MARK.as_bytes());
-        let mark = marks.next()?.value?;
-        let identity = Identity {
-            producer_id: header.producer_id,
-            epoch: header.producer_epoch,
-            sequence: header.base_sequence.wrapping_add(record.offset_delta) & i32::MAX,
-        };
-        Some((id_from(mark)?, identity))
-    })
-    .collect()
-}
-
-/// The truth table: which code proves what about the attempt that it answers.
-fn verdict(code: ErrorCode) -> Verdict {
-    match code.0 {
-        0 | 46 => Verdict::Written,
-        2 | 10 | 17 | 18 | 19 | 21 | 29 | 31 | 32 | 42 | 43 | 45 | 47 | 48 | 49 | 53 | 59 | 76
-        | 87 | 90 | 120 => Verdict::NotWritten,
-        _ => Verdict::Ambiguous,
     }
 }

@@ -304,11 +304,24 @@ public final class Judge {
         }
         admin.alterPartitionReassignments(wanted).all().get();
         long deadline = deadline(PATIENCE);
+        // The broker that is asked may hear of it a little later than all is over.
         while (!admin.listPartitionReassignments(wanted.keySet()).reassignments().get().isEmpty()
-                || !isReplicated(topic)) {
+                || !isReplicated(topic) || !areOn(topic, wanted)) {
             pause(deadline, null);
         }
         return "{\"moved\":" + wanted.size() + "}";
+    }
+
+    private boolean areOn(String topic,
+            Map<TopicPartition, Optional<NewPartitionReassignment>> wanted) throws Exception {
+        for (TopicPartitionInfo partition : knownPartitions(topic)) {
+            List<Integer> brokers = wanted.get(new TopicPartition(topic, partition.partition()))
+                    .orElseThrow().targetReplicas();
+            if (!brokers.contains(partition.leader().id())) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private String quota(String client, String bytes) throws Exception {

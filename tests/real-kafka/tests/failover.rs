@@ -116,7 +116,7 @@ fn too_few_replicas_in_sync_is_a_truthful_failure_and_ends_with_them() {
     thread::sleep(Duration::from_secs(1));
     let patient = block_on(producer.send(&record)).unwrap();
     let error = block_on(block_on(impatient.send(&record)).unwrap()).unwrap_err();
-    let ProduceError::TimedOut { attempts, last } = &error.error else {
+    let ProduceError::TimedOut { attempts, last, .. } = &error.error else {
         unreachable!("expected a timeout, got {error}");
     };
     assert!(1 < *attempts, "{error}");

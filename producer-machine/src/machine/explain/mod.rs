@@ -10,11 +10,10 @@ mod producer;
 
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
 
 use super::ProducerMachine;
 use crate::brokers::NodeId;
-use crate::connection::Phase;
+use crate::connection::Connection;
 use crate::explain::{Explanation, Next, Oldest, State, Step, Subject, TopicState};
 use crate::{Instant, TopicHandle};
 
@@ -68,18 +67,12 @@ impl ProducerMachine {
         })
     }
 
-    /// The last trouble with a connection, if no broker has ever told anything.
-    fn blackout(&self) -> Option<Arc<str>> {
-        let informed = self.metadata.is_informed();
-        self.trouble.as_ref().filter(|_| !informed).map(Arc::clone)
-    }
-
     fn next_metadata(&self) -> Option<Next> {
         if self.is_over() {
             return None;
         }
         let mut connections = self.brokers.connections.values();
-        let connected = connections.any(|connection| matches!(connection.phase, Phase::Ready(_)));
+        let connected = connections.any(Connection::is_ready);
         let at = match (self.metadata.due_at(), self.control_at) {
             (Some(due), Some(control)) => Some(due.max(control)),
             (due, _) => due,
@@ -107,15 +100,10 @@ impl ProducerMachine {
         let chunk = chunks
             .iter()
             .find(|chunk| chunk.partitions.iter().any(|&partition| which(partition)))?;
-        let setting = if self.config.delivery_timeout < self.config.max_block {
-            "delivery.timeout.ms"
-        } else {
-            "max.block.ms"
-        };
         Some(Oldest {
             accepted: chunk.created,
             deadline: chunk.deadline,
-            setting,
+            setting: self.hold_setting(),
         })
     }
 }

@@ -1,0 +1,79 @@
+//! What the producer was told to do, as far as oracles ask: read from its settings once more, so
+//! that a setting that the producer misreads is found.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka_producer_machine::{Config, Guarantee};
+
+/// The settings of the producer that limit what it may do.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) guarantee: Guarantee,
+    pub(crate) batch_size: usize,
+    pub(crate) buffer_memory: usize,
+    pub(crate) compresses: bool,
+    pub(crate) delivery_timeout: Duration,
+    /// Where sequences may begin besides 0.
+    pub(crate) first_sequence: i32,
+    /// How many connections each broker is given.
+    pub(crate) lanes: usize,
+    pub(crate) linger: Duration,
+    pub(crate) max_block: Duration,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_request_size: usize,
+    pub(crate) metadata_max_age: Duration,
+    pub(crate) reconnect_backoff: Duration,
+    pub(crate) retries: Retries,
+    pub(crate) retry_backoff: Duration,
+}
+
+/// How often a batch may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retries {
+    /// A number of times.
+    Limited,
+    /// Until its time is over.
+    Unlimited,
+}
+
+impl Rules {
+    pub(crate) fn of(settings: &BTreeMap<String, String>, config: &Config) -> Self {
+        let number = |name: &str, default: u64| {
+            let given = settings.get(name).and_then(|value| value.parse().ok());
+            given.unwrap_or(default)
+        };
+        let size = |name, default| usize::try_from(number(name, default)).unwrap_or(usize::MAX);
+        let millis = |name, default| Duration::from_millis(number(name, default));
+        Self {
+            guarantee: config.guarantee(),
+            batch_size: size("batch.size", 16_384),
+            buffer_memory: size("buffer.memory", 33_554_432),
+            compresses: config.compresses(),
+            delivery_timeout: millis("delivery.timeout.ms", 120_000),
+            first_sequence: 0,
+            lanes: size("connections.per.broker", 1),
+            linger: millis("linger.ms", 5),
+            max_block: millis("max.block.ms", 60_000),
+            max_in_flight: size("max.in.flight.requests.per.connection", 5),
+            max_request_size: size("max.request.size", 1_048_576),
+            metadata_max_age: millis("metadata.max.age.ms", 300_000),
+            reconnect_backoff: millis("reconnect.backoff.ms", 50),
+            retries: match settings.get("retries") {
+                Some(_) => Retries::Limited,
+                None => Retries::Unlimited,
+            },
+            retry_backoff: millis("retry.backoff.ms", 100),
+        }
+    }
+
+    /// Whether sequences number the records.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.guarantee == Guarantee::Idempotent
+    }
+
+    /// Whether records of a partition must stay in order whatever happens.
+    pub(crate) fn keeps_order(&self) -> bool {
+        self.is_idempotent() || self.max_in_flight == 1
+    }
+}
