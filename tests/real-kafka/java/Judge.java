@@ -170,16 +170,9 @@ public final class Judge {
         NewTopic wanted = new NewTopic(topic, number(words, 1), (short) number(words, 2));
         admin.createTopics(List.of(wanted.configs(settings(words, 3)))).all().get();
         long deadline = deadline(PATIENCE);
-        while (!isReplicated(topic)) {
+        while (!isReplicated(topic) || !isLed(topic)) {
             pause(deadline, null);
         }
-        // With ZooKeeper the controller's word reaches brokers one by one: until its leader has
-        // heard it too, a partition loses what is sent with acks=0.
-        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
-        for (TopicPartition partition : assigned(topic)) {
-            ends.put(partition, OffsetSpec.latest());
-        }
-        admin.listOffsets(ends).all().get();
         return "{\"created\":" + quoted(topic) + "}";
     }
 
@@ -204,6 +197,23 @@ public final class Judge {
             return true;
         } catch (ExecutionException early) {
             return false; // The broker asked has not heard of the topic yet.
+        }
+    }
+
+    /**
+     * Whether every leader knows that it leads. With ZooKeeper the controller's word reaches
+     * brokers one by one, and until then what is sent with acks=0 is lost.
+     */
+    private boolean isLed(String topic) throws Exception {
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        for (TopicPartition partition : assigned(topic)) {
+            ends.put(partition, OffsetSpec.latest());
+        }
+        try {
+            admin.listOffsets(ends).all().get();
+            return true;
+        } catch (ExecutionException early) {
+            return false;
         }
     }
 
@@ -294,11 +304,24 @@ public final class Judge {
         }
         admin.alterPartitionReassignments(wanted).all().get();
         long deadline = deadline(PATIENCE);
+        // The broker that is asked may hear of it a little later than all is over.
         while (!admin.listPartitionReassignments(wanted.keySet()).reassignments().get().isEmpty()
-                || !isReplicated(topic)) {
+                || !isReplicated(topic) || !areOn(topic, wanted)) {
             pause(deadline, null);
         }
         return "{\"moved\":" + wanted.size() + "}";
+    }
+
+    private boolean areOn(String topic,
+            Map<TopicPartition, Optional<NewPartitionReassignment>> wanted) throws Exception {
+        for (TopicPartitionInfo partition : knownPartitions(topic)) {
+            List<Integer> brokers = wanted.get(new TopicPartition(topic, partition.partition()))
+                    .orElseThrow().targetReplicas();
+            if (!brokers.contains(partition.leader().id())) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private String quota(String client, String bytes) throws Exception {

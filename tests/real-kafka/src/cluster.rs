@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt;
+use std::io::{self, Write};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,6 +36,20 @@ pub fn version() -> (u32, u32) {
     let mut numbers = text.split('.').map_while(|number| number.parse().ok());
     let version = numbers.next().zip(numbers.next());
     version.unwrap_or_else(|| unreachable!("expected a release in KAFKA_VERSION, got {text}"))
+}
+
+/// Prints where a test's output is not captured: what it did is what some tests are for.
+pub fn print(what: &str) {
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(io::stderr(), "\n{what}");
+}
+
+/// Says that this release does not allow a test as it is, and what is done instead.
+pub fn print_instead(test: &str, instead: &str) {
+    print(&format!(
+        "Kafka {}: {test}: {instead}",
+        variable("KAFKA_VERSION")
+    ));
 }
 
 /// The settings of a case: this cluster, and `more`.

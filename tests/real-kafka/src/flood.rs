@@ -15,7 +15,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +25,7 @@ use conformance::{Tasks, Threads, Transport};
 use kafka_producer::{Config, Delivery, Outcome, Producer, Record};
 use kafka_producer_driver::block_on;
 
+use crate::cluster;
 use crate::judge::judge;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -360,8 +360,7 @@ impl Account {
 
     /// Prints the account where a test's output is not captured: it is what the test is for.
     pub fn print(&self, about: &str) {
-        // A closed stderr is no reason to fail.
-        let _ = writeln!(io::stderr(), "\n{about}: {self}");
+        cluster::print(&format!("{about}: {self}"));
     }
 
     fn open(&mut self, sent: Sent) -> Partition {
