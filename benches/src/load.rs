@@ -28,6 +28,27 @@ pub(crate) fn config(address: &str) -> Result<Config, String> {
     .map_err(|error| error.to_string())
 }
 
+/// Who chooses the partition of the machine's records (`BENCH_PARTITIONS`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Chooser {
+    /// The record, which names each partition in turn.
+    Explicit,
+    /// A key of eight bytes.
+    Keyed,
+    /// The sticky rule.
+    Keyless,
+}
+
+impl Chooser {
+    pub(crate) fn from_environment() -> Self {
+        match std::env::var("BENCH_PARTITIONS").as_deref() {
+            Ok("keyed") => Self::Keyed,
+            Ok("keyless") => Self::Keyless,
+            _ => Self::Explicit,
+        }
+    }
+}
+
 /// Deliveries that are held before the oldest is awaited. Batches of a megabyte need more of them,
 /// or they would never be full.
 pub(crate) fn outstanding() -> usize {

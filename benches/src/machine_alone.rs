@@ -7,7 +7,7 @@ use kafka_producer_machine::{
     Action, ConnectionId, Event, Instant, ProducerMachine, Record, Seed, Unsealed,
 };
 
-use crate::load::{self, Meter, PARTITIONS, TOPIC, VALUE, WARM_UP};
+use crate::load::{self, Chooser, Meter, PARTITIONS, TOPIC, VALUE, WARM_UP};
 use crate::null_broker;
 
 /// Sends so many records, after a warm-up, and tells their cost.
@@ -47,12 +47,15 @@ impl World {
     fn send(&mut self, records: u64) {
         let topic = self.machine.topic(self.now, TOPIC);
         self.pump();
+        let chooser = Chooser::from_environment();
         for number in 0..records {
-            let partition = (number % u64::from(PARTITIONS)) as u32;
-            let record = Record::to(topic)
-                .partition(partition)
-                .value(&VALUE)
-                .timestamp(1);
+            let record = Record::to(topic).value(&VALUE).timestamp(1);
+            let key = number.to_le_bytes();
+            let record = match chooser {
+                Chooser::Explicit => record.partition((number % u64::from(PARTITIONS)) as u32),
+                Chooser::Keyed => record.key(&key),
+                Chooser::Keyless => record,
+            };
             self.machine
                 .send(self.now, &record)
                 .expect("answers free the buffer");
