@@ -56,8 +56,9 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, RecordBuilder, Setting, Support,
-    Topic, TopicHandle, UnknownFate, properties,
+    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, PartitionRule, Partitioner, Record,
+    RecordBuilder, Setting, Support, Topic, TopicHandle, TopicLoad, UnknownFate, Unplaced,
+    properties,
 };
 
 /// What something waits for, since when, and what happens next.
@@ -87,6 +88,7 @@ mod book {
         configuration "configuration.md";
         from_java "from-java.md";
         from_librdkafka "from-librdkafka.md";
+        partitioners "partitioners.md";
         tutorial "tutorial.md";
     }
 }

@@ -65,6 +65,7 @@ pub use machine::ProducerMachine;
 #[doc(hidden)]
 pub use metrics::markdown as metrics_markdown;
 pub use metrics::{Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics};
+pub use partitioner::{PartitionRule, Partitioner, TopicLoad, Unplaced};
 pub use record::{Header, Record, RecordBuilder, Topic};
 pub use seed::Seed;
 pub use time::Instant;

@@ -10,6 +10,8 @@
 //! leader until it comes again.
 //! One request is in flight at a time; requests forced by trouble are a backoff apart.
 
+mod topic;
+
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -25,7 +27,7 @@ use kafka_producer_proto::{ErrorCode, Uuid};
 use crate::accumulator::{PartitionKey, Refreshes};
 use crate::brokers::NodeId;
 use crate::config::Config;
-use crate::partitioner::Sticky;
+use crate::partitioner::{Rack, Sticky};
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::{Instant, TopicHandle};
@@ -48,10 +50,14 @@ pub(crate) struct TopicView {
     pub(crate) partitions: Vec<PartitionView>,
     /// Partitions that have a leader, for records without a key.
     pub(crate) available: Vec<u32>,
+    /// Of these, those whose leader stands in our rack; empty unless that matters.
+    pub(crate) near: Vec<u32>,
     pub(crate) refusal: Option<ErrorCode>,
     pub(crate) sticky: Sticky,
     /// The last time somebody used it.
     used: Instant,
+    /// How many partitions somebody waits for.
+    wanted: u32,
     /// Until when an unknown topic is asked for.
     wanted_until: Instant,
 }
@@ -87,6 +93,7 @@ pub(crate) struct Metadata {
     by_name: BTreeMap<Arc<str>, TopicHandle>,
     by_id: BTreeMap<Uuid, TopicHandle>,
     brokers: BTreeSet<NodeId>,
+    rack: Rack,
     /// Topics to be asked for at once, without backoff.
     newcomers: BTreeSet<TopicHandle>,
     /// Topics that are asked for until they appear.
@@ -115,6 +122,7 @@ impl Metadata {
             by_name: BTreeMap::new(),
             by_id: BTreeMap::new(),
             brokers: BTreeSet::new(),
+            rack: Rack::new(config),
             newcomers: BTreeSet::new(),
             unknown: BTreeSet::new(),
             leaderless: BTreeMap::new(),
@@ -150,9 +158,11 @@ impl Metadata {
             id: Uuid::ZERO,
             partitions: Vec::new(),
             available: Vec::new(),
+            near: Vec::new(),
             refusal,
             sticky: Sticky::default(),
             used: now,
+            wanted: 1,
             wanted_until: now,
         });
         handle
@@ -298,6 +308,7 @@ impl Metadata {
             }
         }
         self.brokers = applied.brokers.iter().map(|(node, ..)| *node).collect();
+        self.rack.learn(response);
         for topic in &response.topics {
             self.apply_topic(version, topic, &mut applied);
         }
@@ -311,7 +322,7 @@ impl Metadata {
         self.unknown.retain(|handle| {
             topics
                 .get(handle.0 as usize)
-                .is_some_and(|topic| topic.partitions.is_empty() && now < topic.wanted_until)
+                .is_some_and(|topic| topic.is_wanting() && now < topic.wanted_until)
         });
         let progress = !applied.ready.is_empty() || !applied.moved.is_empty();
         self.fruitless = if progress {
@@ -368,6 +379,7 @@ impl Metadata {
         topic.refusal = None;
         let before = topic.partitions.len();
         topic.apply_partitions(version, answer, &self.brokers, &mut applied.moved);
+        topic.sort_out(&self.rack);
         if before < topic.partitions.len() {
             applied.ready.push(handle);
         }
@@ -403,7 +415,7 @@ impl Metadata {
     /// A batch of the topic is still being tried: the topic is in use.
     pub(crate) fn touch(&mut self, now: Instant, topic: TopicHandle) {
         if let Some(view) = self.topic_mut(topic) {
-            view.used = now;
+            view.touch(now);
         }
     }
 
@@ -417,12 +429,6 @@ impl Metadata {
 }
 
 impl TopicView {
-    /// Somebody uses it.
-    #[inline]
-    pub(crate) const fn touch(&mut self, now: Instant) {
-        self.used = now;
-    }
-
     /// A partition of it is used for the first time.
     pub(crate) fn first_use(&mut self, index: u32, key: PartitionKey) -> Option<&PartitionView> {
         let view = self.partitions.get_mut(index as usize)?;
@@ -488,12 +494,5 @@ impl TopicView {
                 moved.extend(view.key);
             }
         }
-        self.available.clear();
-        let led = self
-            .partitions
-            .iter()
-            .enumerate()
-            .filter(|(_, view)| view.leader.is_some());
-        self.available.extend(led.map(|(index, _)| index as u32));
     }
 }

@@ -1,119 +1,177 @@
-//! Chooses a partition: the record's own, else by key, else one that sticks for a batch's worth
-//! of bytes (KIP-480, KIP-794).
+//! Chooses a partition: the record's own, else by the rule that was configured.
+//!
+//! ```text
+//! record names one ──> that one, or wait until the topic has it
+//!      └─ custom partitioner ──> its answer ──out of range──> refused
+//!            └─ none, or no answer ──> the rule: by key ──> a hash over all partitions
+//!                                         └─ no key ──> the partition that sticks (KIP-794)
+//! ```
+//!
+//! **Invariants.** A hash never avoids a partition without a leader: the same key and the same
+//! count give the same partition. Nothing is weighed or allocated per record.
 
+mod custom;
+mod load;
+mod rack;
+mod rule;
+mod sticky;
+
+use kafka_producer_proto::batch::RecordBody;
 use kafka_producer_proto::hash;
 
+use crate::Instant;
+use crate::accumulator::Accumulator;
+use crate::config::Config;
 use crate::metadata::TopicView;
 use crate::seed::Stream;
 
-/// The partition that records without a key go to for now.
-#[derive(Clone, Copy, Debug, Default, Hash)]
-pub(crate) struct Sticky {
-    current: Option<u32>,
-    produced: usize,
-}
+pub use custom::{Partitioner, TopicLoad, Unplaced};
+pub use rule::PartitionRule;
 
-impl Sticky {
-    /// The partition of the next record without a key. `partitions` is their count, `available`
-    /// those that have a leader: while there are any, no other is chosen.
-    pub(crate) fn choose(
-        &mut self,
-        partitions: u32,
-        available: &[u32],
-        random: &mut Stream,
-    ) -> u32 {
-        if let Some(current) = self.current.filter(|&current| current < partitions) {
-            return current;
-        }
-        let count = available.len() as u32;
-        let chosen = match available.get(random.below(count) as usize) {
-            Some(&chosen) => chosen,
-            None => random.below(partitions),
-        };
-        self.current = Some(chosen);
-        self.produced = 0;
-        chosen
-    }
+pub(crate) use custom::Factory;
+pub(crate) use rack::Rack;
+pub(crate) use sticky::Sticky;
 
-    /// Counts what was appended without a key: bytes, not batches, so that the load stays even
-    /// when brokers differ in speed (KAFKA-10888).
-    pub(crate) const fn appended(&mut self, bytes: usize) {
-        self.produced = self.produced.saturating_add(bytes);
-    }
-
-    /// Whether the partition has had its share. It is left between two batches, not within one:
-    /// else large lingers make fractional batches (KAFKA-14156).
-    pub(crate) const fn is_spent(&self, batch_size: usize) -> bool {
-        batch_size <= self.produced
-    }
-
-    /// The partition lost its leader, or the topic changed: choose anew.
-    pub(crate) const fn forget(&mut self) {
-        self.current = None;
-    }
-}
+use custom::Custom;
+use load::Weighing;
 
 /// How a partition was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// By the record or its key.
+    /// By the record, its key, or a rule that looks at each record.
     Fixed(u32),
+    /// Not at all: the topic does not have it.
+    None(Missing),
     /// By the sticky rule, which wants to know what was appended.
     Sticky(u32),
-    /// The record asks for a partition that the topic does not have (yet).
-    OutOfRange,
 }
 
-/// Chooses the partition of a record. An empty key is a key.
-#[inline]
-pub(crate) fn choose(
-    topic: &mut TopicView,
-    explicit: Option<u32>,
-    key: Option<&[u8]>,
-    random: &mut Stream,
-) -> Choice {
-    let count = topic.partitions.len() as u32;
-    match (explicit, key) {
-        (Some(partition), _) if partition < count => Choice::Fixed(partition),
-        (Some(_), _) => Choice::OutOfRange,
-        (None, Some(key)) => Choice::Fixed(hash::murmur2_partition(key, count)),
-        (None, None) => Choice::Sticky(topic.sticky.choose(count, &topic.available, random)),
-    }
+/// Who has asked for a partition that the topic does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The record: the partition may be there later.
+    Named(u32),
+    /// The custom partitioner, which is wrong.
+    Wrong(u32),
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Seed;
+/// Chooses partitions.
+#[derive(Debug)]
+pub(crate) struct Chooser {
+    road: Road,
+    custom: Option<Custom>,
+    rule: PartitionRule,
+    /// `partitioner.ignore.keys`.
+    ignores_keys: bool,
+    /// `partitioner.adaptive.partitioning.enable` and `partitioner.availability.timeout.ms`.
+    weighing: Option<Weighing>,
+}
 
-    #[test]
-    fn a_partition_sticks_and_is_spent_after_a_batch_worth_of_bytes() {
-        let mut random = Seed::new(1).stream(0);
-        let mut sticky = Sticky::default();
-        let first = sticky.choose(8, &[0, 1, 2, 3, 4, 5, 6, 7], &mut random);
-        sticky.appended(60);
-        assert_eq!(sticky.choose(8, &[0, 1], &mut random), first);
-        assert!(!sticky.is_spent(100));
-        sticky.appended(60);
-        assert!(sticky.is_spent(100));
-    }
+/// How far one has to look for the partition of a record that names none: the hot path knows the
+/// first two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Road {
+    /// Java's rule, but no record has a key: `partitioner.ignore.keys`.
+    IgnoreKeys,
+    /// Java's rule.
+    Java,
+    /// A rule by name, or the partitioner of the user.
+    Other,
+}
 
-    #[test]
-    fn a_leaderless_partition_is_not_chosen_while_another_has_a_leader() {
-        let mut random = Seed::new(9).stream(0);
-        for _ in 0..100 {
-            let mut sticky = Sticky::default();
-            assert_eq!(sticky.choose(5, &[3], &mut random), 3);
+impl Chooser {
+    pub(crate) fn new(config: &Config) -> Self {
+        let custom = config.custom_partitioner.as_ref().map(Factory::make);
+        let (rule, ignores_keys) = match config.partition_rule {
+            PartitionRule::RoundRobin => (PartitionRule::RoundRobin, false),
+            _ if config.partitioner_ignore_keys => (PartitionRule::BuiltIn, true),
+            rule => (rule, false),
+        };
+        let road = match (&custom, rule) {
+            (None, PartitionRule::BuiltIn) if ignores_keys => Road::IgnoreKeys,
+            (None, PartitionRule::BuiltIn) => Road::Java,
+            (None | Some(_), _) => Road::Other,
+        };
+        let weighing = config
+            .partitioner_adaptive
+            .then(|| Weighing::new(config.partitioner_availability_timeout));
+        Self {
+            road,
+            custom,
+            rule,
+            ignores_keys,
+            weighing,
         }
     }
 
-    #[test]
-    fn without_any_leader_any_partition_may_be_chosen() {
-        let mut random = Seed::new(9).stream(0);
-        let mut seen = [false; 4];
-        for _ in 0..200 {
-            seen[Sticky::default().choose(4, &[], &mut random) as usize] = true;
+    /// Chooses the partition of a record. An empty key is a key.
+    #[inline]
+    pub(crate) fn choose(
+        &mut self,
+        topic: &mut TopicView,
+        explicit: Option<u32>,
+        record: &RecordBody<'_>,
+        accumulator: &Accumulator,
+        random: &mut Stream,
+    ) -> Choice {
+        let count = topic.partitions.len() as u32;
+        if let Some(partition) = explicit {
+            return if partition < count {
+                Choice::Fixed(partition)
+            } else {
+                Choice::None(Missing::Named(partition))
+            };
         }
-        assert_eq!(seen, [true; 4]);
+        if self.road == Road::Other {
+            return self.choose_by_rule(topic, record, accumulator, random);
+        }
+        match record.key {
+            Some(key) if self.road == Road::Java => {
+                Choice::Fixed(hash::murmur2_partition(key, count))
+            }
+            _ => Choice::Sticky(sticky::stick(topic, random)),
+        }
     }
+
+    #[inline(never)]
+    fn choose_by_rule(
+        &mut self,
+        topic: &mut TopicView,
+        record: &RecordBody<'_>,
+        accumulator: &Accumulator,
+        random: &mut Stream,
+    ) -> Choice {
+        let answer = self
+            .custom
+            .as_mut()
+            .and_then(|custom| custom.ask(topic, record, accumulator));
+        if let Some(choice) = answer {
+            return choice;
+        }
+        let key = record.key.filter(|_| !self.ignores_keys);
+        match self.rule.choose(topic, key, random) {
+            Some(partition) => Choice::Fixed(partition),
+            None => Choice::Sticky(sticky::stick(topic, random)),
+        }
+    }
+
+    /// A request with batches of this topic has left: weighs its queues, if somebody will ask.
+    /// Gives how many partitions were looked at.
+    pub(crate) fn on_drained(
+        &self,
+        now: Instant,
+        topic: &mut TopicView,
+        accumulator: &Accumulator,
+    ) -> usize {
+        match &self.weighing {
+            Some(weighing) => weighing.on_drained(now, topic, accumulator),
+            None => 0,
+        }
+    }
+}
+
+/// Another partition for records without a key or, if there is only one, that one again.
+pub(crate) fn next_sticky(topic: &mut TopicView, random: &mut Stream) -> u32 {
+    topic.sticky.forget();
+    sticky::stick(topic, random)
 }

@@ -62,18 +62,20 @@ impl Holdings {
         }
     }
 
+    /// Since when the broker has owed us an answer, or a connection.
+    pub(crate) fn owes_since(&self, leader: NodeId) -> Option<Instant> {
+        self.by_leader.get(&leader)?.waiting_since
+    }
+
     /// Whether the broker has been asked and has said nothing for `request.timeout.ms`.
     pub(crate) fn is_silent(&self, now: Instant, leader: NodeId) -> bool {
-        let holding = self.by_leader.get(&leader);
-        let since = holding.and_then(|holding| holding.waiting_since);
+        let since = self.owes_since(leader);
         since.is_some_and(|since| self.patience <= now.since(since))
     }
 
     /// Since when the broker has owed us an answer, if it is silent.
     pub(crate) fn silent_since(&self, now: Instant, leader: NodeId) -> Option<Instant> {
-        let holding = self.by_leader.get(&leader)?;
-        holding
-            .waiting_since
+        self.owes_since(leader)
             .filter(|_| self.is_silent(now, leader))
     }
 

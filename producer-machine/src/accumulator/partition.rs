@@ -143,6 +143,11 @@ impl Partition {
         }
     }
 
+    /// How many of its batches wait to be sent, the open one included.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.queue.len() as u32 + u32::from(self.open.is_some())
+    }
+
     /// The numbers of its batches.
     pub(crate) const fn sequences(&self) -> &Sequences {
         &self.sequences

@@ -12,6 +12,7 @@ use super::error::ConfigError;
 use super::table::{self, Setting, Support};
 use super::value::Value;
 use super::{Acks, Config, Guarantee, UnknownFate, rules};
+use crate::partitioner::{Factory, PartitionRule, Partitioner};
 
 /// Settings on their way to a [`Config`]. Each setter consumes and gives back the builder; what
 /// is not set keeps Java's default.
@@ -32,6 +33,7 @@ use super::{Acks, Config, Guarantee, UnknownFate, rules};
 #[must_use = "nothing is configured until build is called"]
 pub struct ConfigBuilder {
     explicit: BTreeMap<&'static str, Value>,
+    pub(super) custom_partitioner: Option<Factory>,
 }
 
 impl ConfigBuilder {
@@ -65,6 +67,12 @@ impl ConfigBuilder {
         self.with("client.id", Value::Text(name.into()))
     }
 
+    /// `client.rack`: where this client stands; it is preferred with
+    /// [`partitioner_rack_aware`](Self::partitioner_rack_aware).
+    pub fn client_rack(self, rack: impl Into<String>) -> Self {
+        self.with("client.rack", Value::Text(rack.into()))
+    }
+
     /// `compression.type`.
     pub fn compression(self, codec: Codec) -> Self {
         self.with("compression.type", Value::Text(codec.name().to_string()))
@@ -85,6 +93,16 @@ impl ConfigBuilder {
     /// a long fat link. A partition stays on its own, so its order holds.
     pub fn connections_per_broker(self, connections: u32) -> Self {
         self.with_number("connections.per.broker", connections as usize)
+    }
+
+    /// A partitioner of your own: `make` is called once for each producer. It is asked before the
+    /// rule of [`partitioner`](Self::partitioner), which decides where it gives no answer.
+    pub fn custom_partitioner<P: Partitioner + 'static>(
+        mut self,
+        make: impl Fn() -> P + Send + Sync + 'static,
+    ) -> Self {
+        self.custom_partitioner = Some(Factory::new(make));
+        self
     }
 
     /// `delivery.timeout.ms`: from `send` to success or failure.
@@ -145,10 +163,34 @@ impl ConfigBuilder {
         self.with_span("metadata.max.idle.ms", span)
     }
 
+    /// `partitioner` (ours): how the partition of a record is chosen that names none.
+    pub fn partitioner(self, rule: PartitionRule) -> Self {
+        self.with("partitioner", Value::Text(rule.name().to_string()))
+    }
+
+    /// `partitioner.availability.timeout.ms`: avoid partitions whose broker has taken and
+    /// answered nothing for that long; zero is never.
+    pub fn partitioner_availability_timeout(self, span: Duration) -> Self {
+        self.with_span("partitioner.availability.timeout.ms", span)
+    }
+
     /// `partitioner.ignore.keys`: choose the partition batch by batch even for records with a
     /// key.
     pub fn partitioner_ignore_keys(self) -> Self {
         self.with("partitioner.ignore.keys", Value::Flag(true))
+    }
+
+    /// `partitioner.adaptive.partitioning.enable=false`: give every partition the same chance,
+    /// also those whose brokers are slow.
+    pub fn partitioner_not_adaptive(self) -> Self {
+        let name = "partitioner.adaptive.partitioning.enable";
+        self.with(name, Value::Flag(false))
+    }
+
+    /// `partitioner.rack.aware`: prefer partitions whose leader stands in
+    /// [`client_rack`](Self::client_rack).
+    pub fn partitioner_rack_aware(self) -> Self {
+        self.with("partitioner.rack.aware", Value::Flag(true))
     }
 
     /// Any setting by its name in Kafka, as a properties file would hold it.

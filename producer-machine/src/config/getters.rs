@@ -6,6 +6,7 @@ use core::time::Duration;
 use kafka_producer_proto::compression::Codec;
 
 use super::{Config, Guarantee, UnknownFate};
+use crate::partitioner::PartitionRule;
 
 impl Config {
     /// Target bytes of a batch (`batch.size`); 1 if it was set to 0.
@@ -31,6 +32,11 @@ impl Config {
             "" => "producer-1",
             set => set,
         }
+    }
+
+    /// Where this client stands (`client.rack`); empty if it was not set.
+    pub fn client_rack(&self) -> &str {
+        &self.client_rack
     }
 
     /// The codec of batches (`compression.type`).
@@ -104,6 +110,30 @@ impl Config {
     /// How long the metadata of an unused topic is kept (`metadata.max.idle.ms`).
     pub const fn metadata_max_idle(&self) -> Duration {
         self.metadata_max_idle
+    }
+
+    /// How the partition of a record is chosen that names none (`partitioner`, ours, or
+    /// `partitioner.class`).
+    pub const fn partitioner(&self) -> PartitionRule {
+        self.partition_rule
+    }
+
+    /// Whether partitions whose brokers are slow get fewer records
+    /// (`partitioner.adaptive.partitioning.enable`).
+    pub const fn partitioner_is_adaptive(&self) -> bool {
+        self.partitioner_adaptive
+    }
+
+    /// How long a broker may take and answer nothing before its partitions are avoided
+    /// (`partitioner.availability.timeout.ms`); `None` is for ever.
+    pub const fn partitioner_availability_timeout(&self) -> Option<Duration> {
+        self.partitioner_availability_timeout
+    }
+
+    /// Whether partitions whose leader stands in `client.rack` are preferred
+    /// (`partitioner.rack.aware`).
+    pub const fn partitioner_is_rack_aware(&self) -> bool {
+        self.partitioner_rack_aware
     }
 
     /// Whether partitions are chosen batch by batch even for records with a key

@@ -55,9 +55,7 @@ pub(super) const NAMES: &[(&str, &str)] = names! {
     "oauthbearer_token_refresh_cb" => "SASL is not built yet; remove it";
     "opaque" => "a closure or a future keeps what it needs; remove it";
     "open_cb" => "no file is opened here; remove it";
-    "partitioner" =>
-        "the built-in partitioner is that of Java (murmur2 of the key); remove it";
-    "partitioner_cb" => "choose the partition yourself and name it in the record; remove it";
+    "partitioner_cb" => "give the builder a custom_partitioner; remove it";
     "plugin.library.paths" => "there are no plugins; remove it";
     "produce.offset.report" => "every acknowledgement tells its offset; remove it";
     "queue.buffering.backpressure.threshold" => "use batch.size and linger.ms";

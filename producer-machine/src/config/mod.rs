@@ -29,6 +29,8 @@ use core::time::Duration;
 
 use kafka_producer_proto::compression::Codec;
 
+use crate::partitioner::{Factory, PartitionRule};
+
 pub use builder::ConfigBuilder;
 pub use error::ConfigError;
 pub use page::{librdkafka as librdkafka_markdown, markdown};
@@ -42,6 +44,8 @@ pub struct Config {
     pub(crate) buffer_memory: usize,
     /// Empty if it was not set.
     pub(crate) client_id: Arc<str>,
+    /// Empty if it was not set.
+    pub(crate) client_rack: Arc<str>,
     pub(crate) compression: Codec,
     pub(crate) compression_level: i32,
     pub(crate) connections_max_idle: Duration,
@@ -53,7 +57,13 @@ pub struct Config {
     pub(crate) max_request_size: usize,
     pub(crate) metadata_max_age: Duration,
     pub(crate) metadata_max_idle: Duration,
+    pub(crate) custom_partitioner: Option<Factory>,
+    pub(crate) partition_rule: PartitionRule,
+    pub(crate) partitioner_adaptive: bool,
+    /// `None` is never.
+    pub(crate) partitioner_availability_timeout: Option<Duration>,
     pub(crate) partitioner_ignore_keys: bool,
+    pub(crate) partitioner_rack_aware: bool,
     pub(crate) reconnect_backoff: Duration,
     pub(crate) reconnect_backoff_max: Duration,
     pub(crate) request_timeout: Duration,

@@ -16,6 +16,7 @@ use super::error::ConfigError;
 use super::table::{Support, find};
 use super::value::Value;
 use super::{Acks, Config, Guarantee, UnknownFate, names, servers};
+use crate::partitioner::PartitionRule;
 
 /// The configuration that these settings make.
 pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
@@ -37,6 +38,9 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
     let request_timeout = settings.span("request.timeout.ms")?;
     let compression = codec(settings)?;
     rack(settings)?;
+    let (partition_rule, ignore_keys) = partition_rule(settings)?;
+    let adaptive = settings.flag("partitioner.adaptive.partitioning.enable")?;
+    let availability = availability_timeout(settings, adaptive, &mut warnings)?;
 
     Ok(Config {
         // Java treats 0 as 1: no record ever fits into a batch that has one.
@@ -44,6 +48,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         bootstrap_servers: servers::parse(&settings.list("bootstrap.servers")?, &mut warnings)?,
         buffer_memory: settings.size("buffer.memory")?,
         client_id: client_id(settings)?.into(),
+        client_rack: settings.text("client.rack")?.into(),
         compression,
         compression_level: level(settings, compression, &mut warnings)?,
         compression_threads: threads(settings)?,
@@ -58,7 +63,12 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         max_request_size: settings.size("max.request.size")?,
         metadata_max_age: settings.span("metadata.max.age.ms")?,
         metadata_max_idle: settings.span("metadata.max.idle.ms")?,
-        partitioner_ignore_keys: settings.flag("partitioner.ignore.keys")?,
+        custom_partitioner: settings.custom_partitioner.clone(),
+        partition_rule,
+        partitioner_adaptive: adaptive,
+        partitioner_availability_timeout: availability,
+        partitioner_ignore_keys: ignore_keys,
+        partitioner_rack_aware: settings.flag("partitioner.rack.aware")?,
         receive_buffer_bytes: usize::try_from(settings.number("receive.buffer.bytes")?).ok(),
         reconnect_backoff,
         reconnect_backoff_max,
@@ -233,6 +243,63 @@ fn rack(settings: &ConfigBuilder) -> Result<(), ConfigError> {
         });
     }
     Ok(())
+}
+
+/// The rule that chooses partitions, by our name or by that of one of Java's classes, and whether
+/// it ignores keys.
+fn partition_rule(settings: &ConfigBuilder) -> Result<(PartitionRule, bool), ConfigError> {
+    let ignore_keys = settings.flag("partitioner.ignore.keys")?;
+    let word = settings.text("partitioner")?;
+    // The table allows no word that is not a rule.
+    let named = PartitionRule::from_name(&word).unwrap_or_default();
+    if !settings.is_explicit("partitioner.class") {
+        return Ok((named, ignore_keys));
+    }
+    let class = settings.text("partitioner.class")?;
+    let (of_class, ignores) = match class.strip_prefix("org.apache.kafka.clients.producer.") {
+        Some("internals.DefaultPartitioner") => (PartitionRule::BuiltIn, ignore_keys),
+        Some("RoundRobinPartitioner") => (PartitionRule::RoundRobin, ignore_keys),
+        Some("UniformStickyPartitioner") => (PartitionRule::BuiltIn, true),
+        None if class.is_empty() => (PartitionRule::BuiltIn, ignore_keys),
+        None | Some(_) => return Err(unknown_class(class)),
+    };
+    if settings.is_explicit("partitioner") && of_class != named {
+        return Err(ConfigError::Invalid {
+            setting: "partitioner.class",
+            value: class,
+            expected: format!("to agree with partitioner, which is {word}: set one of them"),
+            default: "null",
+        });
+    }
+    Ok((of_class, ignores))
+}
+
+/// A class of the user's own cannot be run; if it were ignored, keys would go elsewhere.
+fn unknown_class(class: String) -> ConfigError {
+    ConfigError::Invalid {
+        setting: "partitioner.class",
+        value: class,
+        expected: "Kafka's DefaultPartitioner, RoundRobinPartitioner or UniformStickyPartitioner; \
+                   for another one set partitioner, or give the builder a custom_partitioner"
+            .to_string(),
+        default: "null",
+    }
+}
+
+/// As in Java, only adaptive partitioning leaves brokers out.
+fn availability_timeout(
+    settings: &ConfigBuilder,
+    adaptive: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Duration>, ConfigError> {
+    let name = "partitioner.availability.timeout.ms";
+    let timeout = Some(settings.span(name)?).filter(|timeout| !timeout.is_zero());
+    if timeout.is_some() && !adaptive {
+        warnings.push(format!(
+            "{name} has no effect without partitioner.adaptive.partitioning.enable"
+        ));
+    }
+    Ok(timeout)
 }
 
 fn codec(settings: &ConfigBuilder) -> Result<Codec, ConfigError> {

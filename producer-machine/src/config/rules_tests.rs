@@ -156,6 +156,67 @@ fn c7_a_rack_to_prefer_needs_a_rack_of_ones_own() {
     assert_eq!(placed.guarantee, Guarantee::Idempotent);
 }
 
+/// The rule, and whether it ignores keys.
+fn partitions(properties: &[(&str, &str)]) -> (PartitionRule, bool) {
+    let config = config(properties).unwrap();
+    (config.partition_rule, config.partitioner_ignore_keys)
+}
+
+#[test]
+fn javas_partitioner_classes_are_answered_with_the_rules_that_they_are() {
+    let of = |name: &str| {
+        let class = format!("org.apache.kafka.clients.producer.{name}");
+        partitions(&[("partitioner.class", &class)])
+    };
+    let (built_in, round_robin) = (PartitionRule::BuiltIn, PartitionRule::RoundRobin);
+    assert_eq!(of("RoundRobinPartitioner"), (round_robin, false));
+    assert_eq!(of("UniformStickyPartitioner"), (built_in, true));
+    assert_eq!(of("internals.DefaultPartitioner"), (built_in, false));
+    assert_eq!(partitions(&[("partitioner.class", "")]), (built_in, false));
+}
+
+#[test]
+fn a_partitioner_class_that_cannot_be_run_is_refused() {
+    check(
+        &[("partitioner.class", "com.acme.ByRegion")],
+        expect![[r#"
+        partitioner.class is "com.acme.ByRegion": expected Kafka's
+          DefaultPartitioner, RoundRobinPartitioner or
+          UniformStickyPartitioner; for another one set partitioner,
+          or give the builder a custom_partitioner"#]],
+    );
+}
+
+#[test]
+fn partitioner_and_partitioner_class_must_agree() {
+    let name = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
+    let class = ("partitioner.class", name);
+    let agreed = partitions(&[class, ("partitioner", "ROUND_ROBIN")]);
+    assert_eq!(agreed, (PartitionRule::RoundRobin, false));
+    check(
+        &[class, ("partitioner", "murmur2")],
+        expect![[r#"
+        partitioner.class is
+          "org.apache.kafka.clients.producer.RoundRobinPartitioner":
+          expected to agree with partitioner, which is murmur2: set
+          one of them"#]],
+    );
+}
+
+#[test]
+fn a_broker_is_never_left_out_without_adaptive_partitioning() {
+    let timeout = ("partitioner.availability.timeout.ms", "5");
+    assert_eq!(said(&[timeout]), said(&[]));
+    let uniform = ("partitioner.adaptive.partitioning.enable", "false");
+    check(
+        &[timeout, uniform],
+        expect![[r#"
+        Idempotent
+        partitioner.availability.timeout.ms has no effect without
+          partitioner.adaptive.partitioning.enable"#]],
+    );
+}
+
 #[test]
 fn c8_a_first_backoff_above_its_maximum_is_the_maximum() {
     check(

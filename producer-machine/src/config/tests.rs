@@ -27,6 +27,7 @@ fn nothing_but_servers_is_javas_default() {
             ],
             buffer_memory: 33554432,
             client_id: "",
+            client_rack: "",
             compression: None,
             compression_level: 0,
             connections_max_idle: 540s,
@@ -38,7 +39,12 @@ fn nothing_but_servers_is_javas_default() {
             max_request_size: 1048576,
             metadata_max_age: 300s,
             metadata_max_idle: 300s,
+            custom_partitioner: None,
+            partition_rule: BuiltIn,
+            partitioner_adaptive: true,
+            partitioner_availability_timeout: None,
             partitioner_ignore_keys: false,
+            partitioner_rack_aware: false,
             reconnect_backoff: 50ms,
             reconnect_backoff_max: 1s,
             request_timeout: 30s,
@@ -75,6 +81,8 @@ fn every_supported_setting_has_a_setter() {
     for setting in settings().filter(|setting| setting.support() == Support::Supported) {
         // There is no codec that every build has.
         let is_set = builder.is_explicit(setting.name()) || setting.name() == "compression.type";
+        // The setter of `partitioner` says the same.
+        let is_set = is_set || setting.name() == "partitioner.class";
         assert!(is_set, "{}", setting.name());
     }
 }
@@ -102,7 +110,12 @@ fn what_was_set_can_be_read() {
     assert_eq!(config.max_request_size(), 11);
     assert_eq!(config.metadata_max_age(), millis(12));
     assert_eq!(config.metadata_max_idle(), millis(13_000));
+    assert_eq!(config.client_rack(), "r1");
+    assert_eq!(config.partitioner(), PartitionRule::Fnv1aRandom);
+    assert!(!config.partitioner_is_adaptive());
+    assert_eq!(config.partitioner_availability_timeout(), Some(millis(23)));
     assert!(config.partitioner_ignore_keys());
+    assert!(config.partitioner_is_rack_aware());
     assert_eq!(config.receive_buffer_bytes(), None);
     assert_eq!(config.reconnect_backoff(), millis(14));
     assert_eq!(config.reconnect_backoff_max(), millis(15));
@@ -169,13 +182,18 @@ fn every_setter() -> ConfigBuilder {
         .retry_backoff(Duration::from_millis(18), Duration::from_millis(19))
         .send_buffer_bytes(Some(20))
         .setup_timeout(Duration::from_millis(21), Duration::from_millis(22))
+        .client_rack("r1")
+        .partitioner(PartitionRule::Fnv1aRandom)
+        .partitioner_not_adaptive()
+        .partitioner_availability_timeout(Duration::from_millis(23))
         .partitioner_ignore_keys()
+        .partitioner_rack_aware()
         .unknown_fate(UnknownFate::Rewrite)
         .zstd_level(-5)
 }
 
 /// The same as text.
-const EVERY_SETTING: [(&str, &str); 31] = [
+const EVERY_SETTING: [(&str, &str); 36] = [
     ("bootstrap.servers", " a:9092, [::1]:9093"),
     ("batch.size", "1"),
     ("buffer.memory", "2"),
@@ -183,7 +201,12 @@ const EVERY_SETTING: [(&str, &str); 31] = [
     ("compression.threads", "3"),
     ("connections.max.idle.ms", "4"),
     ("connections.per.broker", "2"),
+    ("client.rack", "r1"),
+    ("partitioner", "fnv1a_random"),
+    ("partitioner.adaptive.partitioning.enable", "false"),
+    ("partitioner.availability.timeout.ms", "23"),
     ("partitioner.ignore.keys", "true"),
+    ("partitioner.rack.aware", "true"),
     ("delivery.timeout.ms", "50000"),
     ("acks", "1"),
     ("enable.idempotence", "false"),
@@ -245,15 +268,11 @@ fn what_only_a_jvm_understands_is_accepted_with_a_warning() {
                 "org.apache.kafka.common.serialization.StringSerializer",
             ),
             ("interceptor.classes", "a.B"),
-            ("partitioner.class", "a.C"),
         ],
         expect![[r#"
             Idempotent
             key.serializer has no effect outside of a JVM (the class
               that turns keys into bytes; keys are bytes here)
-            partitioner.class has no effect outside of a JVM (the class
-              that chooses partitions; here the built-in one does, unless
-              a record names its partition)
             interceptor.classes has no effect outside of a JVM (classes
               that see each record before it is sent and after its end)"#]],
     );

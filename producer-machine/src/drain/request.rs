@@ -28,6 +28,12 @@ pub(crate) struct Written {
 }
 
 impl Load {
+    /// The topics of its batches, each once.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = TopicHandle> {
+        let topics = self.batches.chunk_by(|one, next| one.topic == next.topic);
+        topics.filter_map(|group| group.first().map(|sent| sent.topic))
+    }
+
     /// Writes the whole frame. The version of `head` is the highest that the broker takes: one
     /// that has names is used when a topic has no id.
     pub(crate) fn write(

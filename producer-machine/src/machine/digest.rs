@@ -1,4 +1,5 @@
-//! The state of the machine for its digest: everything but what is counted and kept for speed.
+//! The state of the machine for its digest: everything but what is counted and kept for speed,
+//! and what a partitioner of the user's own remembers.
 
 use core::fmt::Write as _;
 use core::hash::Hash as _;
@@ -15,6 +16,7 @@ impl ProducerMachine {
             life,
             accumulator,
             brokers,
+            chooser: _,
             metadata,
             session,
             session_failures,

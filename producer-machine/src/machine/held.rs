@@ -17,7 +17,7 @@ use super::timers::Timer;
 use crate::accumulator::{Chunk, Claim, PartitionKey};
 use crate::error::{ProduceError, SendError, Shortage};
 use crate::event::{Failed, FailedRecords, Outcome};
-use crate::partitioner::{self, Choice};
+use crate::partitioner::{Choice, Missing};
 use crate::split::header_of;
 use crate::{Instant, Receipt, TopicHandle};
 
@@ -30,12 +30,11 @@ impl ProducerMachine {
         body: &RecordBody<'_>,
         claim: Claim,
     ) -> Result<Receipt, SendError> {
-        if partition.is_some() && self.partitions(topic).is_some() {
-            // The topic is known, the partition is not: the view may be old.
-            self.metadata.refresh(now, &mut self.jitter);
-        } else {
-            self.metadata.want(now, topic);
+        // If the topic is known and the partition is not, the view may be old.
+        if let Some(view) = self.metadata.topic_mut(topic) {
+            view.lacks(partition);
         }
+        self.metadata.want(now, topic);
         let before = self.accumulator.held_deadline(topic);
         let result = self
             .accumulator
@@ -84,13 +83,13 @@ impl ProducerMachine {
                 headers: &headers,
             };
             match self.place_where(now, topic, partition, &body) {
-                Some(key) => {
+                Ok(key) => {
                     let appended =
                         self.accumulator
                             .place(now, key, &body, receipt, serial.number, created);
                     self.on_appended(now, key, &appended);
                 }
-                None => left.append_again(&body, partition, receipt),
+                Err(partition) => left.append_again(&body, partition, receipt),
             }
         }
         if left.partitions.is_empty() {
@@ -100,30 +99,35 @@ impl ProducerMachine {
         }
     }
 
+    /// The partition of a record that was held, or the number of the one that it waits for.
     fn place_where(
         &mut self,
         now: Instant,
         topic: TopicHandle,
         partition: Option<u32>,
         body: &RecordBody<'_>,
-    ) -> Option<PartitionKey> {
-        let view = self.metadata.topic_mut(topic)?;
-        let keyless = if self.config.partitioner_ignore_keys {
-            None
-        } else {
-            body.key
+    ) -> Result<PartitionKey, Option<u32>> {
+        let view = self.metadata.topic_mut(topic).ok_or(partition)?;
+        let accumulator = &self.accumulator;
+        let choice = self
+            .chooser
+            .choose(view, partition, body, accumulator, &mut self.random);
+        let index = match choice {
+            Choice::Fixed(index) | Choice::Sticky(index) => index,
+            // Also a wrong one: the record has its receipt, so it waits for that partition, and
+            // fails if none appears.
+            Choice::None(Missing::Named(index) | Missing::Wrong(index)) => return Err(Some(index)),
         };
-        let choice = partitioner::choose(view, partition, keyless, &mut self.random);
-        let (Choice::Fixed(index) | Choice::Sticky(index)) = choice else {
-            return None;
-        };
-        let known = view.partitions.get(index as usize)?.key;
-        if let Choice::Fixed(_) = choice {
-            return Some(known.unwrap_or_else(|| self.first_use(topic, index)));
-        }
-        view.sticky.appended(body.upper_bound() - HEADER_LEN);
+        let known = view.partitions.get(index as usize).ok_or(partition)?.key;
         let key = known.unwrap_or_else(|| self.first_use(topic, index));
-        self.turn(now, topic, key, body)
+        let Choice::Sticky(_) = choice else {
+            return Ok(key);
+        };
+        let key = self.turn(now, topic, key, body).ok_or(partition)?;
+        if let Some(view) = self.metadata.topic_mut(topic) {
+            view.sticky.appended(body.upper_bound() - HEADER_LEN);
+        }
+        Ok(key)
     }
 
     /// `max.block.ms` of held records is over.

@@ -46,6 +46,7 @@ use crate::frame::Unsealed;
 use crate::idempotence::{Sequence, Session};
 use crate::metadata::Metadata;
 use crate::metrics::Meter;
+use crate::partitioner::Chooser;
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::time::Deadlines;
@@ -99,6 +100,7 @@ pub struct ProducerMachine {
     life: Life,
     accumulator: Accumulator,
     brokers: Brokers,
+    chooser: Chooser,
     metadata: Metadata,
     session: Session,
     session_failures: u32,
@@ -142,6 +144,7 @@ impl ProducerMachine {
             life: Life::Open,
             accumulator: Accumulator::new(&config),
             brokers: Brokers::new(&config),
+            chooser: Chooser::new(&config),
             metadata: Metadata::new(now, &config),
             session: if idempotent {
                 Session::Wanted {

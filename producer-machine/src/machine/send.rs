@@ -12,7 +12,7 @@ use crate::accumulator::{Appended, BatchKey, Claim, PartitionKey};
 use crate::action::{Compressed, Product};
 use crate::error::{ProduceError, SendError, Shortage};
 use crate::metadata::TopicView;
-use crate::partitioner::{self, Choice};
+use crate::partitioner::{self, Choice, Missing};
 use crate::record::Topic;
 use crate::{Instant, Receipt, Record, TopicHandle, WaiterId};
 
@@ -94,15 +94,19 @@ impl ProducerMachine {
             }
             return self.hold(now, topic, record.partition, &body, claim);
         }
-        view.touch(now);
-        let keyless = if self.config.partitioner_ignore_keys {
-            None
-        } else {
-            record.key
-        };
-        let choice = partitioner::choose(view, record.partition, keyless, &mut self.random);
-        let (Choice::Fixed(index) | Choice::Sticky(index)) = choice else {
-            return self.hold(now, topic, record.partition, &body, claim);
+        let (explicit, accumulator) = (record.partition, &self.accumulator);
+        let choice = self
+            .chooser
+            .choose(view, explicit, &body, accumulator, &mut self.random);
+        let index = match choice {
+            Choice::Fixed(index) | Choice::Sticky(index) => index,
+            Choice::None(Missing::Named(_)) => {
+                return self.hold(now, topic, explicit, &body, claim);
+            }
+            Choice::None(Missing::Wrong(index)) => {
+                let error = wrong_partition(view, index);
+                return Err(self.refuse(error));
+            }
         };
         let key = view
             .partitions
@@ -179,10 +183,10 @@ impl ProducerMachine {
         key: PartitionKey,
         body: &RecordBody<'_>,
     ) -> Option<PartitionKey> {
-        let open = self.accumulator.has_open(key);
-        let batch_size = self.config.batch_size;
-        let spent = self.metadata.topic(topic)?.sticky.is_spent(batch_size);
-        if !self.accumulator.must_end(key, body) && (open || !spent) {
+        let (batch_size, more) = (self.config.batch_size, body.upper_bound());
+        let sticky = &self.metadata.topic(topic)?.sticky;
+        let may_grow = self.accumulator.has_open(key) && !self.accumulator.must_end(key, body);
+        if may_grow || !sticky.is_spent(batch_size, more) {
             return Some(key);
         }
         if let Some(closed) = self.accumulator.close_open(key) {
@@ -194,10 +198,7 @@ impl ProducerMachine {
     /// Another partition for records without a key.
     fn next_sticky(&mut self, topic: TopicHandle) -> Option<PartitionKey> {
         let view = self.metadata.topic_mut(topic)?;
-        view.sticky.forget();
-        let Choice::Sticky(index) = partitioner::choose(view, None, None, &mut self.random) else {
-            return None;
-        };
+        let index = partitioner::next_sticky(view, &mut self.random);
         let key = view.partitions.get(index as usize)?.key;
         Some(key.unwrap_or_else(|| self.first_use(topic, index)))
     }
@@ -228,6 +229,7 @@ impl ProducerMachine {
         let Some(opened) = appended.opened else {
             return;
         };
+        self.touch(now, self.accumulator.partitions[key.0 as usize].topic);
         let batch = &self.accumulator.batches[opened.0 as usize];
         let (serial, linger_at, deadline) = (batch.serial, batch.linger_at, batch.deadline);
         self.timers.arm(deadline, Timer::Delivery(serial, opened));
@@ -238,6 +240,20 @@ impl ProducerMachine {
             self.reconsider(now, key);
         } else if let Some(closed) = self.accumulator.close_open(key) {
             self.on_closed(now, closed);
+        }
+    }
+
+    /// A topic is used. One that was not for `metadata.max.idle.ms` is asked for at once: what is
+    /// known of it may be old.
+    fn touch(&mut self, now: Instant, topic: TopicHandle) {
+        let Some(view) = self.metadata.topic_mut(topic) else {
+            return;
+        };
+        let was_idle = view.was_idle_for(now, self.config.metadata_max_idle);
+        view.touch(now);
+        if was_idle {
+            self.metadata.want(now, topic);
+            self.service_control(now);
         }
     }
 
@@ -328,6 +344,18 @@ fn never_a_topic(view: &TopicView) -> SendError {
     SendError::Topic {
         topic: Arc::clone(&view.name),
         code: view.refusal.unwrap_or(ErrorCode::INVALID_TOPIC_EXCEPTION),
+    }
+}
+
+#[cold]
+fn wrong_partition(view: &TopicView, index: u32) -> SendError {
+    SendError::Invalid {
+        what: alloc::format!(
+            "a partition of topic {} below {} was expected of the custom partitioner, {index} \
+             came; correct it",
+            view.name,
+            view.partitions.len()
+        ),
     }
 }
 

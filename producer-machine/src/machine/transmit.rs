@@ -196,7 +196,15 @@ impl ProducerMachine {
             }
         }
         self.steps.take(drain.visited());
-        drain.end(&mut self.spares)
+        let load = drain.end(&mut self.spares)?;
+        for topic in load.topics() {
+            if let Some(view) = self.metadata.topic_mut(topic) {
+                view.touch(now);
+                let weighed = self.chooser.on_drained(now, view, &self.accumulator);
+                self.steps.take(weighed);
+            }
+        }
+        Some(load)
     }
 
     /// The broker is too old for the codec.

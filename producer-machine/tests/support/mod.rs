@@ -77,6 +77,8 @@ pub struct Bench {
     pub topics: BTreeMap<String, TopicScript>,
     /// Brokers named in metadata; connecting to others is refused.
     pub brokers: Vec<i32>,
+    /// The racks of brokers that have one.
+    pub racks: BTreeMap<i32, String>,
     pub down: Vec<i32>,
     pub produce_versions: (i16, i16),
     pub metadata_version: i16,
@@ -119,6 +121,7 @@ impl Bench {
             now,
             topics: BTreeMap::new(),
             brokers: vec![0, 1],
+            racks: BTreeMap::new(),
             down: Vec::new(),
             produce_versions: (3, 12),
             metadata_version: 12,
@@ -604,7 +607,7 @@ impl Bench {
                     node_id: id,
                     host: format!("b{id}"),
                     port: 9092,
-                    ..MetadataResponseBroker::default()
+                    rack: self.racks.get(&id).cloned(),
                 })
                 .collect(),
             topics: topics.collect(),

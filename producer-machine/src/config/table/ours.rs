@@ -9,6 +9,12 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "how many threads compress; one for each core if not set";
     Supported "connections.per.broker" = "1", between(1, 64), "ours",
         "how many connections carry requests to one broker; a partition stays on its own";
+    Supported "partitioner" = "default", Word(&[
+            "default", "consistent", "consistent_random", "fnv1a", "fnv1a_random", "murmur2",
+            "murmur2_random", "random", "round_robin", "sarama_consistent_crc", "sarama_hash",
+            "sarama_reference_hash",
+        ]), "ours",
+        "how the partition of a record is chosen: as Java, or as librdkafka or sarama of that name";
     Supported "unknown.fate" = "report", Word(&["report", "rewrite"]), "ours",
         "whether a batch that may have been written is reported, or written again as Java does";
 };

@@ -55,18 +55,18 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "how hard lz4 tries; it has one level here, and another value warns";
     Supported "compression.zstd.level" = "3", between(-131_072, 22), "KIP-390",
         "how hard zstd tries";
-    JvmOnly "partitioner.class" = "null", Class, "ProducerConfig",
-        "the class that chooses partitions; here the built-in one does, unless a record names its \
-         partition";
+    Supported "partitioner.class" = "null", Class, "ProducerConfig",
+        "the class that chooses partitions: DefaultPartitioner, RoundRobinPartitioner or \
+         UniformStickyPartitioner of Kafka's; partitioner knows more rules";
     Supported "partitioner.ignore.keys" = "false", Flag, "KIP-794",
         "choose the partition batch by batch even for records with a key";
-    Ignored "partitioner.adaptive.partitioning.enable" = "true", Flag, "KIP-794",
-        "give fewer records to partitions whose brokers are slow";
-    Ignored "partitioner.availability.timeout.ms" = "0", millis_long(), "KIP-794",
-        "avoid partitions whose broker has taken no batch for that long; 0 is never";
-    Ignored "partitioner.rack.aware" = "false", Flag, "KIP-1123",
-        "prefer partitions whose leader stands in client.rack";
-    Ignored "client.rack" = "", Text, "KIP-1123",
+    Supported "partitioner.adaptive.partitioning.enable" = "true", Flag, "KIP-794",
+        "give fewer records without a key to partitions whose brokers are slow";
+    Supported "partitioner.availability.timeout.ms" = "0", millis_long(), "KIP-794",
+        "avoid partitions whose broker has taken and answered nothing for that long; 0 is never";
+    Supported "partitioner.rack.aware" = "false", Flag, "KIP-1123",
+        "for records without a key prefer partitions whose leader stands in client.rack";
+    Supported "client.rack" = "", Text, "KIP-1123",
         "where this client stands";
     JvmOnly "interceptor.classes" = "", List, "KIP-42",
         "classes that see each record before it is sent and after its end";

@@ -1,0 +1,164 @@
+//! A partitioner of the user's own, and what it gets to see.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+
+use kafka_producer_proto::batch::RecordBody;
+
+use super::{Choice, Missing};
+use crate::accumulator::{Accumulator, Partition};
+use crate::metadata::TopicView;
+
+/// Chooses partitions for a producer, as Java's `Partitioner`.
+///
+/// Each producer has one of its own, which is asked for each record that names no partition, when
+/// the topic is known. It is asked while the producer is locked: it must not block, must not call
+/// the producer, and should be quick. Its answers must follow from what it was asked so far, or
+/// two runs of the same inputs would differ.
+///
+/// ```
+/// use kafka_producer_machine::{Config, Partitioner, Unplaced};
+///
+/// /// Orders of large customers have partition 0 to themselves.
+/// struct LargeFirst;
+///
+/// impl Partitioner for LargeFirst {
+///     fn partition(&mut self, record: &Unplaced<'_>) -> Option<u32> {
+///         match record.key {
+///             Some(b"acme") => Some(0),
+///             // The others share the rest; without a key the built-in rule decides.
+///             Some(key) => Some(1 + u32::from(*key.first()?) % (record.partitions - 1).max(1)),
+///             None => None,
+///         }
+///     }
+/// }
+///
+/// let config = Config::builder()
+///     .bootstrap_servers(["localhost:9092"])
+///     .custom_partitioner(|| LargeFirst)
+///     .build()?;
+/// # Ok::<(), kafka_producer_machine::ConfigError>(())
+/// ```
+pub trait Partitioner: Send {
+    /// The partition of a record; `None` leaves it to the rule that was configured
+    /// (`partitioner`).
+    ///
+    /// A partition that the topic does not have is an error of that send.
+    fn partition(&mut self, record: &Unplaced<'_>) -> Option<u32>;
+}
+
+/// A record that has no partition yet.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Unplaced<'a> {
+    /// Its topic.
+    pub topic: &'a str,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value.
+    pub value: Option<&'a [u8]>,
+    /// How many partitions the topic has, with or without a leader; at least one.
+    pub partitions: u32,
+    /// How busy they are.
+    pub load: TopicLoad<'a>,
+}
+
+/// How busy the partitions of a topic are, as of now. Each question is cheap, and costs nothing
+/// until it is asked.
+#[derive(Clone, Copy)]
+pub struct TopicLoad<'a> {
+    topic: &'a TopicView,
+    accumulator: &'a Accumulator,
+}
+
+impl<'a> TopicLoad<'a> {
+    /// The partitions that have a leader, in ascending order.
+    pub fn available(&self) -> &'a [u32] {
+        &self.topic.available
+    }
+
+    /// Of these, the partitions whose leader stands in `client.rack`; empty unless
+    /// `partitioner.rack.aware` is set.
+    pub fn near(&self) -> &'a [u32] {
+        &self.topic.near
+    }
+
+    /// How many batches of a partition wait to be sent: what adaptive partitioning weighs.
+    pub fn waiting_batches(&self, partition: u32) -> u32 {
+        self.used(partition).map_or(0, Partition::waiting)
+    }
+
+    /// Bytes of `buffer.memory` that a partition takes, batches in flight included.
+    pub fn buffered_bytes(&self, partition: u32) -> usize {
+        self.used(partition).map_or(0, |partition| partition.held)
+    }
+
+    fn used(&self, partition: u32) -> Option<&'a Partition> {
+        let key = self.topic.partitions.get(partition as usize)?.key?;
+        self.accumulator.partitions.get(key.0 as usize)
+    }
+}
+
+impl fmt::Debug for TopicLoad<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicLoad")
+            .field("available", &self.available())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What makes a partitioner for each producer of a configuration.
+#[derive(Clone)]
+pub(crate) struct Factory(Arc<dyn Fn() -> Box<dyn Partitioner> + Send + Sync>);
+
+impl Factory {
+    pub(crate) fn new<P: Partitioner + 'static>(
+        make: impl Fn() -> P + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(move || Box::new(make())))
+    }
+
+    pub(super) fn make(&self) -> Custom {
+        Custom((self.0)())
+    }
+}
+
+impl fmt::Debug for Factory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Factory")
+    }
+}
+
+/// The partitioner of one producer.
+pub(crate) struct Custom(Box<dyn Partitioner>);
+
+impl Custom {
+    /// Its answer, if it has one.
+    pub(super) fn ask(
+        &mut self,
+        topic: &TopicView,
+        record: &RecordBody<'_>,
+        accumulator: &Accumulator,
+    ) -> Option<Choice> {
+        let partitions = topic.partitions.len() as u32;
+        let answer = self.0.partition(&Unplaced {
+            topic: &topic.name,
+            key: record.key,
+            value: record.value,
+            partitions,
+            load: TopicLoad { topic, accumulator },
+        })?;
+        Some(if answer < partitions {
+            Choice::Fixed(answer)
+        } else {
+            Choice::None(Missing::Wrong(answer))
+        })
+    }
+}
+
+impl fmt::Debug for Custom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Custom")
+    }
+}
