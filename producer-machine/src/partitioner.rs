@@ -67,15 +67,12 @@ pub(crate) struct Chooser {
     weighing: Option<Weighing>,
 }
 
-/// How far one has to look for the partition of a record that names none: the hot path knows the
-/// first two.
+/// How far one has to look for the partition of a record that names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Road {
-    /// Java's rule, but no record has a key: `partitioner.ignore.keys`.
-    IgnoreKeys,
-    /// Java's rule.
+    /// Java's rule decides: the hot path.
     Java,
-    /// A rule by name, or the partitioner of the user.
+    /// Another rule does, keys are ignored, or the partitioner of the user is asked.
     Other,
 }
 
@@ -87,10 +84,9 @@ impl Chooser {
             _ if config.partitioner_ignore_keys => (PartitionRule::BuiltIn, true),
             rule => (rule, false),
         };
-        let road = match (&custom, rule) {
-            (None, PartitionRule::BuiltIn) if ignores_keys => Road::IgnoreKeys,
-            (None, PartitionRule::BuiltIn) => Road::Java,
-            (None | Some(_), _) => Road::Other,
+        let road = match (&custom, rule, ignores_keys) {
+            (None, PartitionRule::BuiltIn, false) => Road::Java,
+            _ => Road::Other,
         };
         let weighing = config
             .partitioner_adaptive
@@ -122,15 +118,13 @@ impl Chooser {
                 Choice::None(Missing::Named(partition))
             };
         }
-        if self.road == Road::Other {
-            return self.choose_by_rule(topic, record, accumulator, random);
+        if self.road == Road::Java {
+            return match record.key {
+                Some(key) => Choice::Fixed(hash::murmur2_partition(key, count)),
+                None => Choice::Sticky(sticky::stick(topic, random)),
+            };
         }
-        match record.key {
-            Some(key) if self.road == Road::Java => {
-                Choice::Fixed(hash::murmur2_partition(key, count))
-            }
-            _ => Choice::Sticky(sticky::stick(topic, random)),
-        }
+        self.choose_by_rule(topic, record, accumulator, random)
     }
 
     #[inline(never)]
