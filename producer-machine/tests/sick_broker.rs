@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use kafka_producer_machine::explain::Subject;
 use kafka_producer_machine::{ErrorCode, Event, Record, SendError, Shortage, WaiterId};
 use support::Bench;
 
@@ -202,6 +203,12 @@ fn those_who_stepped_aside_are_served_in_their_order_when_the_broker_answers() {
     let aside: Vec<WaiterId> = SICK.map(|at| wait_for(&mut bench, at)).to_vec();
     bench.advance_ms(5000);
     assert_eq!(ready(&bench), []);
+    let said = bench
+        .machine
+        .explain(bench.now, Subject::Producer)
+        .to_string();
+    let told = "4 wait for room (4 aside, for a silent broker)";
+    assert!(said.contains(told), "{said}");
     recover(&mut bench);
     assert_eq!(ready(&bench), aside);
     for (waiter, partition) in aside.into_iter().zip(SICK) {

@@ -437,6 +437,13 @@ impl Accumulator {
         }
     }
 
+    /// A job came back without a result: its batch, out of its queue, is nobody's else.
+    pub(crate) fn job_failed(&mut self, key: BatchKey) {
+        let batch = &mut self.batches[key.0 as usize];
+        batch.stage.job_done();
+        self.partitions[batch.partition.0 as usize].dequeue(key);
+    }
+
     /// A batch is resolved: its flush may end. Its memory stays until `remove`.
     pub(crate) fn resolved(&mut self, key: BatchKey) {
         if let Some(batch) = self.batches.get(key.0 as usize) {
