@@ -56,8 +56,8 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, RecordBuilder, Setting, Topic,
-    TopicHandle, UnknownFate, properties,
+    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, Record, RecordBuilder, Setting, Support,
+    Topic, TopicHandle, UnknownFate, properties,
 };
 
 /// What something waits for, since when, and what happens next.
@@ -73,6 +73,23 @@ pub use kafka_producer_driver::{
     ConfigError, DeliveryError, DisconnectReason, ErrorCode, FatalError, Outcome, OwnedRecord,
     ProduceError, ProducerError, SendAllError, SendError, Shortage, WaitError,
 };
+
+/// The book: its Rust is compiled with the tests of documentation.
+#[cfg(doctest)]
+mod book {
+    macro_rules! pages {
+        ($( $name:ident $page:literal; )+) => {
+            $( #[doc = include_str!(concat!("../docs/", $page))] mod $name {} )+
+        };
+    }
+
+    pages! {
+        configuration "configuration.md";
+        from_java "from-java.md";
+        from_librdkafka "from-librdkafka.md";
+        tutorial "tutorial.md";
+    }
+}
 
 #[cfg(feature = "threads")]
 pub use kafka_producer_std as threads;

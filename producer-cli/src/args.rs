@@ -30,6 +30,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Serve a simulated cluster on loopback until Ctrl-C or SIGTERM.
     Broker(BrokerArgs),
+    /// List the settings of a producer: default, valid values, meaning, origin, and support.
+    Config(ConfigArgs),
     /// Measure, with the flags and the output of kafka-producer-perf-test.
     Perf(Box<PerfArgs>),
     /// Produce each line of stdin or of a file as a record, with the flags of
@@ -61,6 +63,16 @@ pub(crate) struct BrokerArgs {
     /// How many bytes of records are kept in all; the oldest go first.
     #[arg(long, value_name = "BYTES")]
     pub(crate) retention_bytes: Option<usize>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArgs {
+    /// The setting to tell about; all of them if none is named.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// What stdout carries.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,5 @@
-//! The `kafka-producer` command: produce lines, measure, serve a simulated cluster.
+//! The `kafka-producer` command: produce lines, measure, serve a simulated cluster, list
+//! the settings.
 //!
 //! ```text
 //! args ──> settings ──> Config ──> Engine (the producer) ──> reports on stdout and stderr
@@ -11,6 +12,7 @@
 
 mod args;
 mod broker;
+mod config;
 mod embedded;
 mod engine;
 mod explain;
@@ -29,6 +31,7 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Broker(args) => broker::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Perf(args) => perf::run(&args),
         Command::Produce(args) => produce::run(&args),
     };

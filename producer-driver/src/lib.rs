@@ -43,8 +43,8 @@ pub use kafka_producer_machine::explain;
 pub use kafka_producer_machine::{
     Acks, Codec, Config, ConfigBuilder, ConfigError, DisconnectReason, ErrorCode, FatalError,
     Guarantee, Header, Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics,
-    Outcome, OwnedRecord, ProduceError, Record, RecordBuilder, SendError, Setting, Shortage, Topic,
-    TopicHandle, UnknownFate, properties,
+    Outcome, OwnedRecord, ProduceError, Record, RecordBuilder, SendError, Setting, Shortage,
+    Support, Topic, TopicHandle, UnknownFate, properties,
 };
 pub use park::{block_on, block_on_until};
 pub use producer::{PartitionInfo, Producer};

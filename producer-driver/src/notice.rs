@@ -8,6 +8,17 @@ pub(crate) fn report(notice: &Notice) {
     use tracing::{debug, error, info, warn};
 
     match notice {
+        Notice::BatchSplit {
+            topic,
+            partition,
+            records,
+            parts,
+        } => {
+            warn!(
+                %topic,
+                partition, records, parts, "a batch was too large for the broker and is split"
+            );
+        }
         Notice::Connected {
             connection,
             broker,

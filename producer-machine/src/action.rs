@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use kafka_producer_proto::compression::{Codec, CompressionError, Compressor};
 
 use crate::frame::Body;
+use crate::split::{Cut, Part};
 use crate::{ConnectionId, JobId};
 
 /// One wish of the machine. Every wish is answered by a fact.
@@ -38,27 +39,45 @@ pub enum Action {
     },
 }
 
-/// A batch to be compressed.
+/// A batch to be compressed; or one that its broker found too large, to be cut into smaller ones.
 #[derive(Debug, Hash)]
 pub struct CompressJob {
     pub(crate) id: JobId,
     pub(crate) codec: Codec,
     pub(crate) level: i32,
     pub(crate) records: Body,
-    pub(crate) out: Vec<u8>,
+    pub(crate) work: Work,
+}
+
+/// What a job is to do.
+#[derive(Debug, Hash)]
+pub(crate) enum Work {
+    /// Compress into this buffer.
+    Compress(Vec<u8>),
+    Split(Cut),
+}
+
+/// What a job has made.
+#[derive(Debug)]
+pub(crate) enum Product {
+    Compressed(Vec<u8>),
+    Parts(Vec<Part>),
 }
 
 impl CompressJob {
     /// Compresses. Pure; `compressor` keeps contexts between jobs, for set-up is what small
     /// batches pay for.
-    pub fn run(mut self, compressor: &mut Compressor) -> Compressed {
-        let result = compressor
-            .compress(self.codec, self.level, &self.records, &mut self.out)
-            .map(|()| self.out);
-        Compressed {
-            id: self.id,
-            result,
-        }
+    pub fn run(self, compressor: &mut Compressor) -> Compressed {
+        let (id, codec, level) = (self.id, self.codec, self.level);
+        let result = match self.work {
+            Work::Compress(mut out) => compressor
+                .compress(codec, level, &self.records, &mut out)
+                .map(|()| Product::Compressed(out)),
+            Work::Split(cut) => cut
+                .run(codec, level, &self.records, compressor)
+                .map(Product::Parts),
+        };
+        Compressed { id, result }
     }
 
     /// How many bytes there are to compress.
@@ -76,5 +95,5 @@ impl CompressJob {
 #[derive(Debug)]
 pub struct Compressed {
     pub(crate) id: JobId,
-    pub(crate) result: Result<Vec<u8>, CompressionError>,
+    pub(crate) result: Result<Product, CompressionError>,
 }

@@ -21,7 +21,7 @@ use core::time::Duration;
 
 use crate::accumulator::PartitionKey;
 use crate::config::Config;
-use crate::connection::{Connection, Phase};
+use crate::connection::{Connection, Limits};
 use crate::error::DisconnectReason;
 use crate::retry::Backoff;
 use crate::seed::Stream;
@@ -140,7 +140,7 @@ pub(crate) struct Brokers {
     next_connection: u64,
     reconnect: Backoff,
     setup: Backoff,
-    max_in_flight: usize,
+    limits: Limits,
 }
 
 impl Brokers {
@@ -165,7 +165,11 @@ impl Brokers {
                 config.reconnect_backoff_max.max(RECONNECT_FLOOR),
             ),
             setup: Backoff::new(config.setup_timeout, config.setup_timeout_max),
-            max_in_flight: config.max_in_flight,
+            limits: Limits {
+                idle: config.connections_max_idle,
+                request: config.request_timeout,
+                in_flight: config.max_in_flight,
+            },
         }
     }
 
@@ -189,7 +193,7 @@ impl Brokers {
             misled.extend(connecting.filter(|id| {
                 self.connections
                     .get(id)
-                    .is_some_and(|c| matches!(c.phase, Phase::Connecting))
+                    .is_some_and(Connection::is_connecting)
             }));
         }
         let named: BTreeSet<NodeId> = brokers.iter().map(|(node, ..)| *node).collect();
@@ -221,7 +225,7 @@ impl Brokers {
         // Expired means more than the limit, so the deadline is one tick behind it.
         let setup_deadline = now + self.setup.delay(broker.setup_failures, jitter) + TICK;
         self.connections
-            .insert(connection, Connection::new(now, id, address));
+            .insert(connection, Connection::new(now, id, address, self.limits));
         Some(Opening {
             connection,
             host: Arc::clone(&broker.host),
@@ -276,7 +280,7 @@ impl Brokers {
             }
             broker.not_before = now + reconnect.delay(broker.losses, jitter);
             broker.losses = broker.losses.saturating_add(1);
-            if matches!(connection.phase, Phase::Connecting) {
+            if connection.is_connecting() {
                 broker.setup_failures = broker.setup_failures.saturating_add(1);
             }
         }
@@ -357,7 +361,7 @@ impl Brokers {
         let idlest = self
             .connections
             .iter()
-            .filter(|(_, c)| c.can_send(now, self.max_in_flight))
+            .filter(|(_, c)| c.can_send(now))
             .min_by_key(|(_, c)| c.in_flight.len());
         if let Some((&id, _)) = idlest {
             return Some(LeastLoaded::Connected(id));
@@ -385,7 +389,7 @@ impl Brokers {
     }
 
     pub(crate) const fn max_in_flight(&self) -> usize {
-        self.max_in_flight
+        self.limits.in_flight
     }
 }
 

@@ -6,6 +6,14 @@
 //!                             └ 35 ──┘  once, with the broker's own maximum
 //! ```
 //!
+//! What the driver knows of frames to send, and does about them:
+//!
+//! ```text
+//! Idle ──announce──> Told ──asks, there is one──> Writing
+//!  ▲                 │  ▲                            │
+//!  └──asks in vain───┘  └──────asks for another──────┘
+//! ```
+//!
 //! **Invariants.** A broker answers in order: only the oldest request in flight may be answered,
 //! under its correlation id. Anything else means that the stream is broken.
 
@@ -20,7 +28,7 @@ use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader, Uuid, VersionRange};
 
 use crate::accumulator::BatchKey;
 use crate::brokers::{LaneId, MAX_FRAME};
-use crate::time::TICK;
+use crate::time::{Alarm, TICK};
 use crate::{Instant, TopicHandle};
 
 /// How far a connection is from carrying requests.
@@ -49,6 +57,39 @@ pub(crate) struct Versions {
     pub(crate) produce: i16,
     pub(crate) metadata: i16,
     pub(crate) init_producer_id: Option<i16>,
+}
+
+/// What may be sent over a connection now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// ApiVersions, in this version.
+    ApiVersions(i16),
+    /// Nothing.
+    Nothing,
+    /// Any request.
+    Requests(Versions),
+}
+
+/// How far the driver is with the frames of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Writer {
+    /// It asks for none before it is told to.
+    Idle,
+    /// It knows that there is something to send, and has not asked in vain since.
+    Told,
+    /// It may still be writing the last frame: it has not asked for another.
+    Writing,
+}
+
+/// What a connection keeps to.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(crate) struct Limits {
+    /// `connections.max.idle.ms`.
+    pub(crate) idle: Duration,
+    /// `request.timeout.ms`.
+    pub(crate) request: Duration,
+    /// `max.in.flight.requests.per.connection`.
+    pub(crate) in_flight: usize,
 }
 
 /// A batch in a request.
@@ -100,12 +141,13 @@ impl What {
 pub(crate) struct Connection {
     pub(crate) lane: LaneId,
     pub(crate) address: Arc<str>,
-    pub(crate) phase: Phase,
+    phase: Phase,
+    limits: Limits,
     /// Since when it is in this phase.
     pub(crate) since: Instant,
     /// When the broker last answered, or took the connection.
     pub(crate) heard_at: Instant,
-    pub(crate) reader: FrameReader,
+    reader: FrameReader,
     pub(crate) in_flight: VecDeque<Sent>,
     /// Batches under acks=0 whose frame the driver may still be writing.
     pub(crate) unanswered: Vec<BatchKey>,
@@ -116,12 +158,9 @@ pub(crate) struct Connection {
     pub(crate) throttled_since: Instant,
     /// Until then the broker reads nothing: what is sent meanwhile is answered later.
     deaf_until: Instant,
-    /// Whether the driver knows that there is something to send, and has not asked in vain since.
-    pub(crate) announced: bool,
-    /// Whether the driver may still be writing the last frame: it has not asked for another.
-    pub(crate) is_writing: bool,
-    /// The timer that is armed: setup, then the oldest request, or idleness.
-    pub(crate) timer_at: Option<Instant>,
+    writer: Writer,
+    /// Setup, then the oldest request, or idleness.
+    pub(crate) alarm: Alarm,
     /// When `connections.max.idle.ms` ends if nothing happens until then.
     pub(crate) idle_at: Instant,
     next_correlation: i32,
@@ -139,11 +178,12 @@ pub(crate) enum Negotiated {
 }
 
 impl Connection {
-    pub(crate) fn new(now: Instant, lane: LaneId, address: Arc<str>) -> Self {
+    pub(crate) fn new(now: Instant, lane: LaneId, address: Arc<str>, limits: Limits) -> Self {
         Self {
             lane,
             address,
             phase: Phase::Connecting,
+            limits,
             since: now,
             heard_at: now,
             reader: FrameReader::new(MAX_FRAME),
@@ -153,19 +193,133 @@ impl Connection {
             throttled_until: Instant::ORIGIN,
             throttled_since: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
-            announced: false,
-            is_writing: false,
-            timer_at: None,
+            writer: Writer::Idle,
+            alarm: Alarm::default(),
             idle_at: Instant::NEVER,
             next_correlation: 0,
         }
     }
 
+    /// The peer took the connection. Gives whether that is news.
+    pub(crate) fn connected(&mut self, now: Instant) -> bool {
+        if !self.is_connecting() {
+            return false;
+        }
+        let version = ApiKey::ApiVersions.client_versions().max;
+        self.phase = Phase::Negotiating(Ask::Pending(version));
+        self.since = now;
+        self.heard(now);
+        true
+    }
+
+    /// The broker has said something.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.idle_at = now + self.limits.idle;
+    }
+
+    /// The oldest request is answered.
+    pub(crate) fn answered(&mut self) -> Option<What> {
+        self.in_flight.pop_front().map(|sent| sent.what)
+    }
+
+    /// A request leaves, to be answered in time.
+    pub(crate) fn sent(&mut self, now: Instant, correlation_id: i32, version: i16, what: What) {
+        if let (What::ApiVersions, Phase::Negotiating(ask)) = (&what, &mut self.phase) {
+            *ask = Ask::Sent(version);
+        }
+        self.in_flight.push_back(Sent {
+            correlation_id,
+            version,
+            at: now,
+            deadline: self.request_deadline(now),
+            what,
+        });
+        self.idle_at = now + self.limits.idle;
+    }
+
+    /// A request leaves that nobody answers, to be written in time.
+    pub(crate) fn sent_unanswered(&mut self, now: Instant, batches: &[SentBatch]) {
+        self.unanswered
+            .extend(batches.iter().map(|sent| sent.batch));
+        self.written_by = self.request_deadline(now);
+        self.idle_at = now + self.limits.idle;
+    }
+
+    /// The driver asks for a frame: the last one is written. Gives what was in it that nobody
+    /// answers.
+    pub(crate) fn written(&mut self) -> Vec<BatchKey> {
+        if let Writer::Writing = self.writer {
+            self.writer = Writer::Told;
+        }
+        core::mem::take(&mut self.unanswered)
+    }
+
+    /// The driver got a frame.
+    pub(crate) const fn got_frame(&mut self) {
+        self.writer = Writer::Writing;
+    }
+
+    /// The driver asked for a frame in vain: it must be told of the next one.
+    pub(crate) const fn asked_in_vain(&mut self) {
+        self.writer = Writer::Idle;
+    }
+
+    /// Something is to be sent. Gives whether the driver must be told: unless it knows already,
+    /// or would ask in vain.
+    pub(crate) fn announce(&mut self, now: Instant) -> bool {
+        let is_news = self.writer == Writer::Idle && self.turn(now) != Turn::Nothing;
+        if is_news {
+            self.writer = Writer::Told;
+        }
+        is_news
+    }
+
+    /// Whether the driver may still be writing the last frame.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writer == Writer::Writing
+    }
+
+    /// The reader, while its frames are seen to.
+    pub(crate) const fn take_reader(&mut self) -> FrameReader {
+        core::mem::replace(&mut self.reader, FrameReader::new(MAX_FRAME))
+    }
+
+    /// It has read all that came.
+    pub(crate) fn give_back(&mut self, reader: FrameReader) {
+        self.reader = reader;
+    }
+
+    /// What may be sent now.
+    pub(crate) fn turn(&self, now: Instant) -> Turn {
+        match self.phase {
+            Phase::Negotiating(Ask::Pending(version)) => Turn::ApiVersions(version),
+            Phase::Ready(versions)
+                if self.in_flight.len() < self.limits.in_flight && self.throttled_until <= now =>
+            {
+                Turn::Requests(versions)
+            }
+            Phase::Connecting | Phase::Negotiating(Ask::Sent(_)) | Phase::Ready(_) => Turn::Nothing,
+        }
+    }
+
     /// Whether a request may go now.
-    pub(crate) fn can_send(&self, now: Instant, max_in_flight: usize) -> bool {
+    pub(crate) fn can_send(&self, now: Instant) -> bool {
+        matches!(self.turn(now), Turn::Requests(_))
+    }
+
+    pub(crate) const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Whether the driver is still connecting.
+    pub(crate) const fn is_connecting(&self) -> bool {
+        matches!(self.phase, Phase::Connecting)
+    }
+
+    /// Whether it carries requests.
+    pub(crate) const fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready(_))
-            && self.in_flight.len() < max_in_flight
-            && self.throttled_until <= now
     }
 
     /// The batches in the last frame. Requests are answered in order, so the last one is there
@@ -201,15 +355,10 @@ impl Connection {
         id
     }
 
-    /// The correlation id that `correlate` would give.
-    pub(crate) const fn next_correlation(&self) -> i32 {
-        self.next_correlation
-    }
-
     /// When a request that leaves now has been without an answer for too long. Expired means
     /// more than the limit, so the deadline is one tick behind it.
-    pub(crate) fn request_deadline(&self, now: Instant, limit: Duration) -> Instant {
-        now.max(self.deaf_until) + limit + TICK
+    fn request_deadline(&self, now: Instant) -> Instant {
+        now.max(self.deaf_until) + self.limits.request + TICK
     }
 
     /// The broker asks for peace: nothing is sent before, and what is in flight may take longer
@@ -233,7 +382,7 @@ impl Connection {
     }
 
     /// Takes the answer to ApiVersions.
-    pub(crate) fn negotiate(&mut self, response: &ApiVersionsResponse) -> Negotiated {
+    pub(crate) fn negotiate(&mut self, now: Instant, response: &ApiVersionsResponse) -> Negotiated {
         let Phase::Negotiating(Ask::Sent(asked)) = self.phase else {
             return Negotiated::Useless(String::from("an ApiVersions answer nobody asked for"));
         };
@@ -247,6 +396,7 @@ impl Connection {
         match choose(response) {
             Ok(versions) => {
                 self.phase = Phase::Ready(versions);
+                self.since = now;
                 Negotiated::Ready
             }
             Err(problem) => Negotiated::Useless(problem),
@@ -329,6 +479,13 @@ fn choose(response: &ApiVersionsResponse) -> Result<Versions, String> {
 mod table;
 
 #[cfg(test)]
+const LIMITS: Limits = Limits {
+    idle: Duration::from_secs(540),
+    request: Duration::from_secs(30),
+    in_flight: 2,
+};
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::brokers::NodeId;
@@ -356,7 +513,7 @@ mod tests {
     }
 
     fn asked(version: i16) -> Connection {
-        let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into());
+        let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into(), LIMITS);
         connection.phase = Phase::Negotiating(Ask::Sent(version));
         connection
     }
@@ -365,7 +522,10 @@ mod tests {
     fn the_highest_common_versions_are_chosen() {
         let mut connection = asked(4);
         let answer = response(ErrorCode::NONE, &[(0, 0, 9), (3, 0, 11), (22, 0, 4)]);
-        assert_eq!(connection.negotiate(&answer), Negotiated::Ready);
+        assert_eq!(
+            connection.negotiate(Instant::ORIGIN, &answer),
+            Negotiated::Ready
+        );
         let expected = Versions {
             produce: 9,
             metadata: 11,
@@ -378,7 +538,10 @@ mod tests {
     fn a_refused_version_is_asked_again_in_the_brokers_own() {
         let mut connection = asked(4);
         let answer = response(ErrorCode::UNSUPPORTED_VERSION, &[(18, 0, 2)]);
-        assert_eq!(connection.negotiate(&answer), Negotiated::Again);
+        assert_eq!(
+            connection.negotiate(Instant::ORIGIN, &answer),
+            Negotiated::Again
+        );
         assert!(matches!(
             connection.phase,
             Phase::Negotiating(Ask::Pending(2))
@@ -389,10 +552,13 @@ mod tests {
     fn a_broker_that_names_no_version_is_asked_in_the_lowest_and_only_once() {
         let mut connection = asked(4);
         let answer = response(ErrorCode::UNSUPPORTED_VERSION, &[]);
-        assert_eq!(connection.negotiate(&answer), Negotiated::Again);
+        assert_eq!(
+            connection.negotiate(Instant::ORIGIN, &answer),
+            Negotiated::Again
+        );
         connection.phase = Phase::Negotiating(Ask::Sent(0));
         assert!(matches!(
-            connection.negotiate(&answer),
+            connection.negotiate(Instant::ORIGIN, &answer),
             Negotiated::Useless(_)
         ));
     }
@@ -401,7 +567,7 @@ mod tests {
     fn a_broker_that_is_too_old_is_said_to_be() {
         let mut connection = asked(4);
         let answer = response(ErrorCode::NONE, &[(0, 0, 2), (3, 0, 1)]);
-        let Negotiated::Useless(problem) = connection.negotiate(&answer) else {
+        let Negotiated::Useless(problem) = connection.negotiate(Instant::ORIGIN, &answer) else {
             panic!("accepted");
         };
         assert_eq!(
@@ -411,7 +577,7 @@ mod tests {
         );
         let nothing = vec![];
         assert!(matches!(
-            asked(4).negotiate(&response(ErrorCode::NONE, &nothing)),
+            asked(4).negotiate(Instant::ORIGIN, &response(ErrorCode::NONE, &nothing)),
             Negotiated::Useless(_)
         ));
     }

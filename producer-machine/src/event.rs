@@ -164,6 +164,17 @@ impl FailedRecords {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Notice {
+    /// A broker found a batch too large; it goes in smaller ones.
+    BatchSplit {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: u32,
+        /// How many records it had.
+        records: u32,
+        /// How many batches it became.
+        parts: u32,
+    },
     /// A connection carries requests.
     Connected {
         /// Which.

@@ -27,7 +27,10 @@ mod brokers;
 mod config;
 mod connection;
 mod digest;
+mod drain;
 mod error;
+#[cfg(test)]
+mod error_page;
 mod event;
 pub mod explain;
 mod frame;
@@ -41,13 +44,16 @@ mod produce;
 mod record;
 mod retry;
 mod seed;
+mod split;
 mod time;
 mod waiters;
 
 pub use action::{Action, CompressJob, Compressed};
 pub use config::{
-    Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, UnknownFate, properties,
+    Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, Support, UnknownFate, properties,
 };
+#[doc(hidden)]
+pub use config::{librdkafka_markdown, markdown as settings_markdown};
 pub use digest::Digest;
 pub use error::{DisconnectReason, FatalError, ProduceError, SendError, Shortage};
 pub use event::{Event, Failed, FailedRecords, Notice, Outcome, OwnedRecord, Written};

@@ -130,6 +130,38 @@ impl<K: Copy + Ord> Deadlines<K> {
     }
 }
 
+/// The timer of something that has one at most.
+#[derive(Clone, Copy, Debug, Default, Hash)]
+pub(crate) struct Alarm(Option<Instant>);
+
+impl Alarm {
+    /// Armed for this instant, and for no other.
+    pub(crate) fn set<K: Copy + Ord>(&mut self, at: Instant, key: K, deadlines: &mut Deadlines<K>) {
+        if self.0 != Some(at) {
+            self.clear(key, deadlines);
+            self.0 = Some(at);
+            deadlines.arm(at, key);
+        }
+    }
+
+    /// Not armed any more.
+    pub(crate) fn clear<K: Copy + Ord>(&mut self, key: K, deadlines: &mut Deadlines<K>) {
+        if let Some(before) = self.0.take() {
+            deadlines.disarm(before, key);
+        }
+    }
+
+    /// Its time has come.
+    pub(crate) const fn fired(&mut self) {
+        self.0 = None;
+    }
+
+    /// What it is armed for.
+    pub(crate) const fn at(self) -> Option<Instant> {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +188,21 @@ mod tests {
         assert_eq!(deadlines.pop_due(Instant::from_micros(9)), None);
         assert_eq!(deadlines.pop_due(Instant::from_micros(10)), Some('a'));
         assert_eq!(deadlines.pop_due(Instant::from_micros(10)), None);
+    }
+
+    #[test]
+    fn an_alarm_is_armed_once_whatever_is_done_with_it() {
+        let [early, late] = [10, 20].map(Instant::from_micros);
+        let (mut deadlines, mut alarm) = (Deadlines::new(), Alarm::default());
+        alarm.set(late, 'a', &mut deadlines);
+        alarm.set(early, 'a', &mut deadlines);
+        assert_eq!((alarm.at(), deadlines.first()), (Some(early), early));
+        assert_eq!(deadlines.pop_due(late), Some('a'));
+        alarm.fired();
+        assert_eq!((alarm.at(), deadlines.first()), (None, Instant::NEVER));
+        alarm.set(late, 'a', &mut deadlines);
+        alarm.clear('a', &mut deadlines);
+        assert_eq!((alarm.at(), deadlines.first()), (None, Instant::NEVER));
     }
 
     #[test]

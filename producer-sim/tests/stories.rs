@@ -331,3 +331,20 @@ fn a_broker_that_says_nothing_does_not_take_the_whole_buffer_from_the_others() {
     assert_eq!(world.acked(), 2 + 8 + 100 + 1);
     world.verify();
 }
+
+#[test]
+fn a_batch_that_is_too_large_for_its_topic_lands_in_smaller_ones() {
+    for codec in ["none", "lz4"] {
+        let mut world = World::new(23)
+            .topic("orders", 2)
+            .setting("linger.ms", "100")
+            .setting("compression.type", codec);
+        world.with_cluster(|cluster| {
+            cluster.configure_topic("orders", |config| config.max_message_bytes = 200);
+        });
+        world.produce("orders", 500);
+        world.run_until_idle();
+        assert_eq!(world.acked(), 500, "{codec}");
+        world.verify();
+    }
+}

@@ -87,23 +87,33 @@ impl Cluster {
         Ok(())
     }
 
-    /// Ends one node as a crash would.
-    pub(crate) fn kill(&self, node: u16) -> Outcome {
-        self.node(node)?.kill()
+    /// Ends nodes as a crash would.
+    pub(crate) fn kill(&self, nodes: &[u16]) -> Outcome {
+        nodes.iter().try_for_each(|&node| self.node(node)?.kill())
     }
 
-    /// Ends one node in peace if it runs, starts it, and waits until it is in every ISR.
-    pub(crate) fn restart(&self, node: u16, interrupt: &Interrupt) -> Outcome {
-        let node = self.node(node)?;
-        node.ask_to_leave()?;
-        node.end()?;
-        node.start(&self.distribution)?;
+    /// Ends nodes in peace as far as they run, starts them, and waits until all are in every ISR.
+    pub(crate) fn restart(&self, nodes: &[u16], interrupt: &Interrupt) -> Outcome {
+        let nodes: Vec<&Node> = nodes
+            .iter()
+            .map(|&node| self.node(node))
+            .collect::<Outcome<_>>()?;
+        for node in &nodes {
+            node.ask_to_leave()?;
+        }
+        for node in &nodes {
+            node.end()?;
+        }
+        for node in &nodes {
+            node.start(&self.distribution)?;
+        }
         self.wait_until_ready(interrupt)
     }
 
-    /// The cluster itself if it has this version and size, on whatever ports, and is all up.
-    pub(crate) fn check_shape(self, version: Version, brokers: u16) -> Outcome<Self> {
-        if (self.plan.version, self.plan.brokers) != (version, brokers) {
+    /// The cluster itself if it is as planned, on whatever ports and with whatever settings
+    /// besides, and is all up.
+    pub(crate) fn check_shape(self, wanted: &Plan) -> Outcome<Self> {
+        if !self.plan.serves(wanted) {
             return Err(self.is_another());
         }
         self.check_up()?;
@@ -113,6 +123,11 @@ impl Cluster {
     /// Where clients begin.
     pub(crate) fn bootstrap(&self) -> String {
         self.plan.bootstrap()
+    }
+
+    /// Where clients meet a proxy: see `Plan::detour`.
+    pub(crate) fn detour(&self) -> String {
+        self.plan.detour()
     }
 
     /// Which release it is.
@@ -177,11 +192,11 @@ impl Cluster {
             version,
             brokers,
             port,
-            ..
+            settings,
         } = &self.plan;
         Failure::new(format!(
             "another cluster runs: Kafka {version}, {brokers} brokers from port {port} on, \
-             end it with cargo xtask kafka stop"
+             settings {settings:?}, end it with cargo xtask kafka stop"
         ))
     }
 

@@ -4,6 +4,8 @@
 
 mod bench;
 #[cfg(test)]
+mod book;
+#[cfg(test)]
 mod edge_cases;
 mod failure;
 mod kafka;
@@ -71,17 +73,17 @@ enum KafkaChore {
     Stop,
     /// Print each node's process id and whether it is up
     Status,
-    /// End one node as a crash would, with SIGKILL
+    /// End nodes as a crash would, with SIGKILL
     Kill {
-        /// The node, counted from 1
-        #[arg(long)]
-        node: u16,
+        /// A node, counted from 1 (repeatable)
+        #[arg(long, required = true)]
+        node: Vec<u16>,
     },
-    /// Start one node again and wait until it is in sync
+    /// Start nodes again and wait until all are in sync
     Restart {
-        /// The node, counted from 1
-        #[arg(long)]
-        node: u16,
+        /// A node, counted from 1 (repeatable)
+        #[arg(long, required = true)]
+        node: Vec<u16>,
     },
 }
 
@@ -104,6 +106,15 @@ enum Suite {
         /// Only bugs with this in their name
         #[arg(long)]
         only: Option<String>,
+    },
+    /// Our producer while brokers die, topics go and the network is hostile
+    Hardship {
+        /// The release: 2.8.x, or 3.9.0 or newer
+        #[arg(long, default_value = "4.3.1")]
+        version: Version,
+        /// What the test program is given
+        #[arg(last = true)]
+        arguments: Vec<String>,
     },
     /// Python's clients against the simulated cluster
     Peers {
@@ -152,6 +163,9 @@ fn run(chore: Chore) -> Outcome {
             suites::real_kafka(version, &arguments)
         }
         Chore::Test(Suite::Planted { seeds, only }) => planted::test(seeds, only.as_deref()),
+        Chore::Test(Suite::Hardship { version, arguments }) => {
+            suites::hardship(version, &arguments)
+        }
         Chore::Test(Suite::Peers {
             bootstrap_server,
             arguments,
@@ -201,12 +215,12 @@ fn run_kafka(chore: KafkaChore) -> Outcome {
                 Ok(())
             }
         },
-        KafkaChore::Kill { node } => running()?.kill(node),
-        KafkaChore::Restart { node } => running()?.restart(node, &Interrupt::watch()?),
+        KafkaChore::Kill { node } => started()?.kill(&node),
+        KafkaChore::Restart { node } => started()?.restart(&node, &Interrupt::watch()?),
     }
 }
 
-fn running() -> Outcome<Cluster> {
-    let none = || Failure::new("no cluster runs, start one with cargo xtask kafka start");
-    Cluster::running()?.ok_or_else(none)
+fn started() -> Outcome<Cluster> {
+    let none = || Failure::new("no cluster was started here, cargo xtask kafka start does it");
+    Cluster::known()?.ok_or_else(none)
 }

@@ -9,6 +9,7 @@
 //! | `KAFKA_VERSION` | its release |
 //! | `KAFKA_PRODUCER` | our command, `kafka-producer` |
 //! | `KAFKA_CONTROL` | this program: `$KAFKA_CONTROL kafka kill --node 2` |
+//! | `KAFKA_DETOUR` | `DOOR=LISTENER` of each broker, for a proxy between the two |
 //! | `PEERS_BOOTSTRAP` | the bootstrap servers of the cluster that Python's clients use |
 //! | `SIM_SEEDS` | how many seeds the simulator tries |
 
@@ -31,26 +32,39 @@ const BROKERS: u16 = 3;
 /// The port that the simulated cluster tries first, away from Apache Kafka's.
 const PEERS_PORT: u16 = 28092;
 
-/// Runs the suite against Apache Kafka: the running cluster of this version, or one of its own.
+/// Runs the suite against Apache Kafka: in the running cluster of this version, or one of its own.
 pub(crate) fn real_kafka(version: Version, arguments: &[String]) -> Outcome {
+    within(plan(version, Vec::new()), "brokers", arguments)
+}
+
+/// Runs the suite of hardships likewise.
+pub(crate) fn hardship(version: Version, arguments: &[String]) -> Outcome {
+    // A topic that is deleted must stay away until the suite itself creates it anew.
+    let settings = vec!["auto.create.topics.enable=false".into()];
+    within(plan(version, settings), "hardship", arguments)
+}
+
+fn plan(version: Version, settings: Vec<String>) -> Plan {
+    Plan {
+        version,
+        brokers: BROKERS,
+        port: USUAL_PORT,
+        settings,
+    }
+}
+
+/// Runs the test programs that need this feature.
+fn within(plan: Plan, feature: &str, arguments: &[String]) -> Outcome {
     let interrupt = Interrupt::watch()?;
     let (cluster, is_ours) = match Cluster::running()? {
-        Some(running) => (running.check_shape(version, BROKERS)?, false),
+        Some(running) => (running.check_shape(&plan)?, false),
         None => {
-            let plan = Plan {
-                version,
-                brokers: BROKERS,
-                port: USUAL_PORT,
-                settings: Vec::new(),
-            };
-            (
-                Cluster::start(plan.moved_to_free_ports()?, &interrupt)?,
-                true,
-            )
+            let plan = plan.moved_to_free_ports()?;
+            (Cluster::start(plan, &interrupt)?, true)
         }
     };
     let result = build_command(&interrupt)
-        .and_then(|()| process::run_until(&mut against(&cluster, arguments)?, &interrupt));
+        .and_then(|()| process::run_until(&mut against(&cluster, feature, arguments)?, &interrupt));
     if is_ours {
         cluster.stop()?;
     }
@@ -58,13 +72,15 @@ pub(crate) fn real_kafka(version: Version, arguments: &[String]) -> Outcome {
 }
 
 /// The suite's test programs, told where everything is.
-fn against(cluster: &Cluster, arguments: &[String]) -> Outcome<Command> {
+fn against(cluster: &Cluster, feature: &str, arguments: &[String]) -> Outcome<Command> {
     let mut cargo = cargo();
-    cargo.args(["test", "--package", "real-kafka", "--features", "brokers"]);
+    cargo.args(["test", "--package", "real-kafka", "--features", feature]);
+    cargo.arg("--tests");
     // A release that fails one case should still show what it makes of all the others.
     cargo.arg("--no-fail-fast");
     cargo.env("KAFKA_BOOTSTRAP", cluster.bootstrap());
     cargo.env("KAFKA_JUDGE_CP", cluster.class_path());
+    cargo.env("KAFKA_DETOUR", cluster.detour());
     cargo.env("KAFKA_VERSION", cluster.version().to_string());
     cargo.env("KAFKA_PRODUCER", debug_program("kafka-producer"));
     cargo.env(

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod common;
+#[cfg(test)]
+mod config;
 mod explain;
 #[cfg(test)]
 mod perf;

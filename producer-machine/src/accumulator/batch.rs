@@ -15,6 +15,15 @@ use crate::idempotence::Numbering;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BatchKey(pub(crate) u32);
 
+/// Where a batch stands in the order in which batches were opened. The parts of a split batch
+/// stand where it stood, by their first records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Serial {
+    pub(crate) number: u64,
+    /// Which record of the batch that was opened is its first.
+    pub(crate) first: u32,
+}
+
 /// A partition's place in the table of partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PartitionKey(pub(crate) u32);
@@ -23,9 +32,9 @@ pub(crate) struct PartitionKey(pub(crate) u32);
 #[derive(Debug, Hash)]
 pub(crate) struct Batch {
     pub(crate) partition: PartitionKey,
-    /// Batches are numbered in the order they were opened; queues keep that order.
-    pub(crate) serial: u64,
-    /// The serial that a flush waits for: of the oldest records in it.
+    /// Queues keep the order of serials.
+    pub(crate) serial: Serial,
+    /// The number of the serial that a flush waits for: of the oldest records in it.
     pub(crate) oldest: u64,
     pub(super) stage: Stage,
     pub(super) fate: Fate,

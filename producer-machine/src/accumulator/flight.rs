@@ -1,8 +1,10 @@
 //! A batch on its way: what its departure, the end of its request and its own end change in its
 //! partition.
 
+use alloc::vec::Vec;
+
 use super::fate::{Refreshes, Resolution};
-use super::{Accumulator, BatchKey, Stage};
+use super::{Accumulator, BatchKey, PartitionKey, Stage};
 use crate::connection::SentBatch;
 use crate::idempotence::Numbering;
 use crate::{ConnectionId, ErrorCode, Instant};
@@ -118,6 +120,27 @@ impl Accumulator {
             .on_unknown_sequence(refreshes)
     }
 
+    /// What a partition wrote may be lost: it goes on under another epoch.
+    pub(crate) fn suspect_loss(&mut self, key: PartitionKey) {
+        self.partitions[key.0 as usize].sequences.restart();
+    }
+
+    /// The producer has left the identity of a partition behind.
+    pub(crate) fn leave_identity(&mut self, key: PartitionKey) {
+        self.partitions[key.0 as usize].sequences.forget();
+    }
+
+    /// The topic of a partition was created anew. Gives those in the queue that were handed out
+    /// for the former one.
+    pub(crate) fn recreate(&mut self, key: PartitionKey) -> Vec<BatchKey> {
+        let partition = &mut self.partitions[key.0 as usize];
+        partition.recreate();
+        let queue = self.partitions[key.0 as usize].queue.iter().copied();
+        queue
+            .filter(|&batch| self.is_of_former_topic(batch))
+            .collect()
+    }
+
     /// Whether an earlier batch of the partition has a number and waits to be sent again.
     pub(crate) fn follows_another(&self, key: BatchKey) -> bool {
         let batch = &self.batches[key.0 as usize];
@@ -133,6 +156,7 @@ impl Accumulator {
     pub(crate) fn is_of_former_topic(&self, key: BatchKey) -> bool {
         let batch = &self.batches[key.0 as usize];
         let partition = &self.partitions[batch.partition.0 as usize];
-        0 < batch.attempts && batch.incarnation != partition.incarnation
+        let is_handed_out = 0 < batch.attempts || batch.numbering.is_some();
+        is_handed_out && batch.incarnation != partition.incarnation
     }
 }

@@ -4,6 +4,7 @@
 //! the receipts they were given, whatever batch they end in.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::GroupId;
 
@@ -27,6 +28,30 @@ impl Runs {
         match self {
             Self::Many(runs) => runs,
             Self::One(run) => core::slice::from_ref(run),
+        }
+    }
+}
+
+impl Runs {
+    /// The runs of the records at these places in the batch.
+    pub(crate) fn cut(&self, places: Range<u32>) -> Self {
+        let mut place = 0;
+        let mut runs = Vec::new();
+        for run in self.as_slice() {
+            let from = places.start.max(place);
+            let to = places.end.min(place + run.count);
+            if from < to {
+                runs.push(Run {
+                    group: run.group,
+                    first: run.first + (from - place),
+                    count: to - from,
+                });
+            }
+            place += run.count;
+        }
+        match runs.as_slice() {
+            [run] => Self::One(*run),
+            _ => Self::Many(runs),
         }
     }
 }
@@ -123,6 +148,24 @@ mod tests {
         let second = groups.open();
         assert_eq!(second.slot, first.slot);
         assert_ne!(second.generation, first.generation);
+    }
+
+    #[test]
+    fn a_part_of_a_batch_keeps_the_receipts_of_its_records() {
+        let group = |slot| GroupId {
+            slot,
+            generation: 0,
+        };
+        let run = |slot, first, count| Run {
+            group: group(slot),
+            first,
+            count,
+        };
+        let runs = Runs::Many(alloc::vec![run(1, 7, 3), run(2, 0, 2), run(1, 10, 1)]);
+        let cut = |places| runs.cut(places).as_slice().to_vec();
+        assert_eq!(cut(0..2), [run(1, 7, 2)]);
+        assert_eq!(cut(2..5), [run(1, 9, 1), run(2, 0, 2)]);
+        assert_eq!(cut(4..6), [run(2, 1, 1), run(1, 10, 1)]);
     }
 
     #[test]

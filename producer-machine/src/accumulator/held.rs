@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use kafka_producer_proto::batch::{ClosedRecords, OpenBatch, RecordBody};
 
+use super::batch::Serial;
 use super::groups::{Run, Runs};
 use crate::{GroupId, Instant, Receipt};
 
@@ -20,7 +21,7 @@ pub(crate) struct Chunk {
     pub(crate) runs: Vec<Run>,
     /// The group that takes more records; `None` once it is closed.
     pub(crate) group: Option<GroupId>,
-    pub(crate) serial: u64,
+    pub(crate) serial: Serial,
     pub(crate) created: Instant,
     pub(crate) deadline: Instant,
     pub(crate) charge: usize,

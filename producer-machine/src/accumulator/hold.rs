@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 
+use super::batch::Serial;
 use super::groups::Groups;
 use super::{Accumulator, Appended, BatchKey, Chunk, Claim, Hurry, PartitionKey};
 use crate::{Instant, Receipt, TopicHandle};
@@ -44,7 +45,7 @@ impl Accumulator {
         let receipt = chunk
             .try_append(record, partition)
             .unwrap_or(Receipt { group, index: 0 });
-        self.incomplete.insert((chunk.serial, chunk.serial));
+        self.incomplete.insert((chunk.serial.number, chunk.serial));
         let chunks = self.held.entry(topic).or_default();
         if let Some(before) = chunks.back_mut() {
             close_chunk(&mut self.groups, before);
@@ -95,9 +96,27 @@ impl Accumulator {
         self.held.get(&topic)?.front().map(|chunk| chunk.deadline)
     }
 
-    /// Puts back records of a chunk that still cannot be placed.
-    pub(crate) fn hold_again(&mut self, topic: TopicHandle, chunk: Chunk) {
-        self.incomplete.insert((chunk.serial, chunk.serial));
+    /// Takes them out, and lets the room that they leave be the room that their batches need:
+    /// until each chunk has ended or is held again, its records are in one or the other.
+    pub(crate) fn lift_held(&mut self, topic: TopicHandle) -> VecDeque<Chunk> {
+        let chunks = self.take_held(topic);
+        for chunk in &chunks {
+            self.budget.release(chunk.charge);
+        }
+        chunks
+    }
+
+    /// All records of a chunk that was lifted are placed.
+    pub(crate) fn end_lifted(&mut self, serial: Serial, records: Vec<u8>) {
+        self.release_chunk(serial, 0);
+        self.budget.recycle(records);
+    }
+
+    /// Puts back records of a chunk that still cannot be placed, at what the chunk cost.
+    pub(crate) fn hold_again(&mut self, topic: TopicHandle, charge: usize, mut chunk: Chunk) {
+        self.budget.charge(charge);
+        chunk.charge = charge;
+        self.incomplete.insert((chunk.serial.number, chunk.serial));
         self.held.entry(topic).or_default().push_back(chunk);
     }
 
@@ -171,8 +190,8 @@ impl Accumulator {
     }
 
     /// A chunk is empty: its records are placed or resolved.
-    pub(crate) fn release_chunk(&mut self, serial: u64, charge: usize) {
-        self.incomplete.remove(&(serial, serial));
+    pub(crate) fn release_chunk(&mut self, serial: Serial, charge: usize) {
+        self.incomplete.remove(&(serial.number, serial));
         self.budget.release(charge);
     }
 }

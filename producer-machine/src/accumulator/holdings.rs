@@ -106,14 +106,16 @@ impl Holdings {
 }
 
 impl Accumulator {
-    /// A partition has another leader, or none: what it holds waits for that one. Gives the
-    /// leader that it had, if that is not the same.
-    pub(crate) fn set_leader(
+    /// A partition has another leader, or none, or the same in another epoch: what it holds waits
+    /// for that one. Gives the leader that it had, if that is not the same.
+    pub(crate) fn lead(
         &mut self,
         key: PartitionKey,
         leader: Option<NodeId>,
+        epoch: i32,
     ) -> Option<NodeId> {
         let partition = &mut self.partitions[key.0 as usize];
+        partition.leader_epoch = epoch;
         let before = core::mem::replace(&mut partition.leader, leader);
         if before == leader {
             return None;
@@ -253,15 +255,15 @@ mod tests {
     fn what_a_partition_holds_moves_with_its_leader() {
         let mut accumulator = accumulator();
         let key = accumulator.add_partition(crate::TopicHandle(0), 0);
-        accumulator.set_leader(key, Some(SICK));
+        accumulator.lead(key, Some(SICK), 0);
         let batch = open(&mut accumulator, key, 100);
         assert_eq!(accumulator.holdings.of(SICK), 100);
-        accumulator.set_leader(key, Some(WELL));
+        accumulator.lead(key, Some(WELL), 0);
         assert_eq!(accumulator.holdings.of(SICK), 0);
         assert_eq!(accumulator.holdings.of(WELL), 100);
-        accumulator.set_leader(key, None);
+        accumulator.lead(key, None, 0);
         accumulator.recharge(batch, 300);
-        accumulator.set_leader(key, Some(SICK));
+        accumulator.lead(key, Some(SICK), 0);
         assert_eq!(accumulator.holdings.of(SICK), 300);
         accumulator.recharge(batch, 0);
         assert_eq!(accumulator.holdings.of(SICK), 0);

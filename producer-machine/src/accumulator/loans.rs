@@ -12,7 +12,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::{Accumulator, BatchKey, Budget};
+use super::{Accumulator, BatchKey, Budget, Serial};
 use crate::frame::Body;
 use crate::{ConnectionId, JobId};
 
@@ -20,11 +20,11 @@ use crate::{ConnectionId, JobId};
 #[derive(Debug, Default, Hash)]
 pub(crate) struct Loans {
     /// By the serial of the batch.
-    ended: BTreeMap<u64, Loan>,
+    ended: BTreeMap<Serial, Loan>,
     /// The batches in the last frame of a connection that was given up, with their serials.
-    frames: BTreeMap<ConnectionId, Vec<(BatchKey, u64)>>,
+    frames: BTreeMap<ConnectionId, Vec<(BatchKey, Serial)>>,
     /// The batch of each job that was handed out, with its serial.
-    jobs: BTreeMap<JobId, (BatchKey, u64)>,
+    jobs: BTreeMap<JobId, (BatchKey, Serial)>,
 }
 
 #[derive(Debug, Hash)]
@@ -37,7 +37,7 @@ struct Loan {
 
 impl Loans {
     /// A batch has ended and is still held.
-    pub(super) fn begin(&mut self, serial: u64, charge: usize, body: Body, holders: u32) {
+    pub(super) fn begin(&mut self, serial: Serial, charge: usize, body: Body, holders: u32) {
         let loan = Loan {
             charge,
             body,
@@ -47,7 +47,7 @@ impl Loans {
     }
 
     /// One holds it no more: the last one brings it home.
-    fn end_one(&mut self, serial: u64, budget: &mut Budget) {
+    fn end_one(&mut self, serial: Serial, budget: &mut Budget) {
         let Some(loan) = self.ended.get_mut(&serial) else {
             return;
         };
@@ -109,7 +109,7 @@ impl Accumulator {
     }
 
     /// Whether this is still the batch of that serial: places are used again.
-    fn is_batch(&self, key: BatchKey, serial: u64) -> bool {
+    fn is_batch(&self, key: BatchKey, serial: Serial) -> bool {
         let batch = self.batches.get(key.0 as usize);
         batch.is_some_and(|batch| batch.serial == serial)
     }

@@ -20,7 +20,9 @@ mod held;
 mod hold;
 mod holdings;
 mod loans;
+mod next;
 mod partition;
+mod parts;
 mod stage;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -31,20 +33,21 @@ use kafka_producer_proto::batch::{HEADER_LEN, OpenBatch, RecordBody};
 use kafka_producer_proto::compression::{self, Codec};
 use slab::Slab;
 
-pub(crate) use batch::{Batch, BatchKey, PartitionKey};
+pub(crate) use batch::{Batch, BatchKey, PartitionKey, Serial};
 pub(crate) use budget::{Budget, Class};
 pub(crate) use fate::{Refreshes, Resolution};
 pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
 pub(crate) use holdings::Holdings;
-pub(crate) use partition::{Departure, Next, Open, Order, Partition};
+pub(crate) use next::{Next, Order, Terms};
+pub(crate) use partition::{Departure, Open, Partition};
 pub(crate) use stage::{Records, Stage};
 
 use fate::Fate;
 use loans::Loans;
 
-use crate::action::CompressJob;
+use crate::action::{CompressJob, Work};
 use crate::config::Config;
 use crate::idempotence::{Sequence, Sequences};
 use crate::{Instant, JobId, Receipt, TopicHandle, WaiterId};
@@ -87,8 +90,8 @@ pub(crate) struct Accumulator {
     pub(crate) holdings: Holdings,
     pub(crate) groups: Groups,
     pub(crate) held: BTreeMap<TopicHandle, VecDeque<Chunk>>,
-    /// (oldest serial, own serial) of all batches and chunks that are not resolved.
-    incomplete: BTreeSet<(u64, u64)>,
+    /// (oldest number, own serial) of all batches and chunks that are not resolved.
+    incomplete: BTreeSet<(u64, Serial)>,
     loans: Loans,
     /// Where the sequences of new partitions begin.
     pub(crate) first_sequence: Sequence,
@@ -126,10 +129,8 @@ impl Accumulator {
     /// A partition that is used for the first time.
     pub(crate) fn add_partition(&mut self, topic: TopicHandle, index: u32) -> PartitionKey {
         let sequences = Sequences::beginning_at(self.first_sequence);
-        self.partitions.push(Partition {
-            sequences,
-            ..Partition::new(topic, index)
-        });
+        self.partitions
+            .push(Partition::new(topic, index, sequences));
         PartitionKey((self.partitions.len() - 1) as u32)
     }
 
@@ -320,7 +321,7 @@ impl Accumulator {
         let batch = Batch {
             partition: key,
             serial,
-            oldest: serial,
+            oldest: serial.number,
             stage: Stage::Open,
             fate: Fate::NotWritten,
             runs: Runs::One(Run {
@@ -346,7 +347,7 @@ impl Accumulator {
         };
         let batch_key = BatchKey(self.batches.insert(batch) as u32);
         self.recharge(batch_key, charge);
-        self.incomplete.insert((serial, serial));
+        self.incomplete.insert((serial.number, serial));
         let departure = if hurry == Hurry::Now || self.linger.is_zero() {
             Departure::Due
         } else {
@@ -417,7 +418,7 @@ impl Accumulator {
             codec: self.codec,
             level: self.level,
             records,
-            out,
+            work: Work::Compress(out),
         })
     }
 
@@ -484,9 +485,9 @@ impl Accumulator {
         }
     }
 
-    fn take_serial(&mut self) -> u64 {
-        let serial = self.next_serial;
+    const fn take_serial(&mut self) -> Serial {
+        let number = self.next_serial;
         self.next_serial += 1;
-        serial
+        Serial { number, first: 0 }
     }
 }

@@ -1,4 +1,4 @@
-//! A partition: the batch that takes records, those that wait, and who may go next.
+//! A partition: the batch that takes records, those that wait, and what is in flight.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -10,8 +10,9 @@ use super::batch::{Batch, BatchKey};
 use super::budget::Class;
 use super::groups::{Run, Runs};
 use crate::brokers::{NodeId, Place};
-use crate::idempotence::{Fresh, Numbering, Sequences, Session};
-use crate::{ConnectionId, GroupId, Instant, TopicHandle};
+use crate::idempotence::Sequences;
+use crate::time::Alarm;
+use crate::{ConnectionId, GroupId, TopicHandle};
 
 /// The batch that takes records.
 #[derive(Debug, Hash)]
@@ -43,9 +44,9 @@ pub(crate) struct Partition {
     pub(crate) topic: TopicHandle,
     pub(crate) index: u32,
     pub(crate) leader: Option<NodeId>,
-    pub(crate) leader_epoch: i32,
+    pub(super) leader_epoch: i32,
     /// How often the topic has been created anew.
-    pub(crate) incarnation: u32,
+    pub(super) incarnation: u32,
     pub(crate) open: Option<Open>,
     /// Batches that take no records any more and are not in flight, in the order of opening.
     pub(crate) queue: VecDeque<BatchKey>,
@@ -54,51 +55,11 @@ pub(crate) struct Partition {
     pub(crate) in_flight: u32,
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
-    pub(crate) sequences: Sequences,
-    pub(crate) place: Place,
+    pub(super) sequences: Sequences,
+    place: Place,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
-    pub(crate) backoff_at: Option<Instant>,
-}
-
-/// How many batches of a partition may be in flight.
-#[derive(Clone, Copy, Debug, Hash)]
-pub(crate) enum Order {
-    /// Sequences keep the order: so many once established.
-    Idempotent { limit: u32 },
-    /// `max.in.flight.requests.per.connection=1`: one, which keeps the order (muting).
-    Muted,
-    /// No promise.
-    None,
-}
-
-/// Who goes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// The open batch lingers.
-    Linger,
-    /// Nobody before this instant.
-    NotBefore(Instant),
-    /// Nobody before something else happens, which makes the partition be looked at again.
-    Nothing,
-    /// The open batch is due: close it.
-    Seal,
-    /// This batch, with this number if it has none yet.
-    Take(BatchKey, Option<Numbering>),
-    /// Nobody before the producer has an identity.
-    WaitForIdentity,
-    /// Nobody before the partition's identity has been left behind.
-    WantsBump(crate::idempotence::Identity),
-}
-
-impl From<Fresh> for Next {
-    fn from(fresh: Fresh) -> Self {
-        match fresh {
-            Fresh::Number(_) | Fresh::AfterOutstanding => Self::Nothing,
-            Fresh::AfterIdentity => Self::WaitForIdentity,
-            Fresh::AfterBump(identity) => Self::WantsBump(identity),
-        }
-    }
+    pub(crate) backoff: Alarm,
 }
 
 impl Open {
@@ -163,7 +124,7 @@ impl Open {
 }
 
 impl Partition {
-    pub(crate) fn new(topic: TopicHandle, index: u32) -> Self {
+    pub(crate) fn new(topic: TopicHandle, index: u32, sequences: Sequences) -> Self {
         Self {
             topic,
             index,
@@ -175,95 +136,45 @@ impl Partition {
             held: 0,
             in_flight: 0,
             connection: None,
-            sequences: Sequences::default(),
+            sequences,
             place: Place::Nowhere,
             class: Class::default(),
-            backoff_at: None,
+            backoff: Alarm::default(),
         }
     }
 
-    /// Who may go next, and what is missing if nobody may.
-    ///
-    /// A batch with a number goes before any without: after a failure the partition runs with
-    /// one in flight, in order, until the retried ones are through.
-    pub(crate) fn next(
-        &mut self,
-        now: Instant,
-        batches: &Slab<Batch>,
-        order: Order,
-        session: &Session,
-    ) -> Next {
-        if !self.has_free_slot(order) {
-            return Next::Nothing;
-        }
-        let numbered = self.first_numbered(batches);
-        let Some(key) = numbered.or_else(|| self.queue.front().copied()) else {
-            return self.next_open(order, session);
-        };
-        let Some(batch) = batches.get(key.0 as usize) else {
-            return Next::Nothing;
-        };
-        if !batch.stage.is_queued() {
-            return Next::Nothing;
-        }
-        let not_before = batch.not_before(self.leader_epoch);
-        if now < not_before {
-            return Next::NotBefore(not_before);
-        }
-        let Order::Idempotent { .. } = order else {
-            return Next::Take(key, None);
-        };
-        if batch.numbering.is_some() {
-            return if self.in_flight == 0 {
-                Next::Take(key, None)
-            } else {
-                Next::Nothing
-            };
-        }
-        match self.sequences.fresh(session) {
-            Fresh::Number(numbering) => Next::Take(key, Some(numbering)),
-            waiting => waiting.into(),
-        }
+    /// The numbers of its batches.
+    pub(crate) const fn sequences(&self) -> &Sequences {
+        &self.sequences
     }
 
-    /// The open batch stays open until it may really leave: it gathers records meanwhile.
-    fn next_open(&mut self, order: Order, session: &Session) -> Next {
-        let Some(open) = &self.open else {
-            return Next::Nothing;
-        };
-        if let Order::Idempotent { .. } = order {
-            match self.sequences.fresh(session) {
-                Fresh::Number(_) => {}
-                waiting => return waiting.into(),
-            }
-        }
-        match open.departure {
-            Departure::Due => Next::Seal,
-            Departure::Lingering => Next::Linger,
-        }
+    /// The epoch of its leader, as far as metadata tell.
+    pub(crate) const fn leader_epoch(&self) -> i32 {
+        self.leader_epoch
     }
 
-    /// The first batch in the queue that has a number. There is one only if more batches are
-    /// outstanding than in flight, so a long queue of fresh ones is not searched.
-    fn first_numbered(&self, batches: &Slab<Batch>) -> Option<BatchKey> {
-        if self.sequences.outstanding() <= self.in_flight {
-            return None;
-        }
-        self.queue.iter().copied().find(|key| {
-            batches
-                .get(key.0 as usize)
-                .is_some_and(|batch| batch.numbering.is_some())
-        })
+    /// Where it stands.
+    pub(crate) const fn place(&self) -> Place {
+        self.place
     }
 
-    /// Whether one more batch may be in flight.
-    fn has_free_slot(&self, order: Order) -> bool {
-        match order {
-            Order::Idempotent { limit } if self.sequences.is_established() => {
-                self.in_flight < limit
-            }
-            Order::Idempotent { .. } | Order::Muted => self.in_flight == 0,
-            Order::None => true,
+    /// It takes the place that its lane gave it.
+    pub(crate) const fn stand(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// The topic was created anew: what has a number belongs to the former one, and fresh batches
+    /// start at 0 under another epoch.
+    pub(super) const fn recreate(&mut self) {
+        self.sequences.restart();
+        self.leader_epoch = -1;
+        self.incarnation += 1;
+    }
+
+    /// The open batch lingers no more.
+    pub(super) const fn end_linger(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.departure = Departure::Due;
         }
     }
 
@@ -275,7 +186,7 @@ impl Partition {
 
     /// Puts a batch (back) into the queue, in the order in which batches were opened.
     pub(super) fn enqueue(&mut self, key: BatchKey, batches: &Slab<Batch>) {
-        let serial_of = |key: BatchKey| batches.get(key.0 as usize).map_or(0, |b| b.serial);
+        let serial_of = |key: BatchKey| batches.get(key.0 as usize).map(|b| b.serial);
         let serial = serial_of(key);
         let at = match self.queue.back() {
             Some(&last) if serial < serial_of(last) => self

@@ -3,7 +3,7 @@
 //! ```text
 //! Open ──close──> Queued ──depart──> InFlight ──arrive──> Queued
 //!                  │  ▲                 └──abandon──> Abandoned
-//!         compress ▼  │ compressed
+//!         compress ▼  │ compressed, or leave to parts
 //!               Compressing
 //! ```
 //!
@@ -69,6 +69,14 @@ impl Stage {
             stage => stage,
         });
         plain
+    }
+
+    /// The job is done, and its parts are to take its place.
+    pub(crate) fn leave_to_parts(&mut self) {
+        self.step(|stage| match stage {
+            Self::Compressing(_, records) => Self::Queued(records),
+            stage => stage,
+        });
     }
 
     /// It leaves.
@@ -172,12 +180,13 @@ mod tests {
 
     type Step = (&'static str, fn(&mut Stage));
 
-    const STEPS: [Step; 6] = [
+    const STEPS: [Step; 7] = [
         ("close", |stage| stage.close(records(Codec::None))),
         ("compress", |stage| stage.compress(JobId(2))),
         ("compressed", |stage| {
             stage.compressed(records(Codec::Zstd));
         }),
+        ("leave to parts", Stage::leave_to_parts),
         ("depart", Stage::depart),
         ("arrive", Stage::arrive),
         ("abandon", Stage::abandon),

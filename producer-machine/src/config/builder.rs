@@ -11,7 +11,7 @@ use kafka_producer_proto::compression::Codec;
 use super::error::ConfigError;
 use super::table::{self, Setting, Support};
 use super::value::Value;
-use super::{Acks, Config, Guarantee, UnknownFate, names, rules};
+use super::{Acks, Config, Guarantee, UnknownFate, rules};
 
 /// Settings on their way to a [`Config`]. Each setter consumes and gives back the builder; what
 /// is not set keeps Java's default.
@@ -75,7 +75,8 @@ impl ConfigBuilder {
         self.with_number("compression.threads", threads)
     }
 
-    /// `connections.max.idle.ms`: close a connection that is idle that long.
+    /// `connections.max.idle.ms`: close a connection that is idle that long; `Duration::MAX` is
+    /// never.
     pub fn connections_max_idle(self, span: Duration) -> Self {
         self.with_span("connections.max.idle.ms", span)
     }
@@ -144,9 +145,15 @@ impl ConfigBuilder {
         self.with_span("metadata.max.idle.ms", span)
     }
 
+    /// `partitioner.ignore.keys`: choose the partition batch by batch even for records with a
+    /// key.
+    pub fn partitioner_ignore_keys(self) -> Self {
+        self.with("partitioner.ignore.keys", Value::Flag(true))
+    }
+
     /// Any setting by its name in Kafka, as a properties file would hold it.
     pub fn property(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
-        let setting = table::find(name).ok_or_else(|| names::unknown(name))?;
+        let setting = Setting::named(name)?;
         let value = Value::parse(setting, value)?;
         // Refused here and not in `build`: what is never kept cannot leak, and may be a secret.
         if setting.support() == Support::Refused && !is_default(setting, &value) {
@@ -222,7 +229,7 @@ impl ConfigBuilder {
 
     /// The value of a setting: the one that was set, or the default.
     pub(super) fn value(&self, name: &str) -> Result<Value, ConfigError> {
-        let setting = table::find(name).ok_or_else(|| names::unknown(name))?;
+        let setting = Setting::named(name)?;
         match self.explicit.get(name) {
             Some(value) => value.clone().check(setting),
             None => Value::parse(setting, setting.default()),
@@ -237,7 +244,7 @@ impl ConfigBuilder {
     /// Settings that were set to something else than their default and have no effect.
     pub(super) fn ignored(&self) -> impl Iterator<Item = &'static Setting> {
         table::settings().filter(|setting| {
-            !setting.has_effect()
+            setting.support() != Support::Supported
                 && self
                     .explicit
                     .get(setting.name())

@@ -11,7 +11,10 @@
 
 mod builder;
 mod error;
+mod getters;
+mod librdkafka;
 mod names;
+mod page;
 pub mod properties;
 mod rules;
 mod servers;
@@ -19,7 +22,7 @@ mod table;
 mod value;
 
 use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -28,7 +31,8 @@ use kafka_producer_proto::compression::Codec;
 
 pub use builder::ConfigBuilder;
 pub use error::ConfigError;
-pub use table::Setting;
+pub use page::{librdkafka as librdkafka_markdown, markdown};
+pub use table::{Setting, Support};
 
 /// Every setting, checked. Made by [`Config::builder`] or [`Config::from_properties`].
 #[derive(Clone, Debug)]
@@ -124,80 +128,45 @@ impl Config {
     pub fn from_properties<'a>(
         properties: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ConfigError> {
-        let last: BTreeMap<&str, &str> = properties.into_iter().collect();
-        last.into_iter()
+        last_of_each(properties)
+            .into_iter()
             .try_fold(Self::builder(), |builder, (name, value)| {
                 builder.property(name, value)
             })?
             .build()
     }
 
+    /// As [`Config::from_properties`], but a name that means nothing here is a warning: for a
+    /// file that is shared with other clients. A value that a known name does not take is an
+    /// error all the same.
+    ///
+    /// ```
+    /// use kafka_producer_machine::Config;
+    ///
+    /// let shared = [("bootstrap.servers", "localhost:9092"), ("group.id", "readers")];
+    /// let config = Config::from_properties_lenient(shared)?;
+    /// assert!(config.warnings()[0].starts_with("unknown setting group.id"));
+    /// # Ok::<(), kafka_producer_machine::ConfigError>(())
+    /// ```
+    pub fn from_properties_lenient<'a>(
+        properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ConfigError> {
+        let mut builder = Self::builder();
+        let mut unknown = Vec::new();
+        for (name, value) in last_of_each(properties) {
+            match Setting::named(name) {
+                Ok(_) => builder = builder.property(name, value)?,
+                Err(error) => unknown.push(error.to_string()),
+            }
+        }
+        let mut config = builder.build()?;
+        config.warnings.splice(..0, unknown);
+        Ok(config)
+    }
+
     /// Every setting that is known, with or without an effect.
     pub fn settings() -> impl Iterator<Item = &'static Setting> {
         table::settings()
-    }
-
-    /// How long `send` may wait for room and metadata (`max.block.ms`).
-    pub const fn max_block(&self) -> Duration {
-        self.max_block
-    }
-
-    /// How long a record may take from `send` to its end (`delivery.timeout.ms`).
-    pub const fn delivery_timeout(&self) -> Duration {
-        self.delivery_timeout
-    }
-
-    /// How long connecting may take at most (`socket.connection.setup.timeout.max.ms`).
-    pub const fn setup_timeout_max(&self) -> Duration {
-        self.setup_timeout_max
-    }
-
-    /// How many bytes one record, and one request, may take (`max.request.size`).
-    pub const fn max_request_size(&self) -> usize {
-        self.max_request_size
-    }
-
-    /// How many threads compress (`compression.threads`, ours); `None` is one per core.
-    pub const fn compression_threads(&self) -> Option<usize> {
-        self.compression_threads
-    }
-
-    /// How many connections carry requests to one broker (`connections.per.broker`, ours).
-    pub const fn connections_per_broker(&self) -> u32 {
-        self.connections_per_broker
-    }
-
-    /// Whether batches are compressed at all.
-    pub fn compresses(&self) -> bool {
-        self.compression != Codec::None
-    }
-
-    /// `send.buffer.bytes`; `None` leaves it to the system.
-    pub const fn send_buffer_bytes(&self) -> Option<usize> {
-        self.send_buffer_bytes
-    }
-
-    /// `receive.buffer.bytes`; `None` leaves it to the system.
-    pub const fn receive_buffer_bytes(&self) -> Option<usize> {
-        self.receive_buffer_bytes
-    }
-
-    /// What `build` accepted but thinks the user should know: downgrades, ignored JVM settings.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    /// What acks and idempotence promise together.
-    pub const fn guarantee(&self) -> Guarantee {
-        self.guarantee
-    }
-
-    /// `client.id`; `producer-1` if neither the user nor a driver has set it.
-    pub fn client_id(&self) -> &str {
-        match &*self.client_id {
-            "" => "producer-1",
-            set => set,
-        }
     }
 
     /// The same settings with this `client.id`, if the user has set none: a pure value cannot
@@ -209,6 +178,13 @@ impl Config {
         }
         self
     }
+}
+
+/// Of a name that stands twice the last value counts, as in a properties file.
+fn last_of_each<'a>(
+    properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> BTreeMap<&'a str, &'a str> {
+    properties.into_iter().collect()
 }
 
 #[cfg(test)]

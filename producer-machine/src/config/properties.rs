@@ -46,6 +46,8 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>, PropertiesError> {
 struct LogicalLines<'a> {
     rest: Peekable<Chars<'a>>,
     line: usize,
+    /// Whether the last natural line ended in two characters.
+    ended_in_two: bool,
 }
 
 impl<'a> LogicalLines<'a> {
@@ -53,6 +55,7 @@ impl<'a> LogicalLines<'a> {
         Self {
             rest: text.chars().peekable(),
             line: 0,
+            ended_in_two: false,
         }
     }
 
@@ -60,6 +63,7 @@ impl<'a> LogicalLines<'a> {
     fn natural(&mut self) -> Option<String> {
         self.rest.peek()?;
         self.line += 1;
+        self.ended_in_two = false;
         while self.rest.next_if(|c| is_blank(*c)).is_some() {}
 
         let mut line = String::new();
@@ -67,7 +71,7 @@ impl<'a> LogicalLines<'a> {
             match c {
                 '\n' => return Some(line),
                 '\r' => {
-                    self.rest.next_if_eq(&'\n');
+                    self.ended_in_two = self.rest.next_if_eq(&'\n').is_some();
                     return Some(line);
                 }
                 c => line.push(c),
@@ -90,9 +94,11 @@ impl Iterator for LogicalLines<'_> {
             }
             while goes_on(&logical) {
                 logical.pop();
-                // Where the text ends inside of a line, even nothing is a line to Java.
                 let Some(next) = self.natural() else {
-                    return Some((start, logical));
+                    // Java looks for more behind the first character of a line's end: where
+                    // there is none, even nothing is a line.
+                    let is_line = !logical.is_empty() || !self.ended_in_two;
+                    return is_line.then_some((start, logical));
                 };
                 // Java looks for comments wherever nothing has been collected yet.
                 if logical.is_empty() && next.starts_with(['#', '!']) {
@@ -263,6 +269,8 @@ mod tests {
     #[test]
     fn a_text_that_ends_in_a_lone_backslash_holds_a_nameless_setting_as_in_java() {
         check("\\", expect![[r#"("", "")"#]]);
+        check("\\\n", expect![[r#"("", "")"#]]);
+        check("\\\r\n", expect![""]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From settings to a `Config`: what must hold between them.
 //!
-//! C1 to C10 are the rules of Java's `ProducerConfig.postProcessParsedConfig`.
+//! C1 to C10 are the rules of Java's `ProducerConfig.postProcessParsedConfig`. C5 and C6 are
+//! about transactions, which are refused by name.
 //! Where Java changes a setting in silence, a warning says so here.
 
 use alloc::format;
@@ -35,6 +36,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
     let linger = linger(settings, &mut warnings)?;
     let request_timeout = settings.span("request.timeout.ms")?;
     let compression = codec(settings)?;
+    rack(settings)?;
 
     Ok(Config {
         // Java treats 0 as 1: no record ever fits into a batch that has one.
@@ -77,15 +79,17 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
 
 /// A warning for each setting that is accepted and does nothing.
 fn ignored(settings: &ConfigBuilder) -> Vec<String> {
-    let warning = |setting: &super::Setting| match setting.support() {
-        Support::Jvm => {
-            format!(
-                "{} has no effect outside of a JVM ({})",
-                setting.name(),
-                setting.about()
-            )
-        }
-        _ => format!("{} has no effect yet ({})", setting.name(), setting.about()),
+    let warning = |setting: &super::Setting| {
+        let extent = match setting.support() {
+            Support::JvmOnly => "outside of a JVM",
+            Support::Needless => "here",
+            Support::Ignored | Support::Refused | Support::Supported => "yet",
+        };
+        format!(
+            "{} has no effect {extent} ({})",
+            setting.name(),
+            setting.about()
+        )
     };
     settings.ignored().map(warning).collect()
 }
@@ -218,6 +222,17 @@ fn reconnect_backoff(
         "{first} is set and {longest} is not: the wait between connects does not grow"
     ));
     Ok((wait, wait))
+}
+
+/// C7: without a place of its own, a client has no rack to prefer.
+fn rack(settings: &ConfigBuilder) -> Result<(), ConfigError> {
+    if settings.flag("partitioner.rack.aware")? && settings.text("client.rack")?.is_empty() {
+        return Err(ConfigError::Missing {
+            setting: "client.rack",
+            advice: "say where this client stands, or set partitioner.rack.aware to false",
+        });
+    }
+    Ok(())
 }
 
 fn codec(settings: &ConfigBuilder) -> Result<Codec, ConfigError> {

@@ -129,6 +129,34 @@ fn c5_transactions_are_refused_whatever_idempotence_is() {
 }
 
 #[test]
+fn c6_two_phase_commit_is_refused_whatever_its_timeout_is() {
+    let two_phase = ("transaction.two.phase.commit.enable", "true");
+    check(
+        &[two_phase],
+        expect![[r#"
+        transaction.two.phase.commit.enable is not supported yet:
+          expected its default (false), another value came (let an
+          outer transaction coordinator decide); remove the setting"#]],
+    );
+    let timeout = ("transaction.timeout.ms", "1000");
+    assert_eq!(said(&[two_phase, timeout]), said(&[two_phase]));
+}
+
+#[test]
+fn c7_a_rack_to_prefer_needs_a_rack_of_ones_own() {
+    let aware = ("partitioner.rack.aware", "true");
+    check(
+        &[aware],
+        expect![[r#"
+        client.rack is not set: say where this client stands, or set
+          partitioner.rack.aware to false"#]],
+    );
+    assert_eq!(said(&[aware, ("client.rack", "  ")]), said(&[aware]));
+    let placed = config(&[aware, ("client.rack", "r")]).unwrap();
+    assert_eq!(placed.guarantee, Guarantee::Idempotent);
+}
+
+#[test]
 fn c8_a_first_backoff_above_its_maximum_is_the_maximum() {
     check(
         &[("retry.backoff.ms", "2000")],
@@ -180,5 +208,28 @@ fn c10_one_in_flight_goes_with_and_without_idempotence() {
     check(
         &[one, ("enable.idempotence", "false")],
         expect!["AtLeastOnce(All)"],
+    );
+}
+
+#[test]
+fn c11_a_transactions_timeout_says_nothing_without_transactions() {
+    check(
+        &[("transaction.timeout.ms", "1000")],
+        expect![[r#"
+        Idempotent
+        transaction.timeout.ms has no effect yet (how long a
+          transaction may stay open; there are no transactions yet)"#]],
+    );
+}
+
+#[test]
+fn c12_sizes_that_exclude_each_other_are_judged_record_by_record() {
+    check(
+        &[
+            ("max.request.size", "2000000"),
+            ("buffer.memory", "1000"),
+            ("batch.size", "3000000"),
+        ],
+        expect!["Idempotent"],
     );
 }

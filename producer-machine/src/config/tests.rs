@@ -64,13 +64,94 @@ fn nothing_but_servers_is_javas_default() {
 
 #[test]
 fn the_builder_says_the_same_as_properties() {
-    let built = Config::builder()
+    let built = every_setter().build().unwrap();
+    let parsed = Config::from_properties(EVERY_SETTING).unwrap();
+    assert_eq!(format!("{built:?}"), format!("{parsed:?}"));
+}
+
+#[test]
+fn every_supported_setting_has_a_setter() {
+    let builder = every_setter();
+    for setting in settings().filter(|setting| setting.support() == Support::Supported) {
+        // There is no codec that every build has.
+        let is_set = builder.is_explicit(setting.name()) || setting.name() == "compression.type";
+        assert!(is_set, "{}", setting.name());
+    }
+}
+
+#[test]
+fn what_was_set_can_be_read() {
+    let config = Config::from_properties(EVERY_SETTING).unwrap();
+    let millis = Duration::from_millis;
+    assert_eq!(config.batch_size(), 1);
+    let servers: Vec<_> = config.bootstrap_servers().collect();
+    assert_eq!(servers, [("a", 9092), ("::1", 9093)]);
+    assert_eq!(config.buffer_memory(), 2);
+    assert_eq!(config.client_id(), "me");
+    assert_eq!(config.compression(), Codec::None);
+    assert_eq!(config.compression_level(), 0);
+    assert!(!config.compresses());
+    assert_eq!(config.compression_threads(), Some(3));
+    assert_eq!(config.connections_max_idle(), millis(4));
+    assert_eq!(config.connections_per_broker(), 2);
+    assert_eq!(config.delivery_timeout(), millis(50_000));
+    assert_eq!(config.guarantee(), Guarantee::AtLeastOnce(Acks::Leader));
+    assert_eq!(config.linger(), millis(7));
+    assert_eq!(config.max_block(), millis(9));
+    assert_eq!(config.max_in_flight(), 10);
+    assert_eq!(config.max_request_size(), 11);
+    assert_eq!(config.metadata_max_age(), millis(12));
+    assert_eq!(config.metadata_max_idle(), millis(13_000));
+    assert!(config.partitioner_ignore_keys());
+    assert_eq!(config.receive_buffer_bytes(), None);
+    assert_eq!(config.reconnect_backoff(), millis(14));
+    assert_eq!(config.reconnect_backoff_max(), millis(15));
+    assert_eq!(config.request_timeout(), millis(16));
+    assert_eq!(config.retries(), 17);
+    assert_eq!(config.retry_backoff(), millis(18));
+    assert_eq!(config.retry_backoff_max(), millis(19));
+    assert_eq!(config.send_buffer_bytes(), Some(20));
+    assert_eq!(config.setup_timeout(), millis(21));
+    assert_eq!(config.setup_timeout_max(), millis(22));
+    assert_eq!(config.unknown_fate(), UnknownFate::Rewrite);
+}
+
+#[test]
+fn a_lenient_reader_warns_of_names_and_refuses_values() {
+    let lenient = |properties: &[(&'static str, &'static str)]| {
+        Config::from_properties_lenient([SERVERS].into_iter().chain(properties.iter().copied()))
+    };
+    let config = lenient(&[
+        ("lingr.ms", "x"),
+        ("queue.buffering.max.ms", "7"),
+        ("linger.ms", "3"),
+        ("metrics.num.samples", "3"),
+    ])
+    .unwrap();
+    assert_eq!(config.linger(), Duration::from_millis(3));
+    expect![[r#"
+        unknown setting lingr.ms; did you mean linger.ms?
+        queue.buffering.max.ms is librdkafka's name: use linger.ms
+        metrics.num.samples has no effect here (how many windows of
+          metrics are kept; here two, for maxima)"#]]
+    .assert_eq(&wrapped(&config.warnings().join("\n")));
+
+    let error = lenient(&[("lingr.ms", "5"), ("acks", "7")]).unwrap_err();
+    assert!(error.to_string().starts_with("acks is \"7\""), "{error}");
+    let error = lenient(&[("security.protocol", "SSL")]).unwrap_err();
+    assert!(error.to_string().contains("not supported yet"), "{error}");
+}
+
+/// A builder on which each setter was called.
+fn every_setter() -> ConfigBuilder {
+    Config::builder()
         .bootstrap_servers(["a:9092", "[::1]:9093"])
         .batch_size(1)
         .buffer_memory(2)
         .client_id("me")
         .compression_threads(3)
         .connections_max_idle(Duration::from_millis(4))
+        .connections_per_broker(2)
         .delivery_timeout(Duration::from_millis(50_000))
         .guarantee(Guarantee::AtLeastOnce(Acks::Leader))
         .gzip_level(6)
@@ -88,44 +169,45 @@ fn the_builder_says_the_same_as_properties() {
         .retry_backoff(Duration::from_millis(18), Duration::from_millis(19))
         .send_buffer_bytes(Some(20))
         .setup_timeout(Duration::from_millis(21), Duration::from_millis(22))
+        .partitioner_ignore_keys()
         .unknown_fate(UnknownFate::Rewrite)
         .zstd_level(-5)
-        .build()
-        .unwrap();
-    let parsed = Config::from_properties([
-        ("bootstrap.servers", " a:9092, [::1]:9093"),
-        ("batch.size", "1"),
-        ("buffer.memory", "2"),
-        ("client.id", "me"),
-        ("compression.threads", "3"),
-        ("connections.max.idle.ms", "4"),
-        ("delivery.timeout.ms", "50000"),
-        ("acks", "1"),
-        ("enable.idempotence", "false"),
-        ("compression.gzip.level", "6"),
-        ("linger.ms", "7"),
-        ("compression.lz4.level", "8"),
-        ("max.block.ms", "9"),
-        ("max.in.flight.requests.per.connection", "10"),
-        ("max.request.size", "11"),
-        ("metadata.max.age.ms", "12"),
-        ("metadata.max.idle.ms", "13000"),
-        ("receive.buffer.bytes", "-1"),
-        ("reconnect.backoff.ms", "14"),
-        ("reconnect.backoff.max.ms", "15"),
-        ("request.timeout.ms", "16"),
-        ("retries", "17"),
-        ("retry.backoff.ms", "18"),
-        ("retry.backoff.max.ms", "19"),
-        ("send.buffer.bytes", "20"),
-        ("socket.connection.setup.timeout.ms", "21"),
-        ("socket.connection.setup.timeout.max.ms", "22"),
-        ("unknown.fate", "rewrite"),
-        ("compression.zstd.level", "-5"),
-    ])
-    .unwrap();
-    assert_eq!(format!("{built:?}"), format!("{parsed:?}"));
 }
+
+/// The same as text.
+const EVERY_SETTING: [(&str, &str); 31] = [
+    ("bootstrap.servers", " a:9092, [::1]:9093"),
+    ("batch.size", "1"),
+    ("buffer.memory", "2"),
+    ("client.id", "me"),
+    ("compression.threads", "3"),
+    ("connections.max.idle.ms", "4"),
+    ("connections.per.broker", "2"),
+    ("partitioner.ignore.keys", "true"),
+    ("delivery.timeout.ms", "50000"),
+    ("acks", "1"),
+    ("enable.idempotence", "false"),
+    ("compression.gzip.level", "6"),
+    ("linger.ms", "7"),
+    ("compression.lz4.level", "8"),
+    ("max.block.ms", "9"),
+    ("max.in.flight.requests.per.connection", "10"),
+    ("max.request.size", "11"),
+    ("metadata.max.age.ms", "12"),
+    ("metadata.max.idle.ms", "13000"),
+    ("receive.buffer.bytes", "-1"),
+    ("reconnect.backoff.ms", "14"),
+    ("reconnect.backoff.max.ms", "15"),
+    ("request.timeout.ms", "16"),
+    ("retries", "17"),
+    ("retry.backoff.ms", "18"),
+    ("retry.backoff.max.ms", "19"),
+    ("send.buffer.bytes", "20"),
+    ("socket.connection.setup.timeout.ms", "21"),
+    ("socket.connection.setup.timeout.max.ms", "22"),
+    ("unknown.fate", "rewrite"),
+    ("compression.zstd.level", "-5"),
+];
 
 #[test]
 fn what_promises_security_is_refused_and_its_value_not_repeated() {
@@ -134,13 +216,15 @@ fn what_promises_security_is_refused_and_its_value_not_repeated() {
         expect![[r#"
             security.protocol is not supported yet: expected its default
               (PLAINTEXT), another value came (whether connections are
-              encrypted and authenticated); remove the setting"#]],
+              encrypted by TLS and authenticated by SASL); remove the
+              setting"#]],
     );
     check(
         &[("sasl.jaas.config", "secret")],
         expect![[r#"
             sasl.jaas.config is not supported yet: expected its default
-              (null), another value came (SASL); remove the setting"#]],
+              (null), another value came (the credentials of SASL, as a
+              line of JAAS); remove the setting"#]],
     );
     check(
         &[
@@ -165,12 +249,13 @@ fn what_only_a_jvm_understands_is_accepted_with_a_warning() {
         ],
         expect![[r#"
             Idempotent
-            key.serializer has no effect outside of a JVM (a Java class;
-              keys are bytes here)
-            partitioner.class has no effect outside of a JVM (a Java
-              class; the built-in partitioner is used here)
-            interceptor.classes has no effect outside of a JVM (Java
-              classes)"#]],
+            key.serializer has no effect outside of a JVM (the class
+              that turns keys into bytes; keys are bytes here)
+            partitioner.class has no effect outside of a JVM (the class
+              that chooses partitions; here the built-in one does, unless
+              a record names its partition)
+            interceptor.classes has no effect outside of a JVM (classes
+              that see each record before it is sent and after its end)"#]],
     );
 }
 
@@ -184,7 +269,7 @@ fn what_is_harmless_and_not_built_warns_unless_it_is_the_default() {
         expect![[r#"
             Idempotent
             enable.metrics.push has no effect yet (push metrics to the
-              brokers (KIP-714))"#]],
+              brokers that ask for them; here they are only read)"#]],
     );
 }
 

@@ -33,14 +33,18 @@ impl Value {
                     .map(|entry| entry.trim().to_string())
                     .collect(),
             )),
-            Kind::Millis { .. } => {
+            Kind::MillisOrNever if text == "-1" => Ok(Self::Span(Duration::MAX)),
+            Kind::Millis { .. } | Kind::MillisOrNever => {
                 // A negative number has no span; `check` cannot see it any more.
                 let millis: i64 = text.parse().map_err(|_| invalid())?;
                 let millis = u64::try_from(millis).map_err(|_| invalid())?;
                 Self::Span(Duration::from_millis(millis)).check(setting)
             }
             Kind::NonEmpty if text.is_empty() => Err(invalid()),
-            Kind::NonEmpty | Kind::Text => Ok(Self::Text(text.to_string())),
+            Kind::Decimal if !text.parse().is_ok_and(f64::is_finite) => Err(invalid()),
+            Kind::Class | Kind::Decimal | Kind::NonEmpty | Kind::Password | Kind::Text => {
+                Ok(Self::Text(text.to_string()))
+            }
             Kind::Number { .. } | Kind::NumberOr { .. } => {
                 Self::Number(text.parse().map_err(|_| invalid())?).check(setting)
             }
@@ -77,6 +81,7 @@ impl Value {
             Self::Flag(flag) => flag.to_string(),
             Self::List(entries) => entries.join(","),
             Self::Number(number) => number.to_string(),
+            Self::Span(Duration::MAX) => "-1".to_string(),
             Self::Span(span) => span.as_millis().to_string(),
             Self::Text(text) => text.clone(),
         }
@@ -86,13 +91,18 @@ impl Value {
 /// What values the setting takes, for a reader.
 pub(crate) fn expected(kind: Kind) -> String {
     match kind {
+        Kind::Class => "the name of a Java class".to_string(),
+        Kind::Decimal => "a number such as 0.5".to_string(),
         Kind::Flag => "true or false".to_string(),
         Kind::List => "entries between commas".to_string(),
         Kind::Millis { min, max } => format!("milliseconds, a whole number {}", range(min, max)),
+        Kind::MillisOrNever => {
+            format!("-1, or milliseconds, a whole number {}", range(0, i64::MAX))
+        }
         Kind::NonEmpty => "at least one character".to_string(),
         Kind::Number { min, max } => format!("a whole number {}", range(min, max)),
         Kind::NumberOr { or, min, max } => format!("{or}, or a whole number {}", range(min, max)),
-        Kind::Text => "text".to_string(),
+        Kind::Password | Kind::Text => "text".to_string(),
         Kind::Word(words) => match words.split_last() {
             Some((last, [])) => last.to_string(),
             Some((last, others)) => format!("{} or {last}", others.join(", ")),
@@ -184,6 +194,10 @@ mod tests {
         assert_eq!(parse("linger.ms", "-1"), None);
         assert_eq!(parse("metadata.max.idle.ms", "4999"), None);
         assert_eq!(parse("metadata.max.idle.ms", "5000"), span(5000));
+        let never = Some(Value::Span(Duration::MAX));
+        assert_eq!(parse("connections.max.idle.ms", "-1"), never);
+        assert_eq!(parse("connections.max.idle.ms", "-2"), None);
+        assert_eq!(parse("connections.max.idle.ms", "0"), span(0));
     }
 
     #[test]

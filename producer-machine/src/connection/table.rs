@@ -51,6 +51,27 @@ const ANSWERS: [Row; 9] = [
     ("another error", 42, &[]),
 ];
 
+const NOW: Instant = Instant::from_millis(7);
+
+fn asked_in(phase: Phase) -> Connection {
+    let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into(), LIMITS);
+    connection.phase = phase;
+    connection
+}
+
+fn say(phase: &Phase) -> String {
+    match phase {
+        Phase::Connecting => String::from("Connecting"),
+        Phase::Negotiating(ask) => alloc::format!("{ask:?}"),
+        Phase::Ready(versions) => alloc::format!(
+            "Ready({}, {}, {:?})",
+            versions.produce,
+            versions.metadata,
+            versions.init_producer_id
+        ),
+    }
+}
+
 fn response(code: i16, keys: &[(i16, i16, i16)]) -> ApiVersionsResponse {
     ApiVersionsResponse {
         error_code: ErrorCode(code),
@@ -71,26 +92,79 @@ fn every_phase_with_every_answer() {
     let mut table = String::new();
     for (name, code, keys) in ANSWERS {
         for (before, phase) in phases() {
-            let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into());
-            connection.phase = phase;
-            let negotiated = match connection.negotiate(&response(code, keys)) {
+            let mut connection = asked_in(phase);
+            let negotiated = match connection.negotiate(NOW, &response(code, keys)) {
                 Negotiated::Again => "asked again",
                 Negotiated::Ready => "ready",
                 Negotiated::Useless(_) => "dropped",
             };
-            let after = match &connection.phase {
-                Phase::Connecting => String::from("Connecting"),
-                Phase::Negotiating(ask) => alloc::format!("{ask:?}"),
-                Phase::Ready(versions) => alloc::format!(
-                    "Ready({}, {}, {:?})",
-                    versions.produce,
-                    versions.metadata,
-                    versions.init_producer_id
-                ),
-            };
+            let after = say(&connection.phase);
             let row = alloc::format!("{name:16} {before:10} -> {negotiated:11} {after}");
             writeln!(table, "{row}").expect("a string takes it");
         }
     }
     expect_file!["table.txt"].assert_eq(&table);
+}
+
+type Input = (&'static str, fn(&mut Connection) -> String);
+
+const INPUTS: [Input; 9] = [
+    ("connected", |c| {
+        alloc::format!("news: {}", c.connected(NOW))
+    }),
+    ("sent ApiVersions", |c| {
+        let correlation_id = c.correlate();
+        c.sent(NOW, correlation_id, 4, What::ApiVersions);
+        String::new()
+    }),
+    ("sent Metadata", |c| {
+        let correlation_id = c.correlate();
+        c.sent(NOW, correlation_id, 9, What::Metadata);
+        String::new()
+    }),
+    ("answered", |c| alloc::format!("{:?}", c.answered())),
+    ("throttled", |c| {
+        c.throttle(NOW, Duration::from_millis(1), ThrottleRule::ClientWaits);
+        String::new()
+    }),
+    ("announce", |c| alloc::format!("tell: {}", c.announce(NOW))),
+    ("got a frame", |c| {
+        c.got_frame();
+        String::new()
+    }),
+    ("asked in vain", |c| {
+        c.asked_in_vain();
+        String::new()
+    }),
+    ("written", |c| {
+        c.written();
+        String::new()
+    }),
+];
+
+#[test]
+fn every_phase_and_writer_with_every_input() {
+    let mut table = String::new();
+    for (name, input) in INPUTS {
+        for (before, _) in phases() {
+            for writer in [Writer::Idle, Writer::Told, Writer::Writing] {
+                let phase = phases().into_iter().find(|(name, _)| *name == before);
+                let mut connection = asked_in(phase.expect("it is one of them").1);
+                connection.writer = writer;
+                let told = input(&mut connection);
+                let row = alloc::format!(
+                    "{before}, {writer:?}: {name} -> {}, {:?}, may send {} {told}",
+                    say(&connection.phase),
+                    connection.writer,
+                    match connection.turn(NOW) {
+                        Turn::ApiVersions(_) => "ApiVersions",
+                        Turn::Nothing => "nothing",
+                        Turn::Requests(_) => "requests",
+                    },
+                );
+                writeln!(table, "{}", row.trim_end()).expect("a string takes it");
+            }
+        }
+    }
+    expect_file!["inputs.txt"].assert_eq(&table);
 }

@@ -33,8 +33,7 @@ impl ProducerMachine {
             events,
             actions,
             steps: _,
-            spare_batches: _,
-            spare_keys: _,
+            spares: _,
         } = self;
         Digest::of(|mixer| {
             // Settings never change: their text says enough of them.

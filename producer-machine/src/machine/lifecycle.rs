@@ -1,4 +1,4 @@
-//! Flush, close, and the end.
+//! How the producer comes to rest: for a flush, by `close`, or for good.
 //!
 //! ```text
 //! Open ──close──> Closing(deadline) ──everything resolved, or deadline──> Closed
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{Batch, BatchKey, Hurry, Stage};
+use crate::accumulator::{Batch, BatchKey, Hurry, Serial, Stage};
 use crate::error::{DisconnectReason, FatalError, ProduceError};
 use crate::event::{Event, Notice};
 use crate::{ConnectionId, ErrorCode, FlushId, Instant, TopicHandle};
@@ -149,7 +149,7 @@ impl ProducerMachine {
     }
 
     fn fail_batches(&mut self, error: &ProduceError, which: impl Fn(&Batch) -> bool) {
-        let mut keys: Vec<(u64, BatchKey)> = self
+        let mut keys: Vec<(Serial, BatchKey)> = self
             .accumulator
             .batches
             .iter()

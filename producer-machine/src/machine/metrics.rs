@@ -7,7 +7,6 @@ use kafka_producer_proto::batch::HEADER_LEN;
 use super::ProducerMachine;
 use crate::accumulator::{Batch, BatchKey};
 use crate::brokers::NodeId;
-use crate::connection::Phase;
 use crate::metrics::{Drained, Facts, Gauges, Waiting};
 use crate::{Instant, Metrics, TopicHandle};
 
@@ -78,7 +77,7 @@ impl Facts for ProducerMachine {
 
     fn gauges(&self) -> Gauges {
         let connections = self.brokers.connections.values();
-        let standing = connections.filter(|c| !matches!(c.phase, Phase::Connecting));
+        let standing = connections.filter(|c| !c.is_connecting());
         Gauges {
             buffer_available: self.accumulator.budget.available(),
             buffer_total: self.config.buffer_memory,

@@ -9,8 +9,11 @@
 //!                             └────────────────── again ──────────────────────────┘
 //! ```
 
+mod conclude;
+mod connect;
 mod digest;
 mod explain;
+mod held;
 mod lifecycle;
 mod metrics;
 mod receive;
@@ -18,6 +21,7 @@ mod schedule;
 mod send;
 mod sequence;
 mod settle;
+mod split;
 mod steps;
 mod timers;
 mod transmit;
@@ -26,17 +30,17 @@ mod wait;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use kafka_producer_proto::ErrorCode;
 
-use crate::accumulator::{Accumulator, Hurry, Order, PartitionKey};
+use crate::accumulator::{Accumulator, Hurry, Order, PartitionKey, Terms};
 use crate::action::{Action, Compressed};
 use crate::brokers::Brokers;
 use crate::config::{Config, Guarantee};
 use crate::digest::Digest;
+use crate::drain::Spares;
 use crate::error::{DisconnectReason, FatalError, SendError, Shortage};
-use crate::event::Event;
+use crate::event::{Event, Notice};
 use crate::explain::{Explanation, Subject};
 use crate::frame::Unsealed;
 use crate::idempotence::{Sequence, Session};
@@ -118,9 +122,7 @@ pub struct ProducerMachine {
     events: VecDeque<Event>,
     actions: VecDeque<Action>,
     steps: Steps,
-    /// Scratch, so that a request or an answer allocates nothing.
-    spare_batches: Vec<Vec<crate::connection::SentBatch>>,
-    spare_keys: Vec<PartitionKey>,
+    spares: Spares,
 }
 
 impl ProducerMachine {
@@ -165,8 +167,7 @@ impl ProducerMachine {
             events: VecDeque::new(),
             actions: VecDeque::new(),
             steps: Steps::default(),
-            spare_batches: Vec::new(),
-            spare_keys: Vec::new(),
+            spares: Spares::default(),
             config,
         };
         machine.service_control(now);
@@ -458,6 +459,10 @@ impl ProducerMachine {
         self.accumulator.first_sequence = Sequence::new(first);
     }
 
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.events.push_back(Event::Notice(notice));
+    }
+
     /// Time never runs backwards.
     #[inline]
     fn tick(&mut self, now: Instant) -> Instant {
@@ -467,6 +472,16 @@ impl ProducerMachine {
 
     const fn is_open(&self) -> bool {
         matches!(self.life, Life::Open)
+    }
+
+    /// What decides who goes next, besides the partition itself.
+    fn terms(&self) -> Terms {
+        Terms {
+            order: self.order,
+            session: self.session,
+            hurry: self.hurry(),
+            flushed_to: self.flushes.back().map(|&(_, up_to)| up_to),
+        }
     }
 
     /// Whether batches may linger.

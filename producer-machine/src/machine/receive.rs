@@ -1,4 +1,4 @@
-//! The road in: frames to answers, answers to those who asked.
+//! The road in: from bytes to the answers that those who asked get.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -9,15 +9,11 @@ use kafka_producer_proto::messages::produce::{PartitionAnswer, ProduceResponseVi
 use kafka_producer_proto::messages::{
     ApiVersionsResponse, InitProducerIdResponse, MetadataResponse,
 };
-use kafka_producer_proto::{
-    ApiKey, DecodeError, ErrorCode, FrameReader, Message, ResponseHeader, Uuid,
-};
+use kafka_producer_proto::{ApiKey, DecodeError, ErrorCode, Message, ResponseHeader, Uuid};
 
 use super::ProducerMachine;
-use crate::action::Compressed;
-use crate::brokers::MAX_FRAME;
-use crate::connection::{Ask, Negotiated, Phase, SentBatch, ThrottleRule, What};
-use crate::error::{DisconnectReason, ProduceError};
+use crate::connection::{Negotiated, SentBatch, ThrottleRule, What};
+use crate::error::DisconnectReason;
 use crate::event::{Event, Notice};
 use crate::idempotence::Identity;
 use crate::{ConnectionId, Instant, TopicHandle};
@@ -46,30 +42,12 @@ impl Answer {
 }
 
 impl ProducerMachine {
-    pub(super) fn on_connected(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get_mut(&id) else {
-            return;
-        };
-        if !matches!(connection.phase, Phase::Connecting) {
-            return;
-        }
-        let version = ApiKey::ApiVersions.client_versions().max;
-        connection.phase = Phase::Negotiating(Ask::Pending(version));
-        connection.since = now;
-        connection.heard_at = now;
-        connection.idle_at = now + self.config.connections_max_idle;
-        self.meter.on_connected();
-        self.brokers.connected(id);
-        self.arm_connection(id);
-        self.announce_connection(id);
-    }
-
     pub(super) fn on_received(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
         self.meter.on_bytes(connection.lane.node, bytes.len());
-        let mut reader = core::mem::replace(&mut connection.reader, FrameReader::new(MAX_FRAME));
+        let mut reader = connection.take_reader();
         let mut rest = bytes;
         loop {
             let problem = match reader.next_frame(&mut rest) {
@@ -89,7 +67,7 @@ impl ProducerMachine {
             }
         }
         if let Some(connection) = self.brokers.connections.get_mut(&id) {
-            connection.reader = reader;
+            connection.give_back(reader);
         }
         self.arm_connection(id);
         self.announce_rest(now, id);
@@ -122,30 +100,29 @@ impl ProducerMachine {
                 header.correlation_id
             ));
         }
-        connection.idle_at = now + self.config.connections_max_idle;
-        connection.heard_at = now;
         let (version, sent_at, node) = (sent.version, sent.at, connection.lane.node);
+        connection.heard(now);
         self.meter.on_response(node);
         let unreadable = |error| undecodable(api, version, error);
         // An answer that cannot be read leaves its request in flight, to end with the connection.
         match api {
             ApiKey::ApiVersions => {
                 let response = ApiVersionsResponse::decode(version, body).map_err(unreadable)?;
-                connection.in_flight.pop_front();
+                connection.answered();
                 self.on_api_versions(now, id, &response)
             }
             ApiKey::InitProducerId => {
                 let response = InitProducerIdResponse::decode(version, body).map_err(unreadable)?;
-                connection.in_flight.pop_front();
+                connection.answered();
                 self.on_init_producer_id(now, id, version, &response)
             }
             ApiKey::Metadata => {
                 let response = MetadataResponse::decode(version, body).map_err(unreadable)?;
-                connection.in_flight.pop_front();
+                connection.answered();
                 self.on_metadata(now, id, version, &response);
                 Ok(())
             }
-            _ => match connection.in_flight.pop_front().map(|sent| sent.what) {
+            _ => match connection.answered() {
                 Some(What::Produce { batches, ids }) => {
                     self.meter
                         .on_produce_response(now, node, now.since(sent_at));
@@ -165,10 +142,9 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return Ok(());
         };
-        match connection.negotiate(response) {
+        match connection.negotiate(now, response) {
             Negotiated::Again => Ok(()),
             Negotiated::Ready => {
-                connection.since = now;
                 let (lane, address) = (connection.lane, Arc::clone(&connection.address));
                 self.brokers.ready(id);
                 let broker = lane.node.broker();
@@ -232,7 +208,7 @@ impl ProducerMachine {
 
     /// Takes over the leader of a partition in use.
     fn on_leader(&mut self, now: Instant, key: crate::accumulator::PartitionKey) {
-        let partition = &mut self.accumulator.partitions[key.0 as usize];
+        let partition = &self.accumulator.partitions[key.0 as usize];
         let (topic, index) = (partition.topic, partition.index);
         let Some(view) = self
             .metadata
@@ -241,9 +217,8 @@ impl ProducerMachine {
         else {
             return;
         };
-        partition.leader_epoch = view.leader_epoch;
         let leader = view.leader;
-        if let Some(before) = self.accumulator.set_leader(key, leader) {
+        if let Some(before) = self.accumulator.lead(key, leader, view.leader_epoch) {
             // Who waits for this partition waits for that broker no more.
             self.waiters.call_back(before);
         }
@@ -327,7 +302,7 @@ impl ProducerMachine {
         id: ConnectionId,
         version: i16,
         body: &[u8],
-        mut batches: Vec<SentBatch>,
+        batches: Vec<SentBatch>,
         ids: &[(Uuid, TopicHandle)],
     ) -> Result<(), String> {
         let mut answers: Vec<Option<Answer>> = Vec::new();
@@ -363,8 +338,7 @@ impl ProducerMachine {
         if let Some(code) = fatal {
             self.fail_for_good(now, code);
         }
-        batches.clear();
-        self.spare_batches.push(batches);
+        self.spares.take_back(batches);
         tail.map(|_| ())
     }
 
@@ -392,22 +366,6 @@ impl ProducerMachine {
                 self.timers.arm(until, super::timers::Timer::Throttle(id));
             }
         }
-    }
-
-    pub(super) fn on_compressed(&mut self, now: Instant, compressed: Compressed) {
-        let Some(key) = self.accumulator.take_job(compressed.id) else {
-            return;
-        };
-        let partition = self.accumulator.batches[key.0 as usize].partition;
-        match compressed.result {
-            Ok(out) => self.accumulator.compressed(key, out),
-            Err(error) => {
-                self.accumulator.partitions[partition.0 as usize].dequeue(key);
-                let error = ProduceError::Compression(Arc::from(error.to_string()));
-                self.fail(key, error);
-            }
-        }
-        self.reconsider(now, partition);
     }
 }
 

@@ -1,4 +1,5 @@
-//! What follows when a broker does not know the sequence of a batch (`DESIGN.md` §3.4, KIP-360).
+//! What follows when the numbers of a partition hold no more (`DESIGN.md` §3.4, KIP-360): the
+//! broker does not know them, the topic was created anew, a new epoch is due.
 //!
 //! ```text
 //! 45, 59 ──> another one goes first ─────────────> again, unchanged
@@ -15,6 +16,7 @@ use crate::accumulator::{BatchKey, PartitionKey, Resolution};
 use crate::config::UnknownFate;
 use crate::error::ProduceError;
 use crate::event::Notice;
+use crate::idempotence::{Bumped, Identity};
 use crate::{ErrorCode, Instant, TopicHandle};
 
 impl ProducerMachine {
@@ -41,10 +43,8 @@ impl ProducerMachine {
                 let partition = self.accumulator.batches[key.0 as usize].partition;
                 let message = answer.message.clone();
                 self.fail(key, ProduceError::Broker { code, message });
-                self.accumulator.partitions[partition.0 as usize]
-                    .sequences
-                    .restart();
-                self.suspect_loss(partition);
+                self.accumulator.suspect_loss(partition);
+                self.tell_loss(partition);
             }
             Resolution::Renumber => self.renumber(now, key, code),
         }
@@ -57,7 +57,7 @@ impl ProducerMachine {
         self.retry_or_fail(now, key, code);
     }
 
-    fn suspect_loss(&mut self, key: PartitionKey) {
+    fn tell_loss(&mut self, key: PartitionKey) {
         let partition = &self.accumulator.partitions[key.0 as usize];
         let index = partition.index;
         if let Some(view) = self.metadata.topic(partition.topic) {
@@ -81,24 +81,16 @@ impl ProducerMachine {
         }
     }
 
-    /// The topic was created anew: what has a number belongs to the former one, and fresh
-    /// batches start at 0 under another epoch.
+    /// The topic was created anew: what was handed out belongs to the former one.
     pub(super) fn on_recreated(&mut self, now: Instant, topic: TopicHandle) {
         let Some(view) = self.metadata.topic(topic) else {
             return;
         };
         let keys: Vec<PartitionKey> = view.partitions.iter().filter_map(|p| p.key).collect();
         for key in keys {
-            let partition = &mut self.accumulator.partitions[key.0 as usize];
-            partition.sequences.restart();
-            partition.leader_epoch = -1;
-            partition.incarnation += 1;
-            let queued: Vec<BatchKey> = partition.queue.iter().copied().collect();
-            for batch in queued {
-                if self.accumulator.is_of_former_topic(batch) {
-                    self.take_out(batch);
-                    self.leave_former_topic(now, batch, ErrorCode::UNKNOWN_TOPIC_ID);
-                }
+            for batch in self.accumulator.recreate(key) {
+                self.take_out(batch);
+                self.leave_former_topic(now, batch, ErrorCode::UNKNOWN_TOPIC_ID);
             }
         }
     }
@@ -110,5 +102,22 @@ impl ProducerMachine {
         if self.accumulator.batches.contains(key.0 as usize) {
             self.accumulator.renumber(key);
         }
+    }
+
+    /// Leaves an identity behind, for the whole producer; other partitions follow when nothing
+    /// of theirs is outstanding (KAFKA-12152).
+    pub(super) fn bump(&mut self, now: Instant, old: Identity) {
+        match self.session.bump(now, old) {
+            Bumped::Already => {}
+            Bumped::Epoch(identity) => self.tell_bumped(identity),
+            Bumped::Exhausted => self.service_control(now),
+        }
+    }
+
+    pub(super) fn tell_bumped(&mut self, identity: Identity) {
+        self.notice(Notice::EpochBumped {
+            producer_id: identity.producer_id,
+            producer_epoch: identity.producer_epoch,
+        });
     }
 }

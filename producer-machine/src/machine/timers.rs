@@ -1,10 +1,8 @@
 //! What time brings.
 
 use super::{Life, ProducerMachine};
-use crate::accumulator::{BatchKey, PartitionKey};
+use crate::accumulator::{BatchKey, PartitionKey, Serial};
 use crate::brokers::NodeId;
-use crate::connection::Phase;
-use crate::error::DisconnectReason;
 use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
 
 /// A timer. Those of batches are ordered by serial, so that the batches of a partition that are
@@ -12,9 +10,9 @@ use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
     /// `delivery.timeout.ms` of a batch.
-    Delivery(u64, BatchKey),
+    Delivery(Serial, BatchKey),
     /// `linger.ms` of a batch.
-    Linger(u64, BatchKey),
+    Linger(Serial, BatchKey),
     /// The backoff of a partition's first batch.
     Backoff(PartitionKey),
     /// `max.block.ms` of records whose topic is unknown.
@@ -44,7 +42,7 @@ impl ProducerMachine {
             self.steps.step();
             match timer {
                 Timer::Backoff(key) => {
-                    self.accumulator.partitions[key.0 as usize].backoff_at = None;
+                    self.accumulator.partitions[key.0 as usize].backoff.fired();
                     self.reconsider(now, key);
                 }
                 Timer::Close => self.give_up(now),
@@ -63,46 +61,6 @@ impl ProducerMachine {
         if self.control_at.is_some_and(|at| at <= now) {
             self.service_control(now);
         }
-    }
-
-    /// What the timer of a connection stands for follows from its state.
-    fn on_connection_timer(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get_mut(&id) else {
-            return;
-        };
-        connection.timer_at = None;
-        let reason = if matches!(connection.phase, Phase::Connecting) {
-            DisconnectReason::SetupTimeout
-        } else {
-            match connection.oldest_deadline() {
-                Some(deadline) if deadline <= now => DisconnectReason::RequestTimeout,
-                None if connection.idle_at <= now => DisconnectReason::Idle,
-                Some(_) | None => {
-                    self.arm_connection(id);
-                    return;
-                }
-            }
-        };
-        self.disconnect(now, id, reason);
-    }
-
-    /// Arms the timer of a connection for what comes first in its state.
-    pub(super) fn arm_connection(&mut self, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get_mut(&id) else {
-            return;
-        };
-        if let Phase::Connecting = connection.phase {
-            // The setup timeout is armed, and bytes that came too early do not end it.
-            return;
-        }
-        let at = connection.oldest_deadline().unwrap_or(connection.idle_at);
-        if connection.timer_at == Some(at) {
-            return;
-        }
-        if let Some(before) = connection.timer_at.replace(at) {
-            self.timers.disarm(before, Timer::Connection(id));
-        }
-        self.timers.arm(at, Timer::Connection(id));
     }
 
     pub(super) const fn is_over(&self) -> bool {

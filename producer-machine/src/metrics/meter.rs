@@ -120,6 +120,11 @@ impl Meter {
         topic.packed_bytes += packed;
     }
 
+    /// A batch was split.
+    pub(crate) const fn on_split(&mut self) {
+        self.counts.batch_splits += 1;
+    }
+
     /// A Produce request is made.
     pub(crate) const fn on_produce(&mut self) {
         self.counts.produce_requests += 1;

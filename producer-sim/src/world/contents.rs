@@ -116,6 +116,11 @@ pub(crate) fn verdict(code: ErrorCode) -> Verdict {
     }
 }
 
+/// Whether a batch of several records goes again in smaller ones.
+pub(crate) const fn is_divisible(code: ErrorCode) -> bool {
+    code.0 == 10
+}
+
 /// Whether no other attempt can end better: the record ends with this answer.
 pub(crate) const fn is_final(code: ErrorCode) -> bool {
     matches!(code.0, 10 | 17 | 18 | 29 | 32 | 87)

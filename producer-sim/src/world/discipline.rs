@@ -332,6 +332,17 @@ impl Discipline {
         }
     }
 
+    /// A batch was too large: each of its records may be the first of a smaller one.
+    pub(crate) fn divided(&mut self, place: &Place, records: &Sent) {
+        for &(_, identity) in records {
+            let key = (place.clone(), identity.producer_id, identity.epoch);
+            if let Some(numbers) = self.numbers.get_mut(&key) {
+                let at = numbers.place_of(identity.sequence);
+                numbers.sent.insert(at);
+            }
+        }
+    }
+
     /// A record that has been sent has failed.
     pub(crate) fn failed(&mut self, place: &Place, identity: Identity) {
         let key = (place.clone(), identity.producer_id, identity.epoch);

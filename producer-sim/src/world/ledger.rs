@@ -188,6 +188,21 @@ impl Ledger {
         }
     }
 
+    /// Whether this batch may be sent in smaller ones: none of it can be in a log.
+    pub(crate) fn may_divide(&self, records: &Sent) -> bool {
+        let tainted = |id: &RecordId| self.entries.get(id.0).is_some_and(|entry| entry.tainted);
+        1 < records.len() && !records.iter().any(|(id, _)| tainted(id))
+    }
+
+    /// An answer came after which these records go in smaller batches, at once and at no cost.
+    pub(crate) fn divided(&mut self, records: &Sent) {
+        for (id, _) in records {
+            if let Some(entry) = self.entries.get_mut(id.0) {
+                (entry.ended, entry.attempts) = (None, 0);
+            }
+        }
+    }
+
     /// Takes in a completion. Gives the records that have failed.
     pub(crate) fn complete(&mut self, now: Instant, event: &Event) -> Vec<RecordId> {
         let mut all_failed = Vec::new();

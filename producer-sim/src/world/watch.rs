@@ -15,7 +15,8 @@ use kafka_producer_proto::messages::{
 use kafka_producer_proto::{ApiKey, FrameReader, Message, RequestHeader, ResponseHeader};
 
 use super::contents::{
-    Place, Sent, Verdict, batches_of, first_attempts, is_final, note_goals, sizes_of, verdict,
+    Place, Sent, Verdict, batches_of, first_attempts, is_divisible, is_final, note_goals, sizes_of,
+    verdict,
 };
 use super::discipline::{Beside, Departure, Discipline};
 use super::goals::Goal;
@@ -353,13 +354,18 @@ impl Watch {
                 let code = answer.error_code;
                 let verdict = verdict(code);
                 note_goals(ledger, code, answer.base_offset);
-                if is_final(code) {
+                let is_divisible = is_divisible(code) && ledger.may_divide(&records);
+                if is_final(code) && !is_divisible {
                     ledger.refused(now, &records);
                 }
                 if let (Verdict::Written, Some((_, last))) = (verdict, records.last()) {
                     self.discipline.acknowledged(&place, *last);
                 }
                 self.judge(now, ledger, verdict, &place, &records);
+                if is_divisible {
+                    ledger.divided(&records);
+                    self.discipline.divided(&place, &records);
+                }
             }
         }
         for (place, records) in batches {

@@ -20,6 +20,8 @@ import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.utils.Utils;
 
@@ -39,6 +41,10 @@ import org.apache.kafka.common.utils.Utils;
  * describe TOPIC                                leaders, replicas and ISR per partition
  * config TOPIC KEY=VALUE…                       changes a topic's settings
  * delete TOPIC                                  until it is gone
+ * grow TOPIC PARTITIONS                         until it has so many, each with a full ISR
+ * move TOPIC                                    each partition goes from its leader to a broker
+ *                                               without it, until all is as wanted
+ * quota CLIENT BYTES                            what a client id may write a second; - for no limit
  * count TOPIC [read_committed]                  start and end offsets, and their difference
  * read TOPIC [read_committed]                   every record as JSON, keys and values in base64
  * dump TOPIC [read_committed]                   every record as PARTITION tab OFFSET tab VALUE
@@ -120,6 +126,9 @@ public final class Judge {
             case "describe": return describe(words.get(0));
             case "config": return config(words.get(0), settings(words, 1));
             case "delete": return delete(words.get(0));
+            case "grow": return grow(words.get(0), number(words, 1));
+            case "move": return move(words.get(0));
+            case "quota": return quota(words.get(0), words.get(1));
             case "count": return count(words);
             case "read": return scan(words, this::printJson);
             case "dump": return scan(words, this::printPlain);
@@ -161,7 +170,7 @@ public final class Judge {
         NewTopic wanted = new NewTopic(topic, number(words, 1), (short) number(words, 2));
         admin.createTopics(List.of(wanted.configs(settings(words, 3)))).all().get();
         long deadline = deadline(PATIENCE);
-        while (!isReplicated(topic)) {
+        while (!isReplicated(topic) || !isLed(topic)) {
             pause(deadline, null);
         }
         return "{\"created\":" + quoted(topic) + "}";
@@ -191,15 +200,44 @@ public final class Judge {
         }
     }
 
+    /**
+     * Whether every leader knows that it leads. With ZooKeeper the controller's word reaches
+     * brokers one by one, and until then what is sent with acks=0 is lost.
+     */
+    private boolean isLed(String topic) throws Exception {
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        for (TopicPartition partition : assigned(topic)) {
+            ends.put(partition, OffsetSpec.latest());
+        }
+        try {
+            admin.listOffsets(ends).all().get();
+            return true;
+        } catch (ExecutionException early) {
+            return false;
+        }
+    }
+
     private String describe(String topic) throws Exception {
         StringJoiner lines = new StringJoiner(",", "{\"partitions\":[", "]}");
-        for (TopicPartitionInfo partition : partitions(topic)) {
+        for (TopicPartitionInfo partition : knownPartitions(topic)) {
             int leader = partition.leader() == null ? -1 : partition.leader().id();
             lines.add("{\"partition\":" + partition.partition() + ",\"leader\":" + leader
                     + ",\"replicas\":" + ids(partition.replicas())
                     + ",\"isr\":" + ids(partition.isr()) + "}");
         }
         return lines.toString();
+    }
+
+    /** Those of a topic that is there, although the broker asked may not have heard of it yet. */
+    private List<TopicPartitionInfo> knownPartitions(String topic) throws Exception {
+        long deadline = deadline(Duration.ofSeconds(5));
+        while (true) {
+            try {
+                return partitions(topic);
+            } catch (ExecutionException early) {
+                pause(deadline, early);
+            }
+        }
     }
 
     private List<TopicPartitionInfo> partitions(String topic)
@@ -239,6 +277,61 @@ public final class Judge {
             pause(deadline, null);
         }
         return "{\"deleted\":" + quoted(topic) + "}";
+    }
+
+    private String grow(String topic, int count) throws Exception {
+        admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(count))).all().get();
+        long deadline = deadline(PATIENCE);
+        while (!isReplicated(topic) || partitions(topic).size() < count) {
+            pause(deadline, null);
+        }
+        return "{\"partitions\":" + count + "}";
+    }
+
+    private String move(String topic) throws Exception {
+        List<Integer> brokers = admin.describeCluster().nodes().get().stream()
+                .map(Node::id).collect(Collectors.toList());
+        Map<TopicPartition, Optional<NewPartitionReassignment>> wanted = new HashMap<>();
+        for (TopicPartitionInfo partition : knownPartitions(topic)) {
+            List<Integer> replicas = partition.replicas().stream()
+                    .map(Node::id).collect(Collectors.toList());
+            int free = brokers.stream().filter(broker -> !replicas.contains(broker)).findFirst()
+                    .orElseThrow(() -> new IllegalStateException(
+                            "expected a broker without " + topic + ", all have replicas"));
+            replicas.replaceAll(id -> id == partition.leader().id() ? free : id);
+            wanted.put(new TopicPartition(topic, partition.partition()),
+                    Optional.of(new NewPartitionReassignment(replicas)));
+        }
+        admin.alterPartitionReassignments(wanted).all().get();
+        long deadline = deadline(PATIENCE);
+        // The broker that is asked may hear of it a little later than all is over.
+        while (!admin.listPartitionReassignments(wanted.keySet()).reassignments().get().isEmpty()
+                || !isReplicated(topic) || !areOn(topic, wanted)) {
+            pause(deadline, null);
+        }
+        return "{\"moved\":" + wanted.size() + "}";
+    }
+
+    private boolean areOn(String topic,
+            Map<TopicPartition, Optional<NewPartitionReassignment>> wanted) throws Exception {
+        for (TopicPartitionInfo partition : knownPartitions(topic)) {
+            List<Integer> brokers = wanted.get(new TopicPartition(topic, partition.partition()))
+                    .orElseThrow().targetReplicas();
+            if (!brokers.contains(partition.leader().id())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private String quota(String client, String bytes) throws Exception {
+        ClientQuotaEntity entity =
+                new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, client));
+        Double limit = bytes.equals("-") ? null : Double.valueOf(bytes);
+        ClientQuotaAlteration.Op change = new ClientQuotaAlteration.Op("producer_byte_rate", limit);
+        admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity, List.of(change))))
+                .all().get();
+        return "{\"quota\":" + quoted(bytes) + "}";
     }
 
     // Records.
@@ -344,7 +437,7 @@ public final class Judge {
     }
 
     private List<TopicPartition> assigned(String topic) throws Exception {
-        return partitions(topic).stream()
+        return knownPartitions(topic).stream()
                 .map(each -> new TopicPartition(topic, each.partition()))
                 .collect(Collectors.toList());
     }

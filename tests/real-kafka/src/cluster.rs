@@ -1,6 +1,8 @@
 //! The three brokers: where they are, how they are broken, and names that nobody used before.
 
 use std::env;
+use std::fmt;
+use std::io::{self, Write};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,6 +38,20 @@ pub fn version() -> (u32, u32) {
     version.unwrap_or_else(|| unreachable!("expected a release in KAFKA_VERSION, got {text}"))
 }
 
+/// Prints where a test's output is not captured: what it did is what some tests are for.
+pub fn print(what: &str) {
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(io::stderr(), "\n{what}");
+}
+
+/// Says that this release does not allow a test as it is, and what is done instead.
+pub fn print_instead(test: &str, instead: &str) {
+    print(&format!(
+        "Kafka {}: {test}: {instead}",
+        variable("KAFKA_VERSION")
+    ));
+}
+
 /// The settings of a case: this cluster, and `more`.
 ///
 /// # Panics
@@ -66,7 +82,9 @@ pub fn topic(about: &str) -> String {
 
 /// The right to break brokers. One test of a program has it at a time.
 pub struct Breaker {
-    down: Option<i32>,
+    down: Vec<i32>,
+    kills: usize,
+    restarts: usize,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -75,8 +93,10 @@ impl Breaker {
     pub fn take() -> Self {
         static ALONE: Mutex<()> = Mutex::new(());
         Self {
-            down: None,
-            // A test that failed has left its broker up again.
+            down: Vec::new(),
+            kills: 0,
+            restarts: 0,
+            // A test that failed has left its brokers up again.
             _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
@@ -87,36 +107,64 @@ impl Breaker {
     ///
     /// If that is not possible.
     pub fn kill(&mut self, broker: i32) {
-        self.down = Some(broker);
-        assert!(control("kill", broker), "broker {broker} cannot be killed");
+        self.kill_all(&[broker]);
     }
 
-    /// Starts it again and waits until it is in every ISR.
+    /// Starts it again, after it has left in peace if it runs, and waits until it is in every ISR.
     ///
     /// # Panics
     ///
     /// If it does not get there.
     pub fn restart(&mut self, broker: i32) {
-        assert!(
-            control("restart", broker),
-            "broker {broker} does not start again"
-        );
-        self.down = None;
+        self.restart_all(&[broker]);
+    }
+
+    /// Ends brokers as a crash would.
+    ///
+    /// # Panics
+    ///
+    /// If that is not possible.
+    pub fn kill_all(&mut self, brokers: &[i32]) {
+        self.down.extend(brokers);
+        self.kills += brokers.len();
+        assert!(control("kill", brokers), "{brokers:?} cannot be killed");
+    }
+
+    /// Starts brokers again, all at once, and waits until all are in every ISR.
+    ///
+    /// # Panics
+    ///
+    /// If they do not get there.
+    pub fn restart_all(&mut self, brokers: &[i32]) {
+        self.restarts += brokers.len();
+        let are_up = control("restart", brokers);
+        assert!(are_up, "{brokers:?} do not start again");
+        self.down.retain(|down| !brokers.contains(down));
+    }
+}
+
+/// What was done.
+impl fmt::Display for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} kills, {} restarts", self.kills, self.restarts)
     }
 }
 
 impl Drop for Breaker {
     fn drop(&mut self) {
         // A test that fails half way must not fail all that come after it.
-        if let Some(broker) = self.down {
-            control("restart", broker);
+        if !self.down.is_empty() {
+            control("restart", &self.down);
         }
     }
 }
 
-fn control(what: &str, broker: i32) -> bool {
+fn control(what: &str, brokers: &[i32]) -> bool {
     let mut command = Command::new(variable("KAFKA_CONTROL"));
-    command.args(["kafka", what, "--node", &broker.to_string()]);
+    command.args(["kafka", what]);
+    for broker in brokers {
+        command.args(["--node", &broker.to_string()]);
+    }
     let status = command.stdin(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }

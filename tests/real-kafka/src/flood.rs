@@ -9,10 +9,12 @@
 //! | acknowledged | exactly once, in order, at the offset that was told |
 //! | not written | never |
 //! | maybe written | at most once, in order |
+//!
+//! A topic that is created anew in the meantime has another log: what was acknowledged before is
+//! gone with the old one, and none of it may be in the new one.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +25,7 @@ use conformance::{Tasks, Threads, Transport};
 use kafka_producer::{Config, Delivery, Outcome, Producer, Record};
 use kafka_producer_driver::block_on;
 
+use crate::cluster;
 use crate::judge::judge;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -45,7 +48,12 @@ pub struct Flood {
 /// What became of a record, as the producer told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    Acknowledged(Option<i64>),
+    Acknowledged {
+        offset: Option<i64>,
+        at: Instant,
+    },
+    /// Acknowledged, and gone with the topic.
+    Gone,
     MaybeWritten,
     NotWritten,
 }
@@ -57,6 +65,8 @@ pub struct Account {
     pub records: usize,
     /// Those that were acknowledged.
     pub acknowledged: usize,
+    /// Those of them that went with their topic.
+    pub gone: usize,
     /// Those that failed as not written, or were not taken.
     pub not_written: usize,
     /// Those that failed as maybe written.
@@ -77,6 +87,8 @@ pub struct Account {
     pub took: Duration,
     /// The longest time between two acknowledgements in a partition.
     pub longest_pause: Duration,
+    /// The longest time from handing a record over to its acknowledgement.
+    pub longest_wait: Duration,
 }
 
 /// A transport whose kind of sender can be started: threads, or tasks that share few threads.
@@ -138,6 +150,23 @@ impl Flood {
     ///
     /// If a sender does.
     pub fn run<H: Host>(&self, host: &H, config: Config, meanwhile: impl FnOnce()) -> Account {
+        self.run_through(host, config, |_| {
+            meanwhile();
+            Topic::Stays
+        })
+    }
+
+    /// The same for what uses the producer meanwhile, or replaces the topic.
+    ///
+    /// # Panics
+    ///
+    /// If a sender does.
+    pub fn run_through<H: Host>(
+        &self,
+        host: &H,
+        config: Config,
+        meanwhile: impl FnOnce(&Producer) -> Topic,
+    ) -> Account {
         let producer = host.start(config);
         let begin = Instant::now();
         let stop = Arc::new(AtomicBool::new(false));
@@ -147,13 +176,16 @@ impl Flood {
             Box::pin(async move { flood.pour(&producer, partition, &stop, H::pause).await })
         };
         let wait = host.spawn((0..self.partitions).map(sender).collect());
-        {
+        let fate_of_topic = {
             // A test that fails meanwhile must not leave its senders sending.
             let _stop = Stop(Arc::clone(&stop));
-            meanwhile();
-        }
-        let sent = wait();
+            meanwhile(&producer)
+        };
+        let mut sent = wait();
         block_on(producer.close(Duration::from_secs(30)));
+        if let Topic::BeganAnew(instant) = fate_of_topic {
+            sent.iter_mut().for_each(|sent| sent.bury(instant));
+        }
 
         let mut account = Account {
             took: begin.elapsed(),
@@ -204,6 +236,15 @@ impl Flood {
     }
 }
 
+/// What became of a topic while records were sent to it.
+#[derive(Clone, Copy, Debug)]
+pub enum Topic {
+    /// It was deleted, and had been gone for a while when it was created again at this instant.
+    BeganAnew(Instant),
+    /// It is still the same.
+    Stays,
+}
+
 /// Digits and the dash.
 const NUMBER_BYTES: usize = 11;
 
@@ -219,9 +260,17 @@ impl Drop for Stop {
 /// What one sender knows.
 struct Sent {
     fates: Vec<Fate>,
-    pending: VecDeque<(usize, Delivery)>,
+    pending: VecDeque<Pending>,
     last_acknowledged: Instant,
     longest_pause: Duration,
+    longest_wait: Duration,
+}
+
+/// A record on its way.
+struct Pending {
+    number: usize,
+    since: Instant,
+    delivery: Delivery,
 }
 
 impl Sent {
@@ -231,43 +280,61 @@ impl Sent {
             pending: VecDeque::new(),
             last_acknowledged: begin,
             longest_pause: Duration::ZERO,
+            longest_wait: Duration::ZERO,
         }
     }
 
     fn pend(&mut self, delivery: Delivery) {
-        self.pending.push_back((self.fates.len(), delivery));
+        self.pending.push_back(Pending {
+            number: self.fates.len(),
+            since: Instant::now(),
+            delivery,
+        });
         self.fates.push(Fate::MaybeWritten);
     }
 
     fn settle_known(&mut self) {
-        while let Some((number, delivery)) = self.pending.front() {
-            let Some(result) = delivery.try_result() else {
+        while let Some(pending) = self.pending.front() {
+            let Some(result) = pending.delivery.try_result() else {
                 return;
             };
-            self.settle(*number, &result);
+            self.settle(pending.number, pending.since, &result);
             self.pending.pop_front();
         }
     }
 
     async fn settle_all(&mut self) {
-        while let Some((number, delivery)) = self.pending.pop_front() {
-            let result = delivery.await;
-            self.settle(number, &result);
+        while let Some(pending) = self.pending.pop_front() {
+            let result = pending.delivery.await;
+            self.settle(pending.number, pending.since, &result);
         }
     }
 
-    fn settle(&mut self, number: usize, result: &Known) {
+    fn settle(&mut self, number: usize, since: Instant, result: &Known) {
         self.fates[number] = match result {
             Ok(written) => {
                 let now = Instant::now();
                 let pause = now - self.last_acknowledged;
                 self.longest_pause = self.longest_pause.max(pause);
+                self.longest_wait = self.longest_wait.max(now - since);
                 self.last_acknowledged = now;
-                Fate::Acknowledged(written.offset)
+                Fate::Acknowledged {
+                    offset: written.offset,
+                    at: now,
+                }
             }
             Err(error) if error.outcome == Outcome::NotWritten => Fate::NotWritten,
             Err(_) => Fate::MaybeWritten,
         };
+    }
+
+    /// Whatever was acknowledged before `instant` is gone.
+    fn bury(&mut self, instant: Instant) {
+        for fate in &mut self.fates {
+            if matches!(fate, Fate::Acknowledged { at, .. } if *at < instant) {
+                *fate = Fate::Gone;
+            }
+        }
     }
 }
 
@@ -293,16 +360,20 @@ impl Account {
 
     /// Prints the account where a test's output is not captured: it is what the test is for.
     pub fn print(&self, about: &str) {
-        // A closed stderr is no reason to fail.
-        let _ = writeln!(io::stderr(), "\n{about}: {self}");
+        cluster::print(&format!("{about}: {self}"));
     }
 
     fn open(&mut self, sent: Sent) -> Partition {
         self.longest_pause = self.longest_pause.max(sent.longest_pause);
+        self.longest_wait = self.longest_wait.max(sent.longest_wait);
         self.records += sent.fates.len();
         for fate in &sent.fates {
             match fate {
-                Fate::Acknowledged(_) => self.acknowledged += 1,
+                Fate::Acknowledged { .. } => self.acknowledged += 1,
+                Fate::Gone => {
+                    self.acknowledged += 1;
+                    self.gone += 1;
+                }
                 Fate::MaybeWritten => self.maybe_written += 1,
                 Fate::NotWritten => self.not_written += 1,
             }
@@ -321,8 +392,12 @@ impl Account {
             return;
         };
         match fate {
-            Fate::Acknowledged(Some(told)) if told != offset => self.misplaced += 1,
-            Fate::Acknowledged(_) => {}
+            Fate::Acknowledged {
+                offset: Some(told), ..
+            } if told != offset => self.misplaced += 1,
+            Fate::Acknowledged { .. } => {}
+            // It was written once for the old topic, and once more for the new one.
+            Fate::Gone => self.doubled += 1,
             Fate::MaybeWritten => self.written_after_all += 1,
             Fate::NotWritten => self.unexpected += 1,
         }
@@ -336,7 +411,8 @@ impl Account {
     }
 
     fn close(&mut self, partition: &Partition) {
-        let lost = |(fate, seen): &(&Fate, &bool)| matches!(fate, Fate::Acknowledged(_)) && !**seen;
+        let lost =
+            |(fate, seen): &(&Fate, &bool)| matches!(fate, Fate::Acknowledged { .. }) && !**seen;
         self.lost += partition
             .fates
             .iter()
@@ -351,6 +427,7 @@ impl fmt::Display for Account {
         let Self {
             records,
             acknowledged,
+            gone,
             not_written,
             maybe_written,
             written_after_all,
@@ -361,15 +438,24 @@ impl fmt::Display for Account {
             unexpected,
             took,
             longest_pause,
+            longest_wait,
         } = self;
         write!(
             f,
-            "{records} records in {:.1} s: {acknowledged} acknowledged, {not_written} not \
-             written, {maybe_written} maybe written ({written_after_all} of them were); {lost} \
-             lost, {doubled} doubled, {out_of_order} out of order, {misplaced} misplaced, \
-             {unexpected} unexpected; longest time without an acknowledgement {:.1} s",
-            took.as_secs_f64(),
-            longest_pause.as_secs_f64()
+            "{records} records in {:.1} s: {acknowledged} acknowledged",
+            took.as_secs_f64()
+        )?;
+        if 0 < *gone {
+            write!(f, " ({gone} of them gone with their topic)")?;
+        }
+        write!(
+            f,
+            ", {not_written} not written, {maybe_written} maybe written ({written_after_all} of \
+             them were); {lost} lost, {doubled} doubled, {out_of_order} out of order, {misplaced} \
+             misplaced, {unexpected} unexpected; longest time without an acknowledgement {:.1} s, \
+             longest wait for one {:.1} s",
+            longest_pause.as_secs_f64(),
+            longest_wait.as_secs_f64()
         )
     }
 }
@@ -378,10 +464,14 @@ impl fmt::Display for Account {
 mod tests {
     use super::*;
 
-    fn account(fates: &[Fate], log: &[(i64, usize)]) -> Account {
-        let mut account = Account::default();
+    fn sent(fates: &[Fate]) -> Sent {
         let mut sent = Sent::new(Instant::now());
         sent.fates = fates.to_vec();
+        sent
+    }
+
+    fn account_of(sent: Sent, log: &[(i64, usize)]) -> Account {
+        let mut account = Account::default();
         let mut partition = account.open(sent);
         for &(offset, number) in log {
             account.enter(&mut partition, offset, Some(number));
@@ -390,12 +480,22 @@ mod tests {
         account
     }
 
-    const ACKED: [Fate; 2] = [Fate::Acknowledged(Some(0)), Fate::Acknowledged(Some(1))];
+    fn account(fates: &[Fate], log: &[(i64, usize)]) -> Account {
+        account_of(sent(fates), log)
+    }
+
+    fn acked(offset: i64) -> Fate {
+        Fate::Acknowledged {
+            offset: Some(offset),
+            at: Instant::now(),
+        }
+    }
 
     #[test]
     fn an_account_holds_when_the_log_is_as_told() {
-        assert!(account(&ACKED, &[(0, 0), (1, 1)]).holds());
-        let fates = [ACKED[0], Fate::NotWritten, Fate::MaybeWritten];
+        let both = [acked(0), acked(1)];
+        assert!(account(&both, &[(0, 0), (1, 1)]).holds());
+        let fates = [acked(0), Fate::NotWritten, Fate::MaybeWritten];
         assert!(account(&fates, &[(0, 0)]).holds());
         let also = account(&fates, &[(0, 0), (1, 2)]);
         assert!(also.holds());
@@ -404,13 +504,30 @@ mod tests {
 
     #[test]
     fn every_kind_of_lie_is_found() {
-        assert_eq!(account(&ACKED, &[(0, 0)]).lost, 1);
-        assert_eq!(account(&ACKED, &[(0, 0), (1, 1), (1, 1)]).doubled, 1);
-        assert_eq!(account(&ACKED, &[(1, 1), (0, 0)]).out_of_order, 1);
-        assert_eq!(account(&ACKED, &[(0, 0), (5, 1)]).misplaced, 1);
-        let unwritten = [ACKED[0], Fate::NotWritten];
+        let both = [acked(0), acked(1)];
+        assert_eq!(account(&both, &[(0, 0)]).lost, 1);
+        assert_eq!(account(&both, &[(0, 0), (1, 1), (1, 1)]).doubled, 1);
+        assert_eq!(account(&both, &[(1, 1), (0, 0)]).out_of_order, 1);
+        assert_eq!(account(&both, &[(0, 0), (5, 1)]).misplaced, 1);
+        let unwritten = [acked(0), Fate::NotWritten];
         assert_eq!(account(&unwritten, &[(0, 0), (1, 1)]).unexpected, 1);
-        assert_eq!(account(&ACKED, &[(0, 0), (1, 1), (2, 2)]).unexpected, 1);
-        assert!(!account(&ACKED, &[]).holds());
+        assert_eq!(account(&both, &[(0, 0), (1, 1), (2, 2)]).unexpected, 1);
+        assert!(!account(&both, &[]).holds());
+    }
+
+    #[test]
+    fn what_went_with_its_topic_is_not_lost_and_may_not_come_again() {
+        let early = acked(0);
+        let anew = Instant::now();
+        let both = || {
+            let mut sent = sent(&[early, acked(0)]);
+            sent.bury(anew);
+            sent
+        };
+        let account = account_of(both(), &[(0, 1)]);
+        assert!(account.holds());
+        assert_eq!((account.acknowledged, account.gone), (2, 1));
+        assert_eq!(account_of(both(), &[]).lost, 1);
+        assert_eq!(account_of(both(), &[(0, 1), (1, 0)]).doubled, 1);
     }
 }

@@ -78,6 +78,27 @@ impl Judge {
         self.ask(&format!("delete {topic}"));
     }
 
+    /// Changes a topic's settings.
+    pub fn configure(&mut self, topic: &str, settings: &str) {
+        self.ask(&format!("config {topic} {settings}"));
+    }
+
+    /// Gives a topic more partitions, so many in all.
+    pub fn grow(&mut self, topic: &str, partitions: u32) {
+        self.ask(&format!("grow {topic} {partitions}"));
+    }
+
+    /// Takes every partition from its leader, and gives it to a broker that does not have it.
+    pub fn move_leaders(&mut self, topic: &str) {
+        self.ask(&format!("move {topic}"));
+    }
+
+    /// Limits what a client id may write to each broker in a second, or lifts the limit.
+    pub fn limit(&mut self, client: &str, bytes: Option<u32>) {
+        let bytes = bytes.map_or_else(|| "-".into(), |bytes| bytes.to_string());
+        self.ask(&format!("quota {client} {bytes}"));
+    }
+
     /// How many records a topic holds.
     pub fn count(&mut self, topic: &str) -> u64 {
         let answer = self.ask(&format!("count {topic}"));

@@ -14,6 +14,7 @@ mod base64;
 pub mod cluster;
 pub mod flood;
 pub mod judge;
+pub mod proxy;
 
 #[allow(
     clippy::unwrap_used,
@@ -61,7 +62,7 @@ macro_rules! suite {
         $crate::suite!($transport; refusals:
             a_record_over_our_limit_is_refused_in_the_call,
             a_record_over_the_topics_limit_is_given_back,
-            a_batch_is_refused_whole_and_the_next_one_is_not,
+            a_batch_over_the_topics_limit_goes_in_smaller_ones,
             a_topic_with_an_invalid_name_is_refused,
             a_timestamp_that_the_topic_forbids_is_refused,
         );

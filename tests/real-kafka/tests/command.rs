@@ -6,7 +6,6 @@
     reason = "a suite is test code: a case that cannot go on fails"
 )]
 
-use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -72,19 +71,13 @@ fn count_by_tool(topic: &str) -> u64 {
     ends.iter().sum()
 }
 
-/// Prints what was done where a test's output is not captured: it is what the test is for.
-fn print(what: &str) {
-    // A closed stderr is no reason to fail.
-    let _ = writeln!(io::stderr(), "\n{what}");
-}
-
 #[test]
 fn a_million_records_are_counted_by_kafkas_own_tool() {
     let _alone = Breaker::take();
     let topic = topic();
     let summary = summary(perf(&topic, "--record-size 100 --throughput -1"));
     let count = count_by_tool(&topic);
-    print(&format!(
+    cluster::print(&format!(
         "perf, 100 bytes, no limit: {} records at {:.0} a second, {count} counted by Kafka; \
          longest wait {} ms",
         summary["records"],
@@ -124,7 +117,7 @@ fn a_million_records_are_counted_although_a_broker_is_killed() {
     });
     let lost = seen.iter().filter(|&&times| times == 0).count();
     let doubled: u32 = seen.iter().map(|times| times.saturating_sub(1)).sum();
-    print(&format!(
+    cluster::print(&format!(
         "perf, 50000 a second, 1 kill, 1 restart: {} records, {count} counted by Kafka; {lost} \
          lost, {doubled} doubled, {unexpected} unexpected; longest wait {} ms",
         summary["records"], summary["max_latency_ms"]

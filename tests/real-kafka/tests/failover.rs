@@ -51,7 +51,7 @@ fn nothing_is_lost<H: Host>(host: &H, about: &str, more: &[(&str, &str)]) {
     let mut breaker = Breaker::take();
     let flood = flood("failover", 50_000, 2_500);
     let account = run(&mut breaker, host, &flood, cluster::config(more), 2);
-    account.print(&format!("{about}, 2 kills, 2 restarts"));
+    account.print(&format!("{about}, {breaker}"));
 
     assert!(account.holds(), "{account}");
     assert!(300_000 <= account.records, "{account}");
@@ -81,7 +81,7 @@ fn what_fails_while_a_broker_is_dead_fails_truthfully() {
     ];
     let tasks = Tasks::default();
     let account = run(&mut breaker, &tasks, &flood, cluster::config(&more), 1);
-    account.print("tokio, delivery.timeout.ms=1000, 1 kill, 1 restart");
+    account.print(&format!("tokio, delivery.timeout.ms=1000, {breaker}"));
 
     assert!(account.holds(), "{account}");
     // A failover takes three seconds.

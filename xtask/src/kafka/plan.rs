@@ -3,7 +3,9 @@
 //!
 //! Every node is broker and controller at once. Brokers listen on consecutive ports from the
 //! given one on, the controllers on the ports after those. Where there is ZooKeeper instead of
-//! controllers, it has the first of their ports.
+//! controllers, it has the first of their ports. After the controllers come the detours: a second
+//! listener of each broker, and the door in front of it that it advertises, where nobody listens
+//! until a suite puts its proxy there.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -17,6 +19,9 @@ use crate::ports;
 
 /// The port that is tried first.
 pub(crate) const USUAL_PORT: u16 = 29092;
+
+/// How many ports each broker takes: its own, its controller's, its detour's and the door's.
+const PORTS: u16 = 4;
 
 /// How a cluster is to be.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,15 +39,30 @@ impl Plan {
         1..=self.brokers
     }
 
+    /// Whether who wants such a cluster can use this one: the ports do not matter.
+    pub(crate) fn serves(&self, wanted: &Self) -> bool {
+        (self.version, self.brokers) == (wanted.version, wanted.brokers)
+            && wanted.settings.iter().all(|it| self.settings.contains(it))
+    }
+
     /// Where clients begin.
     pub(crate) fn bootstrap(&self) -> String {
         let address = |node| format!("127.0.0.1:{}", self.broker_port(node));
         self.nodes().map(address).collect::<Vec<_>>().join(",")
     }
 
+    /// For each broker the door that its detour is advertised as, and where the detour listens.
+    pub(crate) fn detour(&self) -> String {
+        let pair = |node| {
+            let (door, listener) = (self.door_port(node), self.detour_port(node));
+            format!("127.0.0.1:{door}=127.0.0.1:{listener}")
+        };
+        self.nodes().map(pair).collect::<Vec<_>>().join(",")
+    }
+
     /// Fails with the name of the first port that somebody else has.
     pub(crate) fn check_ports(&self) -> Outcome {
-        match ports::first_taken(self.port, 2 * self.brokers) {
+        match ports::first_taken(self.port, PORTS * self.brokers) {
             None => Ok(()),
             Some(port) => Err(Failure::new(format!(
                 "port {port} is taken, stop what listens there or choose others with --port"
@@ -52,7 +72,7 @@ impl Plan {
 
     /// The same plan on the first ports from its own on that are all free.
     pub(crate) fn moved_to_free_ports(self) -> Outcome<Self> {
-        let port = ports::first_free(self.port, 2 * self.brokers)?;
+        let port = ports::first_free(self.port, PORTS * self.brokers)?;
         Ok(Self { port, ..self })
     }
 
@@ -106,25 +126,27 @@ group.initial.rebalance.delay.ms=0
 
     /// Who a node is, where nodes keep the metadata themselves.
     fn identity(&self, node: u16) -> String {
-        let (broker, controller) = (self.broker_port(node), self.controller_port(node));
+        let controller = self.controller_port(node);
+        let (listeners, advertised) = self.listeners(node);
         let voter = |node| format!("{node}@127.0.0.1:{}", self.controller_port(node));
         let voters = self.nodes().map(voter).collect::<Vec<_>>().join(",");
         format!(
             "process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,DETOUR:PLAINTEXT
 "
         )
     }
 
     /// Who a node is, where ZooKeeper keeps the metadata.
     fn identity_with_zookeeper(&self, node: u16) -> String {
-        let (broker, zookeeper) = (self.broker_port(node), self.zookeeper_port());
+        let zookeeper = self.zookeeper_port();
+        let (listeners, advertised) = self.listeners(node);
         // A killed broker is noticed when its session ends. The connection may take longer: both
         // processes start at the same time.
         format!(
@@ -132,11 +154,23 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 zookeeper.connect=127.0.0.1:{zookeeper}
 zookeeper.session.timeout.ms=3000
 zookeeper.connection.timeout.ms=60000
-listeners=PLAINTEXT://127.0.0.1:{broker}
+listeners={listeners}
+advertised.listeners={advertised}
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,DETOUR:PLAINTEXT
 controlled.shutdown.max.retries=1
 controlled.shutdown.retry.backoff.ms=500
 "
         )
+    }
+
+    /// Where clients of a broker are served, and where they are told to come.
+    fn listeners(&self, node: u16) -> (String, String) {
+        let (broker, detour) = (self.broker_port(node), self.detour_port(node));
+        let door = self.door_port(node);
+        let listeners =
+            |detour| format!("PLAINTEXT://127.0.0.1:{broker},DETOUR://127.0.0.1:{detour}");
+        (listeners(detour), listeners(door))
     }
 
     fn zookeeper_properties(&self, data: &Path) -> String {
@@ -194,6 +228,14 @@ admin.enableServer=false
     fn controller_port(&self, node: u16) -> u16 {
         self.port + self.brokers + node - 1
     }
+
+    fn detour_port(&self, node: u16) -> u16 {
+        self.port + 2 * self.brokers + node - 1
+    }
+
+    fn door_port(&self, node: u16) -> u16 {
+        self.port + 3 * self.brokers + node - 1
+    }
 }
 
 #[cfg(test)]
@@ -221,8 +263,11 @@ mod tests {
         );
 
         let text = plan.properties(Role::Broker(2), Path::new("data2"));
-        let listeners = "listeners=PLAINTEXT://127.0.0.1:29093,CONTROLLER://127.0.0.1:29096\n";
+        let listeners = "listeners=PLAINTEXT://127.0.0.1:29093,DETOUR://127.0.0.1:29099,\
+                         CONTROLLER://127.0.0.1:29096\n";
         assert!(text.contains(listeners), "{text}");
+        let advertised = "PLAINTEXT://127.0.0.1:29093,DETOUR://127.0.0.1:29102\n";
+        assert!(text.contains(advertised), "{text}");
         let voters = "voters=1@127.0.0.1:29095,2@127.0.0.1:29096,3@127.0.0.1:29097\n";
         assert!(text.contains(voters), "{text}");
     }
@@ -237,7 +282,7 @@ mod tests {
         let text = plan.properties(Role::Broker(2), Path::new("data2"));
         assert!(text.starts_with("broker.id=2\nzookeeper.connect=127.0.0.1:29095\n"));
         assert!(
-            text.contains("listeners=PLAINTEXT://127.0.0.1:29093\n"),
+            text.contains("listeners=PLAINTEXT://127.0.0.1:29093,DETOUR:"),
             "{text}"
         );
         assert!(!text.contains("controller.quorum"), "{text}");
@@ -272,6 +317,18 @@ mod tests {
     fn given_settings_come_last_and_win() {
         let text = plan(1, 29092).properties(Role::Broker(1), Path::new("data"));
         assert!(text.ends_with("\nlog.retention.ms=1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_cluster_serves_whoever_wants_its_version_size_and_some_of_its_settings() {
+        let plain = |brokers, port| Plan {
+            settings: Vec::new(),
+            ..plan(brokers, port)
+        };
+        assert!(plan(3, 29092).serves(&plan(3, 31000)));
+        assert!(plan(3, 29092).serves(&plain(3, 29092)));
+        assert!(!plain(3, 29092).serves(&plan(3, 29092)));
+        assert!(!plan(3, 29092).serves(&plan(1, 29092)));
     }
 
     #[test]

@@ -116,11 +116,11 @@ impl ProducerMachine {
         let Some(connection) = connection else {
             return self.without_connection(now, broker, lane);
         };
-        match &connection.phase {
+        match connection.phase() {
             Phase::Connecting => LinkView {
                 link: Link::Connecting,
                 since: Some(connection.since),
-                next: at(Step::GiveUpSetup, connection.timer_at),
+                next: at(Step::GiveUpSetup, connection.alarm.at()),
             },
             Phase::Negotiating(_) => LinkView {
                 link: Link::Negotiating,
@@ -175,7 +175,10 @@ fn ready(now: Instant, connection: &Connection) -> LinkView {
         since: Some(oldest.map_or(connection.heard_at, |oldest| oldest.at)),
         next: match oldest {
             Some(oldest) => at(Step::GiveUpRequest, Some(oldest.deadline)),
-            None => at(Step::GoIdle, Some(connection.idle_at)),
+            None => at(
+                Step::GoIdle,
+                Some(connection.idle_at).filter(|&at| at != Instant::NEVER),
+            ),
         },
     }
 }

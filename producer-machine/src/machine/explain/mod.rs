@@ -13,7 +13,7 @@ use alloc::string::String;
 
 use super::ProducerMachine;
 use crate::brokers::NodeId;
-use crate::connection::Phase;
+use crate::connection::Connection;
 use crate::explain::{Explanation, Next, Oldest, State, Step, Subject, TopicState};
 use crate::{Instant, TopicHandle};
 
@@ -72,7 +72,7 @@ impl ProducerMachine {
             return None;
         }
         let mut connections = self.brokers.connections.values();
-        let connected = connections.any(|connection| matches!(connection.phase, Phase::Ready(_)));
+        let connected = connections.any(Connection::is_ready);
         let at = match (self.metadata.due_at(), self.control_at) {
             (Some(due), Some(control)) => Some(due.max(control)),
             (due, _) => due,

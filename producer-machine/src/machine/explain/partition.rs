@@ -138,7 +138,7 @@ impl ProducerMachine {
             return View {
                 since: Some(flight.oldest),
                 ..PartitionState::EpochBump {
-                    outstanding: partition.sequences.outstanding(),
+                    outstanding: partition.sequences().outstanding(),
                 }
                 .into()
             };
@@ -166,7 +166,7 @@ impl ProducerMachine {
     fn is_bumping(&self, partition: &Partition) -> bool {
         matches!(self.order, Order::Idempotent { .. })
             && matches!(
-                partition.sequences.look(&self.session),
+                partition.sequences().look(&self.session),
                 Fresh::AfterOutstanding | Fresh::AfterBump(_)
             )
     }
@@ -177,7 +177,7 @@ impl ProducerMachine {
             let bytes = records.body.len();
             return Some(PartitionState::Compressing { bytes }.into());
         }
-        let not_before = batch.not_before(partition.leader_epoch);
+        let not_before = batch.not_before(partition.leader_epoch());
         if now < not_before {
             let error = batch.last_error.unwrap_or(ErrorCode::NETWORK_EXCEPTION);
             let attempts = batch.attempts;
@@ -207,7 +207,7 @@ impl ProducerMachine {
         let Order::Idempotent { .. } = self.order else {
             return None;
         };
-        match partition.sequences.look(&self.session) {
+        match partition.sequences().look(&self.session) {
             Fresh::Number(_) => None,
             Fresh::AfterIdentity => Some(View {
                 next: Some(Next {
@@ -218,7 +218,7 @@ impl ProducerMachine {
             }),
             Fresh::AfterOutstanding | Fresh::AfterBump(_) => Some(
                 PartitionState::EpochBump {
-                    outstanding: partition.sequences.outstanding(),
+                    outstanding: partition.sequences().outstanding(),
                 }
                 .into(),
             ),
@@ -247,7 +247,7 @@ impl ProducerMachine {
             Link::Ready { in_flight } if in_flight < self.brokers.max_in_flight() => {
                 PartitionState::Queued {
                     leader,
-                    ahead: match partition.place {
+                    ahead: match partition.place() {
                         Place::Ready(_, turn) => lane.ahead_of(turn),
                         Place::Lingering(_) | Place::Nowhere => lane.ready(),
                     },

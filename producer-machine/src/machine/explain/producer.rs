@@ -5,7 +5,6 @@ use alloc::string::String;
 
 use super::link::Busy;
 use super::{Explanation, Next, ProducerMachine, State, Step, unknown};
-use crate::connection::Phase;
 use crate::explain::{IdentityState, MetadataState, ProducerLife, ProducerState};
 use crate::idempotence::Session;
 use crate::machine::Life;
@@ -14,7 +13,7 @@ use crate::{Instant, TopicHandle};
 impl ProducerMachine {
     pub(super) fn explain_producer(&self, now: Instant) -> Explanation {
         let connections = self.brokers.connections.values();
-        let ready = connections.filter(|connection| matches!(connection.phase, Phase::Ready(_)));
+        let ready = connections.filter(|connection| connection.is_ready());
         let slowest = self.slowest(now);
         let oldest = slowest.as_ref().and_then(|slowest| slowest.oldest);
         let state = ProducerState {

@@ -9,7 +9,7 @@ use conformance::Transport;
 use kafka_producer::{Outcome, ProducerError, Record};
 use kafka_producer_driver::block_on;
 
-use crate::cluster::{bootstrap, config_at, topic};
+use crate::cluster::{bootstrap, config_at, print_instead, topic, version};
 use crate::judge::judge;
 
 /// A port that nobody listens on.
@@ -103,7 +103,11 @@ fn check_bad(transport: &impl Transport, servers: &str) {
 
 pub fn a_controller_is_no_broker(transport: &impl Transport) {
     // The controllers' ports are those after the brokers'. They speak Kafka's protocol, and know
-    // nothing of Produce and Metadata. With Kafka 2 it is ZooKeeper, which speaks another one.
+    // nothing of Produce and Metadata.
+    if version() < (3, 0) {
+        let zookeeper = "there is none: ZooKeeper is taken for a broker, which is none either";
+        print_instead("a_controller_is_no_broker", zookeeper);
+    }
     let all = bootstrap();
     let count = all.split(',').count();
     let (host, port) = all.split(',').next().unwrap().split_once(':').unwrap();

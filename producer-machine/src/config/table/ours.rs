@@ -1,0 +1,14 @@
+//! Settings that Kafka's Java client does not have.
+
+use super::Kind::Word;
+use super::{I32_MAX, Setting, Support, between};
+
+/// What is decided otherwise here, or does not exist there.
+pub(super) const SETTINGS: &[Setting] = settings! {
+    Supported "compression.threads" = "null", between(1, I32_MAX), "ours",
+        "how many threads compress; one for each core if not set";
+    Supported "connections.per.broker" = "1", between(1, 64), "ours",
+        "how many connections carry requests to one broker; a partition stays on its own";
+    Supported "unknown.fate" = "report", Word(&["report", "rewrite"]), "ours",
+        "whether a batch that may have been written is reported, or written again as Java does";
+};

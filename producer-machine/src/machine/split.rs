@@ -1,0 +1,69 @@
+//! What becomes of a batch that its broker finds too large (`producer-semantics.md` §2.10).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use kafka_producer_proto::compression::{Codec, Compressor};
+
+use super::ProducerMachine;
+use super::timers::Timer;
+use crate::accumulator::BatchKey;
+use crate::action::Action;
+use crate::error::ProduceError;
+use crate::event::Notice;
+use crate::split::Part;
+use crate::{ErrorCode, Instant};
+
+impl ProducerMachine {
+    /// MESSAGE_TOO_LARGE: in smaller batches, if there are several records and time is left.
+    ///
+    /// A batch in doubt is not cut: an attempt may have written it under the number it has.
+    pub(super) fn split_or_fail(&mut self, now: Instant, key: BatchKey, message: Option<Arc<str>>) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        if batch.deadline <= now {
+            let error = self.timed_out(batch);
+            self.fail(key, error);
+        } else if self.accumulator.is_divisible(key) {
+            self.divide(now, key);
+        } else {
+            let code = ErrorCode::MESSAGE_TOO_LARGE;
+            self.fail(key, ProduceError::Broker { code, message });
+        }
+    }
+
+    fn divide(&mut self, now: Instant, key: BatchKey) {
+        let Some(job) = self.accumulator.divide(key, self.config.batch_size) else {
+            return;
+        };
+        if job.codec == Codec::None {
+            // A copy, no more: nothing that would hold an event loop up.
+            let done = job.run(&mut Compressor::new());
+            self.on_compressed(now, done);
+        } else {
+            self.actions.push_back(Action::Compress(job));
+        }
+    }
+
+    /// The job that cuts a batch is done.
+    pub(super) fn on_divided(&mut self, key: BatchKey, parts: Vec<Part>) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
+        let (deadline, serial, records) = (batch.deadline, batch.serial, batch.count);
+        let (topic, index) = (partition.topic, partition.index);
+        self.timers.disarm(deadline, Timer::Delivery(serial, key));
+        let keys = self.accumulator.replace(key, parts);
+        for &key in &keys {
+            let serial = self.accumulator.batches[key.0 as usize].serial;
+            self.timers.arm(deadline, Timer::Delivery(serial, key));
+        }
+        self.meter.on_split();
+        if let Some(topic) = self.topic_name(topic) {
+            self.notice(Notice::BatchSplit {
+                topic,
+                partition: index,
+                records,
+                parts: keys.len() as u32,
+            });
+        }
+    }
+}
