@@ -89,6 +89,11 @@ impl World {
         let (ledger, rules) = (&mut self.ledger, &self.rules);
         self.watch.check_strays(ledger);
         self.watch.check_overdue(now, ledger, rules);
+        if let Some(deadline) = self.backlog.overdue(now) {
+            self.ledger.violate(format!(
+                "T4: a wait until {deadline:?} has not ended {now:?}"
+            ));
+        }
         self.check_memory();
         self.check_prompt();
         true
