@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 use expect_test::expect_file;
 
 use crate::ErrorCode;
-use crate::produce::{Verdict, proves_unwritten, verdict};
+use crate::produce::{Scope, Verdict, proves_unwritten, verdict};
 
 /// What to do about a code that a producer meets.
 macro_rules! advice {
@@ -24,7 +24,7 @@ fn the_page_of_error_codes_is_printed_from_the_tables() {
 #[test]
 fn every_code_that_is_judged_has_its_advice() {
     for &code in ErrorCode::ALL {
-        let is_judged = verdict(code) != Verdict::Refuse || proves_unwritten(code);
+        let is_judged = verdict(code) != Verdict::Refuse(Scope::Batch) || proves_unwritten(code);
         assert!(!is_judged || advice(code).is_some(), "{code}");
     }
 }
@@ -57,8 +57,8 @@ fn what_follows(code: ErrorCode) -> &'static str {
     match verdict(code) {
         Verdict::Acknowledge | Verdict::AcknowledgeUnplaced => "a success",
         Verdict::OutOfSequence => "it depends",
-        Verdict::Refuse => "the batch fails",
-        Verdict::RefuseProducer => "the producer ends",
+        Verdict::Refuse(Scope::Batch) => "the batch fails",
+        Verdict::Refuse(Scope::Producer) => "the producer ends",
         Verdict::Retry => "tried again",
         Verdict::Split => "split and sent again; a single record fails",
     }
@@ -100,7 +100,8 @@ const ADVICE: &[(ErrorCode, &str)] = advice! {
     REQUEST_TIMED_OUT => "look which replicas are slow";
     REPLICA_NOT_AVAILABLE => "nothing; if it stays, look which replicas are alive";
     MESSAGE_TOO_LARGE =>
-        "raise the topic's max.message.bytes, or lower batch.size if splits are many";
+        "raise the topic's max.message.bytes if single records fail; if splits are many, lower \
+         batch.size";
     NETWORK_EXCEPTION =>
         "nothing; if it comes often, look at the network (this code is made here, for a lost \
          connection or an answer that did not come)";

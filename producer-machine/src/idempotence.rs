@@ -145,17 +145,57 @@ pub(crate) struct Numbering {
     pub(crate) base: Sequence,
 }
 
-/// What must happen before the partition goes on with fresh batches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-enum Repair {
-    /// Nothing.
-    #[default]
-    None,
+/// How a partition goes on with fresh batches.
+///
+/// ```text
+/// Clear ──given up in doubt──> IfHole ──proven written──> Clear
+///   └──a number is wasted──> Bump <──not proven─┘ ──forget──> Clear(OneByOne)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Course {
+    /// At once.
+    Clear(Pace),
     /// A batch of unknown fate was given up. If a later acknowledgement proves it written there
     /// is no hole; else a new epoch.
-    IfHole,
+    IfHole(Pace),
     /// A number was given to a batch that is not in the log: a new epoch.
     Bump,
+}
+
+/// How many batches may be in flight. Before the first acknowledgement a broker without state
+/// takes any sequence, so a second batch could overtake the first (E76).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Pace {
+    /// Several: the broker takes our sequences, and nothing waits to be sent again.
+    Established,
+    /// One, until an acknowledgement comes.
+    OneByOne,
+}
+
+impl Default for Course {
+    fn default() -> Self {
+        Self::BEGINNING
+    }
+}
+
+impl Course {
+    const BEGINNING: Self = Self::Clear(Pace::OneByOne);
+
+    const fn pace(self) -> Pace {
+        match self {
+            Self::Bump => Pace::OneByOne,
+            Self::Clear(pace) | Self::IfHole(pace) => pace,
+        }
+    }
+
+    /// At this pace from now on. A new epoch begins one by one whatever came before it.
+    const fn at(self, pace: Pace) -> Self {
+        match self {
+            Self::Bump => Self::Bump,
+            Self::Clear(_) => Self::Clear(pace),
+            Self::IfHole(_) => Self::IfHole(pace),
+        }
+    }
 }
 
 /// Whether a fresh batch may be numbered now.
@@ -182,8 +222,7 @@ pub(crate) struct Sequences {
     acknowledged_to: Option<Sequence>,
     /// Batches with a number that have not ended, in flight or waiting for a retry.
     outstanding: u32,
-    established: bool,
-    repair: Repair,
+    course: Course,
 }
 
 impl Sequences {
@@ -197,7 +236,7 @@ impl Sequences {
 
     /// Whether a fresh batch may go, and under which number. Numbers nothing yet.
     pub(crate) fn fresh(&mut self, session: &Session) -> Fresh {
-        if 0 < self.outstanding && self.repair != Repair::None {
+        if 0 < self.outstanding && !matches!(self.course, Course::Clear(_)) {
             return Fresh::AfterOutstanding;
         }
         if self.has_hole() {
@@ -205,7 +244,7 @@ impl Sequences {
                 return Fresh::AfterBump(old);
             }
         }
-        self.repair = Repair::None;
+        self.course = Course::Clear(self.course.pace());
         let Some(current) = session.identity() else {
             return Fresh::AfterIdentity;
         };
@@ -233,7 +272,7 @@ impl Sequences {
             "outstanding batches keep their identity"
         );
         self.identity = None;
-        self.repair = Repair::None;
+        self.course = Course::BEGINNING;
     }
 
     /// A fresh batch of `records` took the number that `fresh` gave.
@@ -266,7 +305,7 @@ impl Sequences {
     /// A numbered batch ended, known not to be written: its number is a gap.
     pub(crate) fn refused(&mut self) {
         self.end_one();
-        self.repair = Repair::Bump;
+        self.course = Course::Bump;
     }
 
     /// A numbered batch ended, its fate unknown.
@@ -277,25 +316,24 @@ impl Sequences {
 
     /// A numbered batch was given up while its request goes on.
     pub(crate) fn doubt(&mut self) {
-        if self.repair == Repair::None {
-            self.repair = Repair::IfHole;
+        if let Course::Clear(pace) = self.course {
+            self.course = Course::IfHole(pace);
         }
     }
 
     /// The broker takes our sequences, and nothing waits to be sent again.
     pub(crate) const fn establish(&mut self) {
-        self.established = true;
+        self.course = self.course.at(Pace::Established);
     }
 
     /// Something failed: one batch in flight until all is through that goes again (D13).
     pub(crate) const fn stumble(&mut self) {
-        self.established = false;
+        self.course = self.course.at(Pace::OneByOne);
     }
 
-    /// Whether several batches may be in flight. Before the first acknowledgement a broker
-    /// without state takes any sequence, so a second batch could overtake the first (E76).
+    /// Whether several batches may be in flight.
     pub(crate) const fn is_established(&self) -> bool {
-        self.established
+        matches!(self.course.pace(), Pace::Established)
     }
 
     /// Batches with a number that have not ended.
@@ -305,14 +343,14 @@ impl Sequences {
 
     /// The topic was created anew: what is numbered belongs to the old one.
     pub(crate) const fn restart(&mut self) {
-        self.repair = Repair::Bump;
+        self.course = Course::Bump;
     }
 
     fn has_hole(&self) -> bool {
-        match self.repair {
-            Repair::None => false,
-            Repair::IfHole => self.acknowledged_to != Some(self.next),
-            Repair::Bump => true,
+        match self.course {
+            Course::Bump => true,
+            Course::Clear(_) => false,
+            Course::IfHole(_) => self.acknowledged_to != Some(self.next),
         }
     }
 
@@ -320,7 +358,7 @@ impl Sequences {
         self.identity = Some(identity);
         self.next = core::mem::replace(&mut self.first, Sequence(0));
         self.acknowledged_to = None;
-        self.established = false;
+        self.course = Course::BEGINNING;
     }
 
     fn end_one(&mut self) {

@@ -51,7 +51,7 @@ pub(crate) struct TopicView {
     pub(crate) refusal: Option<ErrorCode>,
     pub(crate) sticky: Sticky,
     /// The last time somebody used it.
-    pub(crate) used: Instant,
+    used: Instant,
     /// Until when an unknown topic is asked for.
     wanted_until: Instant,
 }
@@ -417,6 +417,19 @@ impl Metadata {
 }
 
 impl TopicView {
+    /// Somebody uses it.
+    #[inline]
+    pub(crate) const fn touch(&mut self, now: Instant) {
+        self.used = now;
+    }
+
+    /// A partition of it is used for the first time.
+    pub(crate) fn first_use(&mut self, index: u32, key: PartitionKey) -> Option<&PartitionView> {
+        let view = self.partitions.get_mut(index as usize)?;
+        view.key = Some(key);
+        Some(view)
+    }
+
     /// Whether a request may carry the name. A longer one belongs to no topic, and one above
     /// 32,767 bytes fits no request.
     pub(crate) fn can_be_asked_for(&self) -> bool {

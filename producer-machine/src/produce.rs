@@ -27,14 +27,21 @@ pub(crate) enum Verdict {
     AcknowledgeUnplaced,
     /// The broker does not know the sequence: see `machine/sequence.rs`.
     OutOfSequence,
-    /// No use in trying again, with this batch.
-    Refuse,
-    /// No use in trying again, with this producer.
-    RefuseProducer,
+    /// No use in trying again.
+    Refuse(Scope),
     /// Try again.
     Retry,
     /// Too large for the broker: in smaller batches, if it holds several records.
     Split,
+}
+
+/// What a refusal costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// This batch.
+    Batch,
+    /// The whole producer.
+    Producer,
 }
 
 /// Judges an answer (`producer-semantics.md` §4.1 for what to do).
@@ -50,7 +57,7 @@ pub(crate) const fn verdict(code: ErrorCode) -> Verdict {
         | ErrorCode::UNSUPPORTED_VERSION
         | ErrorCode::INVALID_PRODUCER_ID_MAPPING
         | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        | ErrorCode::PRODUCER_FENCED => Verdict::RefuseProducer,
+        | ErrorCode::PRODUCER_FENCED => Verdict::Refuse(Scope::Producer),
         ErrorCode::CORRUPT_MESSAGE
         | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
         | ErrorCode::LEADER_NOT_AVAILABLE
@@ -71,7 +78,7 @@ pub(crate) const fn verdict(code: ErrorCode) -> Verdict {
         | ErrorCode::THROTTLING_QUOTA_EXCEEDED
         | ErrorCode::UNKNOWN_TOPIC_ID
         | ErrorCode::INCONSISTENT_TOPIC_ID => Verdict::Retry,
-        _ => Verdict::Refuse,
+        _ => Verdict::Refuse(Scope::Batch),
     }
 }
 
@@ -339,7 +346,7 @@ mod tests {
     #[test]
     fn an_unknown_code_is_refused_and_leaves_a_doubt() {
         let code = ErrorCode(9999);
-        assert_eq!(verdict(code), Verdict::Refuse);
+        assert_eq!(verdict(code), Verdict::Refuse(Scope::Batch));
         assert!(!proves_unwritten(code));
         assert!(!proves_unwritten(ErrorCode::UNKNOWN_SERVER_ERROR));
     }

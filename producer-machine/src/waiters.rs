@@ -31,6 +31,15 @@ pub(crate) enum Wish {
     Topic(TopicHandle),
 }
 
+/// What a waiter is told whose wait was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// That there may be room. It has not left.
+    Space,
+    /// That there may be news of its topic. It has gone; this was its deadline.
+    Topic(Instant),
+}
+
 /// How far a waiter has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
@@ -223,6 +232,27 @@ impl Waiters {
         Some(waiter.deadline)
     }
 
+    /// The deadline of a waiter has come: it goes, unless it was told, for a grant is not taken
+    /// back. Gives what it waited for.
+    pub(crate) fn expire(&mut self, id: WaiterId) -> Option<Wish> {
+        let wish = self.wish(id).filter(|_| !self.is_told(id))?;
+        self.remove(id);
+        Some(wish)
+    }
+
+    /// Whatever it waits for, its wait is over, so that it finds out why. Gives what it is to be
+    /// told; nothing if it was told already.
+    pub(crate) fn wake(&mut self, id: WaiterId) -> Option<Woken> {
+        match self.wish(id)? {
+            Wish::Space(_) if self.is_told(id) => None,
+            Wish::Space(_) => {
+                self.tell(id);
+                Some(Woken::Space)
+            }
+            Wish::Topic(_) => self.remove(id).map(Woken::Topic),
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn contains(&self, id: WaiterId) -> bool {
         self.all.contains_key(&id)
@@ -273,6 +303,9 @@ impl Waiters {
         }
     }
 }
+
+#[cfg(test)]
+mod table;
 
 #[cfg(test)]
 mod tests {

@@ -82,6 +82,12 @@ fn each_kind_of_support_does_to_a_setting_what_it_says() {
                 let expected = format!("{name} has no effect outside of a JVM");
                 assert!(said.contains(&expected), "{said}");
             }
+            (Support::Needless, Ok(said)) => {
+                assert!(
+                    said.contains(&format!("{name} has no effect here")),
+                    "{said}"
+                );
+            }
             (Support::Refused, Err(error)) => {
                 let expected = format!("{name} is not supported yet");
                 assert!(error.starts_with(&expected), "{error}");

@@ -49,7 +49,7 @@ fn each_object_says_all_that_there_is_to_say() {
         }
         assert!(object["default"].is_string() || object["default"].is_null());
         let support = object["support"].as_str().unwrap();
-        assert!(["supported", "ignored", "jvm-only", "refused"].contains(&support));
+        assert!(["supported", "ignored", "jvm-only", "needless", "refused"].contains(&support));
     }
 }
 

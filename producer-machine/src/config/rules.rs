@@ -79,15 +79,17 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
 
 /// A warning for each setting that is accepted and does nothing.
 fn ignored(settings: &ConfigBuilder) -> Vec<String> {
-    let warning = |setting: &super::Setting| match setting.support() {
-        Support::JvmOnly => {
-            format!(
-                "{} has no effect outside of a JVM ({})",
-                setting.name(),
-                setting.about()
-            )
-        }
-        _ => format!("{} has no effect yet ({})", setting.name(), setting.about()),
+    let warning = |setting: &super::Setting| {
+        let extent = match setting.support() {
+            Support::JvmOnly => "outside of a JVM",
+            Support::Needless => "here",
+            Support::Ignored | Support::Refused | Support::Supported => "yet",
+        };
+        format!(
+            "{} has no effect {extent} ({})",
+            setting.name(),
+            setting.about()
+        )
     };
     settings.ignored().map(warning).collect()
 }

@@ -132,8 +132,8 @@ fn a_lenient_reader_warns_of_names_and_refuses_values() {
     expect![[r#"
         unknown setting lingr.ms; did you mean linger.ms?
         queue.buffering.max.ms is librdkafka's name: use linger.ms
-        metrics.num.samples has no effect yet (how many windows of
-          metrics are kept)"#]]
+        metrics.num.samples has no effect here (how many windows of
+          metrics are kept; here two, for maxima)"#]]
     .assert_eq(&wrapped(&config.warnings().join("\n")));
 
     let error = lenient(&[("lingr.ms", "5"), ("acks", "7")]).unwrap_err();

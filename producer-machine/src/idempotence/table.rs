@@ -92,7 +92,7 @@ fn say(what: &impl core::fmt::Debug) -> String {
 }
 
 /// Sequences with an acknowledged record, and then so many batches outstanding.
-fn sequences(outstanding: u32, repair: Repair) -> Sequences {
+fn sequences(outstanding: u32, course: Course) -> Sequences {
     let mut sequences = Sequences::default();
     let session = Session::Ready(identity(0));
     for _ in 0..=outstanding {
@@ -100,8 +100,7 @@ fn sequences(outstanding: u32, repair: Repair) -> Sequences {
         sequences.numbered(1);
     }
     sequences.acknowledged(numbering(0), 1);
-    sequences.establish();
-    sequences.repair = repair;
+    sequences.course = course;
     sequences
 }
 
@@ -132,7 +131,14 @@ const INPUTS: [Input; 10] = [
 fn every_state_of_sequences_with_every_input() {
     let session = Session::Ready(identity(0));
     let mut table = String::new();
-    for repair in [Repair::None, Repair::IfHole, Repair::Bump] {
+    let courses = [
+        Course::Clear(Pace::Established),
+        Course::Clear(Pace::OneByOne),
+        Course::IfHole(Pace::Established),
+        Course::IfHole(Pace::OneByOne),
+        Course::Bump,
+    ];
+    for course in courses {
         for outstanding in 0..=2 {
             for (name, needed, input) in INPUTS {
                 let is_forgetful = name == "forget" && 0 < outstanding;
@@ -140,15 +146,15 @@ fn every_state_of_sequences_with_every_input() {
                     // What ends was outstanding, and nothing outstanding is forgotten.
                     continue;
                 }
-                let mut state = sequences(outstanding, repair);
+                let mut state = sequences(outstanding, course);
                 input(&mut state);
-                let (after, left) = (state.repair, state.outstanding);
+                let (after, left) = (state.course, state.outstanding);
                 let next = match state.fresh(&session) {
                     Fresh::Number(numbering) => alloc::format!("{}", numbering.base.as_i32()),
                     waiting => say(&waiting),
                 };
                 let row = alloc::format!(
-                    "{repair:?}, {outstanding} out: {name} -> {after:?}, {left} out, next {next}"
+                    "{course:?}, {outstanding} out: {name} -> {after:?}, {left} out, next {next}"
                 );
                 writeln!(table, "{row}").expect("a string takes it");
             }

@@ -1,4 +1,4 @@
-//! Flush, close, and the end.
+//! How the producer comes to rest: for a flush, by `close`, or for good.
 //!
 //! ```text
 //! Open ──close──> Closing(deadline) ──everything resolved, or deadline──> Closed

@@ -9,8 +9,11 @@
 //!                             └────────────────── again ──────────────────────────┘
 //! ```
 
+mod conclude;
+mod connect;
 mod digest;
 mod explain;
+mod held;
 mod lifecycle;
 mod metrics;
 mod receive;
@@ -37,7 +40,7 @@ use crate::config::{Config, Guarantee};
 use crate::digest::Digest;
 use crate::drain::Spares;
 use crate::error::{DisconnectReason, FatalError, SendError, Shortage};
-use crate::event::Event;
+use crate::event::{Event, Notice};
 use crate::explain::{Explanation, Subject};
 use crate::frame::Unsealed;
 use crate::idempotence::{Sequence, Session};
@@ -454,6 +457,10 @@ impl ProducerMachine {
     #[doc(hidden)]
     pub const fn begin_sequences_at(&mut self, first: i32) {
         self.accumulator.first_sequence = Sequence::new(first);
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.events.push_back(Event::Notice(notice));
     }
 
     /// Time never runs backwards.

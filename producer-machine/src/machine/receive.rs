@@ -1,4 +1,4 @@
-//! The road in: frames to answers, answers to those who asked.
+//! The road in: from bytes to the answers that those who asked get.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -12,9 +12,8 @@ use kafka_producer_proto::messages::{
 use kafka_producer_proto::{ApiKey, DecodeError, ErrorCode, Message, ResponseHeader, Uuid};
 
 use super::ProducerMachine;
-use crate::action::{Compressed, Product};
 use crate::connection::{Negotiated, SentBatch, ThrottleRule, What};
-use crate::error::{DisconnectReason, ProduceError};
+use crate::error::DisconnectReason;
 use crate::event::{Event, Notice};
 use crate::idempotence::Identity;
 use crate::{ConnectionId, Instant, TopicHandle};
@@ -43,17 +42,6 @@ impl Answer {
 }
 
 impl ProducerMachine {
-    pub(super) fn on_connected(&mut self, now: Instant, id: ConnectionId) {
-        let connection = self.brokers.connections.get_mut(&id);
-        if !connection.is_some_and(|connection| connection.connected(now)) {
-            return;
-        }
-        self.meter.on_connected();
-        self.brokers.connected(id);
-        self.arm_connection(id);
-        self.announce_connection(id);
-    }
-
     pub(super) fn on_received(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
@@ -378,23 +366,6 @@ impl ProducerMachine {
                 self.timers.arm(until, super::timers::Timer::Throttle(id));
             }
         }
-    }
-
-    pub(super) fn on_compressed(&mut self, now: Instant, compressed: Compressed) {
-        let Some(key) = self.accumulator.take_job(compressed.id) else {
-            return;
-        };
-        let partition = self.accumulator.batches[key.0 as usize].partition;
-        match compressed.result {
-            Ok(Product::Compressed(out)) => self.accumulator.compressed(key, out),
-            Ok(Product::Parts(parts)) => self.on_divided(key, parts),
-            Err(error) => {
-                self.accumulator.partitions[partition.0 as usize].dequeue(key);
-                let error = ProduceError::Compression(Arc::from(error.to_string()));
-                self.fail(key, error);
-            }
-        }
-        self.reconsider(now, partition);
     }
 }
 

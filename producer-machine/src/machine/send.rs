@@ -1,19 +1,19 @@
-//! The road of a record into its batch, and of those who wait for room.
+//! The road of a record into its batch, until that is sealed.
 
+use alloc::string::ToString;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use kafka_producer_proto::ErrorCode;
-use kafka_producer_proto::batch::{HEADER_LEN, Header, RecordBody, RecordIter};
+use kafka_producer_proto::batch::{HEADER_LEN, RecordBody};
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{Appended, BatchKey, Chunk, Claim, PartitionKey};
-use crate::error::{SendError, Shortage};
+use crate::accumulator::{Appended, BatchKey, Claim, PartitionKey};
+use crate::action::{Compressed, Product};
+use crate::error::{ProduceError, SendError, Shortage};
 use crate::metadata::TopicView;
 use crate::partitioner::{self, Choice};
 use crate::record::Topic;
-use crate::split::header_of;
 use crate::{Instant, Receipt, Record, TopicHandle, WaiterId};
 
 impl ProducerMachine {
@@ -56,14 +56,6 @@ impl ProducerMachine {
         result
     }
 
-    /// The room was not enough: what was reserved is free again, and the place is kept.
-    fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
-        if let Some(deadline) = self.waiters.wait_again(waiter, shortage) {
-            self.accumulator.budget.end_grant(waiter);
-            self.timers.arm(deadline, Timer::Waiter(waiter));
-        }
-    }
-
     #[inline]
     fn accept(
         &mut self,
@@ -92,7 +84,6 @@ impl ProducerMachine {
         if timestamp < 0 && (timestamp != NO_TIMESTAMP || record.timestamp.is_some()) {
             return Err(self.refuse(negative_timestamp(timestamp)));
         }
-        let batch_size = self.config.batch_size;
         let Some(view) = self.metadata.topic_mut(topic) else {
             return Err(self.refuse(SendError::UnknownHandle));
         };
@@ -103,7 +94,7 @@ impl ProducerMachine {
             }
             return self.hold(now, topic, record.partition, &body, claim);
         }
-        view.used = now;
+        view.touch(now);
         let keyless = if self.config.partitioner_ignore_keys {
             None
         } else {
@@ -117,15 +108,14 @@ impl ProducerMachine {
             .partitions
             .get(index as usize)
             .and_then(|partition| partition.key);
+        let key = key.unwrap_or_else(|| self.first_use(topic, index));
         if let Choice::Sticky(_) = choice {
-            let spent = view.sticky.is_spent(batch_size);
-            let appended = self.append_keyless(now, topic, key, index, &body, spent, claim);
+            let appended = self.append_keyless(now, topic, key, &body, claim);
             if let (Ok(_), Some(view)) = (&appended, self.metadata.topic_mut(topic)) {
                 view.sticky.appended(body.upper_bound() - HEADER_LEN);
             }
             return appended;
         }
-        let key = key.unwrap_or_else(|| self.first_use(topic, index));
         if let Some(receipt) = self.accumulator.try_append(key, &body) {
             return Ok(receipt);
         }
@@ -134,26 +124,19 @@ impl ProducerMachine {
 
     /// A record without a key goes to the sticky partition, or to the next one if that has had
     /// its share and no batch would be left a fraction.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the hot path passes what it has at hand"
-    )]
     fn append_keyless(
         &mut self,
         now: Instant,
         topic: TopicHandle,
-        key: Option<PartitionKey>,
-        index: u32,
+        key: PartitionKey,
         body: &RecordBody<'_>,
-        spent: bool,
         claim: Claim,
     ) -> Result<Receipt, SendError> {
-        let key = key.unwrap_or_else(|| self.first_use(topic, index));
         if let Some(receipt) = self.accumulator.try_append(key, body) {
             return Ok(receipt);
         }
         let key = self
-            .turn(now, topic, key, body, spent)
+            .turn(now, topic, key, body)
             .ok_or(SendError::UnknownHandle)?;
         let key = self.avoid_the_sick(now, topic, key, body);
         let appended = self.append_slowly(now, key, body, claim);
@@ -189,15 +172,16 @@ impl ProducerMachine {
     }
 
     /// The partition of a record without a key for which the sticky one has no room ready.
-    fn turn(
+    pub(super) fn turn(
         &mut self,
         now: Instant,
         topic: TopicHandle,
         key: PartitionKey,
         body: &RecordBody<'_>,
-        spent: bool,
     ) -> Option<PartitionKey> {
         let open = self.accumulator.has_open(key);
+        let batch_size = self.config.batch_size;
+        let spent = self.metadata.topic(topic)?.sticky.is_spent(batch_size);
         if !self.accumulator.must_end(key, body) && (open || !spent) {
             return Some(key);
         }
@@ -274,15 +258,29 @@ impl ProducerMachine {
         }
     }
 
+    /// A job is done: the batch may leave, smaller.
+    pub(super) fn on_compressed(&mut self, now: Instant, compressed: Compressed) {
+        let Some(key) = self.accumulator.take_job(compressed.id) else {
+            return;
+        };
+        let partition = self.accumulator.batches[key.0 as usize].partition;
+        match compressed.result {
+            Ok(Product::Compressed(out)) => self.accumulator.compressed(key, out),
+            Ok(Product::Parts(parts)) => self.on_divided(key, parts),
+            Err(error) => {
+                self.accumulator.partitions[partition.0 as usize].dequeue(key);
+                let error = ProduceError::Compression(Arc::from(error.to_string()));
+                self.fail(key, error);
+            }
+        }
+        self.reconsider(now, partition);
+    }
+
     /// A partition is used for the first time.
-    fn first_use(&mut self, topic: TopicHandle, index: u32) -> PartitionKey {
+    pub(super) fn first_use(&mut self, topic: TopicHandle, index: u32) -> PartitionKey {
         let key = self.accumulator.add_partition(topic, index);
-        if let Some(view) = self
-            .metadata
-            .topic_mut(topic)
-            .and_then(|topic| topic.partitions.get_mut(index as usize))
-        {
-            view.key = Some(key);
+        let topic = self.metadata.topic_mut(topic);
+        if let Some(view) = topic.and_then(|topic| topic.first_use(index, key)) {
             let (leader, epoch) = (view.leader, view.leader_epoch);
             self.accumulator.lead(key, leader, epoch);
         }
@@ -316,112 +314,6 @@ impl ProducerMachine {
             limit,
             setting,
         })
-    }
-
-    fn hold(
-        &mut self,
-        now: Instant,
-        topic: TopicHandle,
-        partition: Option<u32>,
-        body: &RecordBody<'_>,
-        claim: Claim,
-    ) -> Result<Receipt, SendError> {
-        if partition.is_some() && self.partitions(topic).is_some() {
-            // The topic is known, the partition is not: the view may be old.
-            self.metadata.refresh(now, &mut self.jitter);
-        } else {
-            self.metadata.want(now, topic);
-        }
-        let before = self.accumulator.held_deadline(topic);
-        let result = self
-            .accumulator
-            .hold(now, topic, partition, body, self.hurry(), claim);
-        if before.is_none() {
-            if let Some(deadline) = self.accumulator.held_deadline(topic) {
-                self.timers.arm(deadline, Timer::Held(topic));
-            }
-        }
-        self.service_control(now);
-        result.map_err(|bytes| {
-            SendError::Full(Shortage {
-                bytes,
-                partition: None,
-            })
-        })
-    }
-
-    /// A topic is known, or has grown: its held records go to their partitions, in order.
-    pub(super) fn place_held(&mut self, now: Instant, topic: TopicHandle) {
-        if let Some(deadline) = self.accumulator.held_deadline(topic) {
-            self.timers.disarm(deadline, Timer::Held(topic));
-        }
-        for chunk in self.accumulator.lift_held(topic) {
-            self.place_chunk(now, topic, chunk);
-        }
-        if let Some(deadline) = self.accumulator.held_deadline(topic) {
-            self.timers.arm(deadline, Timer::Held(topic));
-        }
-    }
-
-    fn place_chunk(&mut self, now: Instant, topic: TopicHandle, chunk: Chunk) {
-        let mut left = self.accumulator.chunk_like(&chunk);
-        let (serial, charge, created) = (chunk.serial, chunk.charge, chunk.created);
-        let (closed, partitions, runs) = chunk.into_parts();
-        let receipts = Chunk::receipts(runs.as_slice());
-        let records = RecordIter::new(&closed.records, closed.base_timestamp);
-        for ((record, partition), receipt) in records.zip(partitions).zip(receipts) {
-            // What we wrote ourselves can be read.
-            let Ok(record) = record else { continue };
-            let headers: Vec<Header<'_>> = record.headers.clone().map(header_of).collect();
-            let body = RecordBody {
-                timestamp: record.timestamp,
-                key: record.key,
-                value: record.value,
-                headers: &headers,
-            };
-            match self.place_where(now, topic, partition, &body) {
-                Some(key) => {
-                    let appended =
-                        self.accumulator
-                            .place(now, key, &body, receipt, serial.number, created);
-                    self.on_appended(now, key, &appended);
-                }
-                None => left.append_again(&body, partition, receipt),
-            }
-        }
-        if left.partitions.is_empty() {
-            self.accumulator.end_lifted(serial, closed.records);
-        } else {
-            self.accumulator.hold_again(topic, charge, left);
-        }
-    }
-
-    fn place_where(
-        &mut self,
-        now: Instant,
-        topic: TopicHandle,
-        partition: Option<u32>,
-        body: &RecordBody<'_>,
-    ) -> Option<PartitionKey> {
-        let batch_size = self.config.batch_size;
-        let view = self.metadata.topic_mut(topic)?;
-        let keyless = if self.config.partitioner_ignore_keys {
-            None
-        } else {
-            body.key
-        };
-        let choice = partitioner::choose(view, partition, keyless, &mut self.random);
-        let (Choice::Fixed(index) | Choice::Sticky(index)) = choice else {
-            return None;
-        };
-        let known = view.partitions.get(index as usize)?.key;
-        if let Choice::Fixed(_) = choice {
-            return Some(known.unwrap_or_else(|| self.first_use(topic, index)));
-        }
-        view.sticky.appended(body.upper_bound() - HEADER_LEN);
-        let spent = view.sticky.is_spent(batch_size);
-        let key = known.unwrap_or_else(|| self.first_use(topic, index));
-        self.turn(now, topic, key, body, spent)
     }
 }
 

@@ -1,4 +1,5 @@
-//! What follows when a broker does not know the sequence of a batch (`DESIGN.md` §3.4, KIP-360).
+//! What follows when the numbers of a partition hold no more (`DESIGN.md` §3.4, KIP-360): the
+//! broker does not know them, the topic was created anew, a new epoch is due.
 //!
 //! ```text
 //! 45, 59 ──> another one goes first ─────────────> again, unchanged
@@ -15,6 +16,7 @@ use crate::accumulator::{BatchKey, PartitionKey, Resolution};
 use crate::config::UnknownFate;
 use crate::error::ProduceError;
 use crate::event::Notice;
+use crate::idempotence::{Bumped, Identity};
 use crate::{ErrorCode, Instant, TopicHandle};
 
 impl ProducerMachine {
@@ -100,5 +102,22 @@ impl ProducerMachine {
         if self.accumulator.batches.contains(key.0 as usize) {
             self.accumulator.renumber(key);
         }
+    }
+
+    /// Leaves an identity behind, for the whole producer; other partitions follow when nothing
+    /// of theirs is outstanding (KAFKA-12152).
+    pub(super) fn bump(&mut self, now: Instant, old: Identity) {
+        match self.session.bump(now, old) {
+            Bumped::Already => {}
+            Bumped::Epoch(identity) => self.tell_bumped(identity),
+            Bumped::Exhausted => self.service_control(now),
+        }
+    }
+
+    pub(super) fn tell_bumped(&mut self, identity: Identity) {
+        self.notice(Notice::EpochBumped {
+            producer_id: identity.producer_id,
+            producer_epoch: identity.producer_epoch,
+        });
     }
 }

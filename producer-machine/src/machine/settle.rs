@@ -1,10 +1,9 @@
-//! How batches end, or go again: answers, losses, deadlines.
+//! How batches end, or go again.
 //!
 //! Every accepted record is resolved exactly once, and truthfully: `NotWritten` only where every
 //! attempt was answered with a definite no. A batch in doubt keeps its number until it ends;
 //! only batches known not to be written are numbered anew (`DESIGN.md` §3.4).
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -14,15 +13,13 @@ use kafka_producer_proto::compression::Codec;
 use super::ProducerMachine;
 use super::receive::Answer;
 use super::timers::Timer;
-use crate::accumulator::{BatchKey, Chunk, Proof, Run, Stage};
-use crate::action::Action;
+use crate::Instant;
+use crate::accumulator::{BatchKey, Proof, Run, Stage};
 use crate::config::Guarantee;
-use crate::connection::{Connection, What};
-use crate::error::{DisconnectReason, ProduceError};
+use crate::error::ProduceError;
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
 use crate::frame::Body;
-use crate::produce::{self, Verdict};
-use crate::{ConnectionId, Instant, TopicHandle};
+use crate::produce::{self, Scope, Verdict};
 
 impl ProducerMachine {
     /// The request of a batch has ended, with this answer. Gives the code if it kills the
@@ -58,7 +55,7 @@ impl ProducerMachine {
                 self.acknowledge(now, key, verdict, &answer);
             }
             _ if abandoned => self.end_abandoned(key),
-            Verdict::Refuse | Verdict::RefuseProducer => {
+            Verdict::Refuse(_) => {
                 let message = answer.message;
                 self.fail(key, ProduceError::Broker { code, message });
             }
@@ -71,14 +68,14 @@ impl ProducerMachine {
         }
         self.reconsider(now, partition);
         // The answer to a batch that was given up changes nothing (E86).
-        (verdict == Verdict::RefuseProducer && !abandoned).then_some(code)
+        (verdict == Verdict::Refuse(Scope::Producer) && !abandoned).then_some(code)
     }
 
     /// What kills an idempotent producer costs a plain one only the batch.
     fn judge(&self, code: ErrorCode) -> Verdict {
         match produce::verdict(code) {
-            Verdict::RefuseProducer if self.config.guarantee != Guarantee::Idempotent => {
-                Verdict::Refuse
+            Verdict::Refuse(_) if self.config.guarantee != Guarantee::Idempotent => {
+                Verdict::Refuse(Scope::Batch)
             }
             verdict => verdict,
         }
@@ -271,7 +268,7 @@ impl ProducerMachine {
         self.tell_runs_failed(&runs, &failed);
     }
 
-    fn tell_runs_failed(&mut self, runs: &[Run], failed: &Failed) {
+    pub(super) fn tell_runs_failed(&mut self, runs: &[Run], failed: &Failed) {
         let mut first = failed.records.first;
         for run in runs {
             let records = FailedRecords {
@@ -293,145 +290,9 @@ impl ProducerMachine {
         }
     }
 
-    /// Records that never got a partition fail.
-    pub(super) fn fail_chunks(
-        &mut self,
-        topic: TopicHandle,
-        chunks: impl IntoIterator<Item = Chunk>,
-        error: &ProduceError,
-    ) {
-        for chunk in chunks {
-            let (serial, charge) = (chunk.serial, chunk.charge);
-            let (closed, partitions, runs) = chunk.into_parts();
-            let mut records = FailedRecords {
-                body: Arc::new(closed.records),
-                codec: Codec::None,
-                base_timestamp: closed.base_timestamp,
-                first: 0,
-            };
-            self.accumulator.release_chunk(serial, charge);
-            self.meter.on_failed(topic, partitions.len() as u32);
-            for (partition, run) in Chunk::by_partition(runs.as_slice(), &partitions) {
-                let mut error = error.clone();
-                if let ProduceError::TopicUnknown { partition: of, .. } = &mut error {
-                    *of = partition;
-                }
-                let failed = Failed {
-                    error,
-                    outcome: Outcome::NotWritten,
-                    topic,
-                    partition,
-                    records: records.clone(),
-                };
-                self.tell_runs_failed(&[run], &failed);
-                records.first += run.count;
-            }
-        }
-    }
-
-    /// `max.block.ms` of held records is over.
-    pub(super) fn expire_held(&mut self, now: Instant, topic: TopicHandle) {
-        let expired = self.accumulator.take_expired(now, topic);
-        if let Some(deadline) = self.accumulator.held_deadline(topic) {
-            self.timers.arm(deadline, Timer::Held(topic));
-        }
-        if let Some(error) = self.unplaced(topic) {
-            self.fail_chunks(topic, expired, &error);
-        }
-    }
-
-    /// The cluster refuses the topic: what waits for it fails.
-    pub(super) fn refuse_held(&mut self, topic: TopicHandle) {
-        let Some(code) = self.topic_error(topic) else {
-            return;
-        };
-        if let Some(deadline) = self.accumulator.held_deadline(topic) {
-            self.timers.disarm(deadline, Timer::Held(topic));
-        }
-        let held: VecDeque<Chunk> = self.accumulator.take_held(topic);
-        self.fail_chunks(
-            topic,
-            held,
-            &ProduceError::Broker {
-                code,
-                message: None,
-            },
-        );
-    }
-
-    /// The machine gives a connection up.
-    pub(super) fn disconnect(&mut self, now: Instant, id: ConnectionId, reason: DisconnectReason) {
-        let Some(connection) = self.brokers.connections.get(&id) else {
-            return;
-        };
-        if connection.is_writing() {
-            let frame = connection.last_frame();
-            self.accumulator.lend_to_frame(id, frame);
-        }
-        self.actions
-            .push_back(Action::Disconnect { connection: id });
-        self.on_lost(now, id, reason);
-    }
-
-    /// A connection has ended: what was in flight on it ends in the order it was sent, each
-    /// batch in doubt, for any prefix may have been executed.
-    pub(super) fn on_lost(&mut self, now: Instant, id: ConnectionId, reason: DisconnectReason) {
-        let Some(mut connection) = self.brokers.remove(now, id, &mut self.jitter) else {
-            return;
-        };
-        let timer = Timer::Connection(id);
-        connection.alarm.clear(timer, &mut self.timers);
-        if !connection.is_connecting() {
-            self.meter.on_closed();
-        }
-        self.timers
-            .disarm(connection.throttled_until, Timer::Throttle(id));
-        let Connection {
-            lane,
-            address,
-            in_flight,
-            unanswered,
-            ..
-        } = connection;
-        let code = match reason {
-            DisconnectReason::RequestTimeout => ErrorCode::REQUEST_TIMED_OUT,
-            _ => ErrorCode::NETWORK_EXCEPTION,
-        };
-        let broker = lane.node.broker();
-        self.brokers.lose(now, lane.node, &reason);
-        self.remember_trouble(&address, &reason);
-        let has_idled = reason == DisconnectReason::Idle;
-        self.notice(Notice::Disconnected {
-            connection: id,
-            broker,
-            address,
-            reason,
-        });
-        // Idling says nothing about the cluster, and a refresh would open the next connection.
-        if !self.is_over() && !has_idled {
-            self.metadata.refresh(now, &mut self.jitter);
-        }
-        for sent in in_flight {
-            match sent.what {
-                What::ApiVersions => {}
-                What::InitProducerId => self.ask_identity_later(now),
-                What::Metadata => self.metadata.failed(now, &mut self.jitter),
-                What::Produce { batches, .. } => {
-                    for sent in batches {
-                        self.settle(now, sent.batch, Answer::none(code));
-                    }
-                }
-            }
-        }
-        for batch in unanswered {
-            self.lose_unanswered(now, batch, code);
-        }
-        self.connect_if_wanted(now, lane.node);
-    }
-
     /// Under acks=0 a frame whose writing was cut short is not sent again: that could write its
     /// records twice, which acks=0 promises not to.
-    fn lose_unanswered(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
+    pub(super) fn lose_unanswered(&mut self, now: Instant, key: BatchKey, code: ErrorCode) {
         let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
             return;
         };

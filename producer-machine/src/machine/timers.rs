@@ -3,7 +3,6 @@
 use super::{Life, ProducerMachine};
 use crate::accumulator::{BatchKey, PartitionKey, Serial};
 use crate::brokers::NodeId;
-use crate::error::DisconnectReason;
 use crate::{ConnectionId, Instant, TopicHandle, WaiterId};
 
 /// A timer. Those of batches are ordered by serial, so that the batches of a partition that are
@@ -62,41 +61,6 @@ impl ProducerMachine {
         if self.control_at.is_some_and(|at| at <= now) {
             self.service_control(now);
         }
-    }
-
-    /// What the timer of a connection stands for follows from its state.
-    fn on_connection_timer(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get_mut(&id) else {
-            return;
-        };
-        connection.alarm.fired();
-        let reason = if connection.is_connecting() {
-            DisconnectReason::SetupTimeout
-        } else {
-            match connection.oldest_deadline() {
-                Some(deadline) if deadline <= now => DisconnectReason::RequestTimeout,
-                None if connection.idle_at <= now => DisconnectReason::Idle,
-                Some(_) | None => {
-                    self.arm_connection(id);
-                    return;
-                }
-            }
-        };
-        self.disconnect(now, id, reason);
-    }
-
-    /// Arms the timer of a connection for what comes first in its state.
-    pub(super) fn arm_connection(&mut self, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get_mut(&id) else {
-            return;
-        };
-        if connection.is_connecting() {
-            // The setup timeout is armed, and bytes that came too early do not end it.
-            return;
-        }
-        let at = connection.oldest_deadline().unwrap_or(connection.idle_at);
-        let timer = Timer::Connection(id);
-        connection.alarm.set(at, timer, &mut self.timers);
     }
 
     pub(super) const fn is_over(&self) -> bool {

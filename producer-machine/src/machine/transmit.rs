@@ -46,21 +46,6 @@ impl ProducerMachine {
         filled
     }
 
-    /// Announces what this connection may carry now, if anything: what became ready while a
-    /// frame was looked for in vain, or waited for a slot in flight.
-    pub(super) fn announce_rest(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get(&id) else {
-            self.service_control(now);
-            return;
-        };
-        let asks_again = matches!(connection.turn(now), Turn::ApiVersions(_));
-        let lane = self.brokers.lane(connection.lane);
-        if asks_again || lane.is_some_and(|lane| 0 < lane.ready()) {
-            self.announce_connection(id);
-        }
-        self.service_control(now);
-    }
-
     /// Metadata and the producer id go before records.
     fn fill_any(
         &mut self,

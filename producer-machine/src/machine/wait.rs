@@ -5,7 +5,7 @@ use super::timers::Timer;
 use crate::brokers::NodeId;
 use crate::error::Shortage;
 use crate::event::Event;
-use crate::waiters::Wish;
+use crate::waiters::{Wish, Woken};
 use crate::{Instant, TopicHandle, WaiterId};
 
 impl ProducerMachine {
@@ -54,28 +54,33 @@ impl ProducerMachine {
         self.conclude(now);
     }
 
-    pub(super) fn on_wait_expired(&mut self, waiter: WaiterId) {
-        // A grant is not taken back: the waiter has been told.
-        let wish = self.waiters.wish(waiter);
-        if !self.waiters.is_told(waiter) && self.waiters.remove(waiter).is_some() {
-            if let Some(Wish::Space(_)) = wish {
-                self.meter.on_exhausted();
-            }
-            self.events.push_back(Event::WaitExpired(waiter));
+    /// The room was not enough: what was reserved is free again, and the place is kept.
+    pub(super) fn put_back(&mut self, waiter: WaiterId, shortage: Shortage) {
+        if let Some(deadline) = self.waiters.wait_again(waiter, shortage) {
+            self.accumulator.budget.end_grant(waiter);
+            self.timers.arm(deadline, Timer::Waiter(waiter));
         }
+    }
+
+    pub(super) fn on_wait_expired(&mut self, waiter: WaiterId) {
+        let Some(wish) = self.waiters.expire(waiter) else {
+            return;
+        };
+        if let Wish::Space(_) = wish {
+            self.meter.on_exhausted();
+        }
+        self.events.push_back(Event::WaitExpired(waiter));
     }
 
     /// Tells a waiter that its wait is over, so that it finds out why.
     pub(super) fn wake_waiter(&mut self, id: WaiterId) {
-        match self.waiters.wish(id) {
-            Some(Wish::Space(_)) if !self.waiters.is_told(id) => self.tell_room(id),
-            Some(Wish::Topic(_)) => {
-                if let Some(deadline) = self.waiters.remove(id) {
-                    self.timers.disarm(deadline, Timer::Waiter(id));
-                    self.events.push_back(Event::MetadataReady(id));
-                }
+        match self.waiters.wake(id) {
+            Some(Woken::Space) => self.events.push_back(Event::SpaceReady(id)),
+            Some(Woken::Topic(deadline)) => {
+                self.timers.disarm(deadline, Timer::Waiter(id));
+                self.events.push_back(Event::MetadataReady(id));
             }
-            Some(Wish::Space(_)) | None => {}
+            None => {}
         }
     }
 

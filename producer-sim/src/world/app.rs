@@ -37,6 +37,12 @@ pub(crate) enum Mood {
 const TASKS: usize = 4;
 
 impl Backlog {
+    /// Until when somebody was to wait who waits still.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Instant> {
+        let mut deadlines = self.waiting.values().map(|&(_, deadline)| deadline);
+        deadlines.find(|&deadline| deadline < now)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.behind.is_empty()
     }
@@ -83,6 +89,7 @@ impl World {
         let flush = self.machine.flush(self.now);
         let accepted = self.ledger.accepted();
         self.flushes.insert(flush, accepted);
+        self.flushed_to = accepted;
         self.hurried_at = Some(self.now);
         if self.watch.is_throttled(self.now) {
             self.ledger.goals.reach(Goal::FlushThrottled);

@@ -83,6 +83,7 @@ fn records_of(batch: &[u8]) -> Option<Sent> {
             plain.as_slice()
         }
     };
+    let (producer_id, base) = (header.producer_id, header.base_sequence);
     let iter = RecordIter::new(records, header.base_timestamp);
     iter.map(|record| {
         let record = record.ok()?;
@@ -91,9 +92,14 @@ fn records_of(batch: &[u8]) -> Option<Sent> {
             .filter(|header| header.key == MARK.as_bytes());
         let mark = marks.next()?.value?;
         let identity = Identity {
-            producer_id: header.producer_id,
+            producer_id,
             epoch: header.producer_epoch,
-            sequence: header.base_sequence.wrapping_add(record.offset_delta) & i32::MAX,
+            // One below zero is kept, for it is wrong.
+            sequence: if 0 <= producer_id && base < 0 {
+                base
+            } else {
+                base.wrapping_add(record.offset_delta) & i32::MAX
+            },
         };
         Some((id_from(mark)?, identity))
     })
@@ -108,6 +114,11 @@ pub(crate) fn verdict(code: ErrorCode) -> Verdict {
         | 87 | 90 | 120 => Verdict::NotWritten,
         _ => Verdict::Ambiguous,
     }
+}
+
+/// Whether a batch of several records goes again in smaller ones.
+pub(crate) const fn is_divisible(code: ErrorCode) -> bool {
+    code.0 == 10
 }
 
 /// Whether no other attempt can end better: the record ends with this answer.

@@ -284,6 +284,9 @@ impl Discipline {
         if session.0 < 0 || session.1 < 0 {
             violate("X8: no identity");
         }
+        if identity.sequence < 0 {
+            violate("D10: a sequence below zero");
+        }
         if beside.identities.iter().any(|&other| other != session) {
             violate("D10: two identities are in flight");
         }
@@ -326,6 +329,17 @@ impl Discipline {
         numbers.acknowledged = numbers.acknowledged.max(Some(last));
         if numbers.hole.is_some_and(|hole| hole <= last) {
             numbers.hole = None;
+        }
+    }
+
+    /// A batch was too large: each of its records may be the first of a smaller one.
+    pub(crate) fn divided(&mut self, place: &Place, records: &Sent) {
+        for &(_, identity) in records {
+            let key = (place.clone(), identity.producer_id, identity.epoch);
+            if let Some(numbers) = self.numbers.get_mut(&key) {
+                let at = numbers.place_of(identity.sequence);
+                numbers.sent.insert(at);
+            }
         }
     }
 

@@ -65,6 +65,8 @@ pub(crate) struct Entry {
     pub(crate) accepted: Option<(Instant, u64)>,
     /// What became of it, and when.
     pub(crate) resolution: Option<(Instant, Resolution)>,
+    /// Attempts so far.
+    pub(crate) attempts: u32,
     /// Attempts that no answer has settled.
     pub(crate) open: u32,
     /// Whether the fate of any attempt is unknown.
@@ -140,6 +142,7 @@ impl Ledger {
             content,
             accepted: None,
             resolution: None,
+            attempts: 0,
             open: 0,
             tainted: false,
             was_tainted: false,
@@ -181,6 +184,21 @@ impl Ledger {
                 && entry.resolution.is_none()
             {
                 entry.refused.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Whether this batch may be sent in smaller ones: none of it can be in a log.
+    pub(crate) fn may_divide(&self, records: &Sent) -> bool {
+        let tainted = |id: &RecordId| self.entries.get(id.0).is_some_and(|entry| entry.tainted);
+        1 < records.len() && !records.iter().any(|(id, _)| tainted(id))
+    }
+
+    /// An answer came after which these records go in smaller batches, at once and at no cost.
+    pub(crate) fn divided(&mut self, records: &Sent) {
+        for (id, _) in records {
+            if let Some(entry) = self.entries.get_mut(id.0) {
+                (entry.ended, entry.attempts) = (None, 0);
             }
         }
     }

@@ -86,6 +86,8 @@ pub struct World {
     watch: Watch,
     backlog: Backlog,
     flushes: BTreeMap<FlushId, u64>,
+    /// How many records were accepted when the last flush began.
+    flushed_to: u64,
     /// The topics that records are sent to, and the partitions that each ought to have.
     topics: BTreeMap<String, Partitions>,
     frame: Unsealed,
@@ -157,6 +159,7 @@ impl World {
             watch: Watch::default(),
             backlog: Backlog::default(),
             flushes: BTreeMap::new(),
+            flushed_to: 0,
             topics: BTreeMap::new(),
             frame: Unsealed::new(),
             compressor: Compressor::new(),

@@ -159,7 +159,7 @@ impl World {
         let patience = self.rules.delivery_timeout.min(self.rules.max_block) / 2;
         // What was in flight for a topic that was deleted must not go to its successor.
         let is_former = code == ErrorCode::UNKNOWN_TOPIC_ID;
-        let gives_up = self.rules.retries == Retries::Limited
+        let gives_up = self.rules.retries != Retries::Unlimited
             || self.rules.guarantee == Guarantee::AtMostOnce
             || self.closes_at.is_some()
             || self.is_fatal;
@@ -189,6 +189,9 @@ impl World {
             return;
         };
         let guarantee = self.rules.guarantee;
+        if guarantee == Guarantee::AtMostOnce && 1 < ever.len() {
+            found.push(format!("D5: record {} was written more than once", id.0));
+        }
         let deletions = |topic: &str| self.topics.get(topic).map_or(0, |topic| topic.deletions);
         match resolution {
             Resolution::Failed {
@@ -371,11 +374,21 @@ impl World {
         }
     }
 
+    /// What the producer says is left of `buffer.memory`.
+    fn available(&self) -> Option<usize> {
+        let metrics = self.machine.metrics(self.now);
+        let bytes = metrics.producer("buffer-available-bytes")?;
+        format!("{bytes}").parse().ok()
+    }
+
     /// L4: a producer that was closed is closed in time. M1: an idle producer holds nothing.
     /// L3: no flush is left.
     fn check_rest(&self, found: &mut Vec<String>) {
         if self.closes_at.is_some_and(|at| at < self.now) && !self.is_closed {
             found.push("L4: the producer was closed and did not end".into());
+        }
+        if let Some(deadline) = self.backlog.overdue(self.now) {
+            found.push(format!("T4: a wait until {deadline:?} has not ended"));
         }
         if !self.ledger.is_settled() || !self.backlog.is_empty() {
             return;
@@ -384,6 +397,12 @@ impl World {
         if used != 0 {
             found.push(format!(
                 "M1: {used} bytes are taken although every record is resolved"
+            ));
+        }
+        let available = self.available();
+        if used == 0 && available != Some(self.rules.buffer_memory) {
+            found.push(format!(
+                "M1: nothing is taken, and {available:?} bytes are free"
             ));
         }
         if !self.flushes.is_empty() {

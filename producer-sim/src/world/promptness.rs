@@ -184,11 +184,11 @@ impl World {
         could_go.map(|(id, _)| id).min()
     }
 
-    /// The partition of a record that has lingered, if it is known.
+    /// The partition of a record that has lingered or was flushed, if it is known.
     fn ready_place<'a>(&self, entry: &'a Entry) -> Option<(&'a str, i32)> {
-        let (accepted, _) = entry.accepted?;
+        let (accepted, serial) = entry.accepted?;
         let topic = entry.content.topic.as_str();
-        if self.now < accepted + self.rules.linger {
+        if self.now < accepted + self.rules.linger && self.flushed_to < serial {
             return None;
         }
         // A key goes by the count of that time.

@@ -24,6 +24,7 @@ pub(crate) struct Rules {
     pub(crate) max_request_size: usize,
     pub(crate) metadata_max_age: Duration,
     pub(crate) reconnect_backoff: Duration,
+    pub(crate) request_timeout: Duration,
     pub(crate) retries: Retries,
     pub(crate) retry_backoff: Duration,
 }
@@ -31,8 +32,8 @@ pub(crate) struct Rules {
 /// How often a batch may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retries {
-    /// A number of times.
-    Limited,
+    /// So many times.
+    Limited(u32),
     /// Until its time is over.
     Unlimited,
 }
@@ -59,9 +60,10 @@ impl Rules {
             max_request_size: size("max.request.size", 1_048_576),
             metadata_max_age: millis("metadata.max.age.ms", 300_000),
             reconnect_backoff: millis("reconnect.backoff.ms", 50),
-            retries: match settings.get("retries") {
-                Some(_) => Retries::Limited,
-                None => Retries::Unlimited,
+            request_timeout: millis("request.timeout.ms", 30_000),
+            retries: match settings.get("retries").map(|value| value.parse()) {
+                Some(Ok(most)) => Retries::Limited(most),
+                Some(Err(_)) | None => Retries::Unlimited,
             },
             retry_backoff: millis("retry.backoff.ms", 100),
         }

@@ -86,7 +86,9 @@ impl World {
                 machine.handle_timeout(now);
             });
         }
-        self.watch.check_strays(&mut self.ledger);
+        let (ledger, rules) = (&mut self.ledger, &self.rules);
+        self.watch.check_strays(ledger);
+        self.watch.check_overdue(now, ledger, rules);
         self.check_memory();
         self.check_prompt();
         true

@@ -15,12 +15,13 @@ use kafka_producer_proto::messages::{
 use kafka_producer_proto::{ApiKey, FrameReader, Message, RequestHeader, ResponseHeader};
 
 use super::contents::{
-    Place, Sent, Verdict, batches_of, first_attempts, is_final, note_goals, sizes_of, verdict,
+    Place, Sent, Verdict, batches_of, first_attempts, is_divisible, is_final, note_goals, sizes_of,
+    verdict,
 };
 use super::discipline::{Beside, Departure, Discipline};
 use super::goals::Goal;
 use super::ledger::{Identity, Ledger, RecordId};
-use super::rules::Rules;
+use super::rules::{Retries, Rules};
 use crate::cluster::BrokerId;
 
 /// What is on its way.
@@ -38,6 +39,8 @@ struct Wire {
     flights: VecDeque<Flight>,
     /// Until then nothing may be sent (KIP-219).
     quiet_until: Instant,
+    /// How much longer answers may take, for the broker throttles.
+    respite: Duration,
     /// Whether an answer came that fits no request.
     has_stray: bool,
     /// Whether it has carried records: it leads to a broker by its number.
@@ -47,6 +50,7 @@ struct Wire {
 /// A request without its answer.
 #[derive(Debug)]
 struct Flight {
+    at: Instant,
     api: i16,
     correlation_id: i32,
     version: i16,
@@ -84,6 +88,7 @@ impl Watch {
             ));
         }
         let mut flight = Flight {
+            at: now,
             api,
             correlation_id,
             version,
@@ -107,7 +112,7 @@ impl Watch {
             fresh = first_attempts(ledger, &batches);
             self.wire(id).carries = true;
             self.check_departures(now, ledger, rules, (id, broker), &batches);
-            self.begin(ledger, &batches);
+            self.begin(ledger, rules, &batches);
             if acks == 0 {
                 // No answer will ever settle it.
                 for (place, records) in &batches {
@@ -250,6 +255,18 @@ impl Watch {
         }
     }
 
+    /// T4: a connection whose oldest request was not answered within `request.timeout.ms` is
+    /// given up.
+    pub(crate) fn check_overdue(&self, now: Instant, ledger: &mut Ledger, rules: &Rules) {
+        for (id, wire) in &self.wires {
+            let limit = rules.request_timeout + wire.respite + SLACK;
+            if let Some(oldest) = wire.flights.front().filter(|sent| sent.at + limit < now) {
+                let at = oldest.at;
+                ledger.violate(format!("T4: {id:?} waits for an answer since {at:?}"));
+            }
+        }
+    }
+
     /// Whether any request is in flight.
     pub(crate) fn has_in_flight(&self) -> bool {
         self.wires.values().any(|wire| !wire.flights.is_empty())
@@ -307,10 +324,14 @@ impl Watch {
             }
             _ => 0,
         };
-        if api.throttles_from() <= version && 0 < throttle_ms {
+        if throttle_ms <= 0 {
+            return;
+        }
+        let span = Duration::from_millis(u64::from(throttle_ms.unsigned_abs()));
+        let wire = self.wire(id);
+        wire.respite += span;
+        if api.throttles_from() <= version {
             ledger.goals.reach(Goal::Throttled);
-            let span = Duration::from_millis(u64::from(throttle_ms.unsigned_abs()));
-            let wire = self.wire(id);
             wire.quiet_until = wire.quiet_until.max(now + span);
         }
     }
@@ -333,13 +354,18 @@ impl Watch {
                 let code = answer.error_code;
                 let verdict = verdict(code);
                 note_goals(ledger, code, answer.base_offset);
-                if is_final(code) {
+                let is_divisible = is_divisible(code) && ledger.may_divide(&records);
+                if is_final(code) && !is_divisible {
                     ledger.refused(now, &records);
                 }
                 if let (Verdict::Written, Some((_, last))) = (verdict, records.last()) {
                     self.discipline.acknowledged(&place, *last);
                 }
                 self.judge(now, ledger, verdict, &place, &records);
+                if is_divisible {
+                    ledger.divided(&records);
+                    self.discipline.divided(&place, &records);
+                }
             }
         }
         for (place, records) in batches {
@@ -348,7 +374,7 @@ impl Watch {
     }
 
     /// Notes an attempt, and that it says the same as ambiguous ones before it (D8, D9).
-    fn begin(&mut self, ledger: &mut Ledger, batches: &BTreeMap<Place, Sent>) {
+    fn begin(&mut self, ledger: &mut Ledger, rules: &Rules, batches: &BTreeMap<Place, Sent>) {
         for (place, records) in batches {
             for &(id, identity) in records {
                 let Some(entry) = ledger.entry_mut(id) else {
@@ -356,11 +382,17 @@ impl Watch {
                 };
                 let before = entry.identity.replace(identity);
                 entry.open += 1;
+                entry.attempts += 1;
+                let attempts = entry.attempts;
                 entry.leader_epoch = self.discipline.leader_epoch(place);
                 entry.place = Some(place.clone());
                 let idempotent = 0 <= identity.producer_id;
                 if idempotent && entry.tainted && before != Some(identity) {
                     let what = format!("D8: record {} in doubt, then {identity:?}", id.0);
+                    ledger.violate(what);
+                }
+                if matches!(rules.retries, Retries::Limited(most) if most + 1 < attempts) {
+                    let what = format!("T9: record {} is sent for the {attempts}. time", id.0);
                     ledger.violate(what);
                 }
                 let other = self.used.insert((place.clone(), identity), id);
@@ -403,8 +435,12 @@ impl Watch {
             answers: FrameReader::new(100 * 1024 * 1024),
             flights: VecDeque::new(),
             quiet_until: Instant::ORIGIN,
+            respite: Duration::ZERO,
             has_stray: false,
             carries: false,
         })
     }
 }
+
+/// Expired means more than the limit, so the deadline is one tick behind it.
+const SLACK: Duration = Duration::from_millis(1);

@@ -39,11 +39,11 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "the size of a socket's send buffer; -1 leaves it to the system";
     Supported "receive.buffer.bytes" = "32768", between(-1, I32_MAX), "CommonClientConfigs",
         "the size of a socket's receive buffer; -1 leaves it to the system";
-    Ignored "metrics.sample.window.ms" = "30000", millis_long(), "CommonClientConfigs",
+    Needless "metrics.sample.window.ms" = "30000", millis_long(), "CommonClientConfigs",
         "the window of metrics; here a rate is over the span between two snapshots";
-    Ignored "metrics.num.samples" = "2", int(1), "CommonClientConfigs",
-        "how many windows of metrics are kept";
-    Ignored "metrics.recording.level" = "INFO", Word(&["INFO", "DEBUG", "TRACE"]),
+    Needless "metrics.num.samples" = "2", int(1), "CommonClientConfigs",
+        "how many windows of metrics are kept; here two, for maxima";
+    Needless "metrics.recording.level" = "INFO", Word(&["INFO", "DEBUG", "TRACE"]),
         "CommonClientConfigs",
         "how much is measured; here always everything";
     JvmOnly "metric.reporters" = "org.apache.kafka.common.metrics.JmxReporter", List,

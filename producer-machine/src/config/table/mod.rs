@@ -80,6 +80,9 @@ pub enum Support {
     Ignored,
     /// Only a JVM could make sense of it: any value but the default is accepted with a warning.
     JvmOnly,
+    /// What it is about is done otherwise here: any value but the default is accepted with a
+    /// warning.
+    Needless,
     /// Not built, and a promise that must not be broken in silence: any value but the default
     /// is refused.
     Refused,
@@ -88,11 +91,12 @@ pub enum Support {
 }
 
 impl Support {
-    /// `ignored`, `jvm-only`, `refused` or `supported`.
+    /// `ignored`, `jvm-only`, `needless`, `refused` or `supported`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ignored => "ignored",
             Self::JvmOnly => "jvm-only",
+            Self::Needless => "needless",
             Self::Refused => "refused",
             Self::Supported => "supported",
         }
@@ -103,6 +107,7 @@ impl Support {
         match self {
             Self::Ignored => "not yet: another value than the default is accepted with a warning",
             Self::JvmOnly => "only a JVM understands it: accepted with a warning",
+            Self::Needless => "it is done otherwise here: accepted with a warning",
             Self::Refused => "not yet: another value than the default is an error",
             Self::Supported => "it has its effect",
         }

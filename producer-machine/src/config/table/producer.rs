@@ -23,7 +23,7 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "let an outer transaction coordinator decide";
     Supported "buffer.memory" = "33554432", between(0, i64::MAX), "ProducerConfig",
         "bytes of records that may wait or be in flight";
-    Ignored "buffer.memory.allocation.strategy" = "full", Word(&["full", "incremental"]),
+    Needless "buffer.memory.allocation.strategy" = "full", Word(&["full", "incremental"]),
         "KIP-1332",
         "how batches grow; here always by size classes";
     Supported "batch.size" = "16384", int(0), "ProducerConfig",

@@ -1,0 +1,194 @@
+//! The road of records whose topic or partition is not known yet.
+//!
+//! ```text
+//! send ──hold──> chunks of the topic ──metadata──> placed in their batches, in order
+//!                        └── max.block.ms, or the topic is refused ──> failed, NotWritten
+//! ```
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use kafka_producer_proto::batch::{HEADER_LEN, Header, RecordBody, RecordIter};
+use kafka_producer_proto::compression::Codec;
+
+use super::ProducerMachine;
+use super::timers::Timer;
+use crate::accumulator::{Chunk, Claim, PartitionKey};
+use crate::error::{ProduceError, SendError, Shortage};
+use crate::event::{Failed, FailedRecords, Outcome};
+use crate::partitioner::{self, Choice};
+use crate::split::header_of;
+use crate::{Instant, Receipt, TopicHandle};
+
+impl ProducerMachine {
+    pub(super) fn hold(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        partition: Option<u32>,
+        body: &RecordBody<'_>,
+        claim: Claim,
+    ) -> Result<Receipt, SendError> {
+        if partition.is_some() && self.partitions(topic).is_some() {
+            // The topic is known, the partition is not: the view may be old.
+            self.metadata.refresh(now, &mut self.jitter);
+        } else {
+            self.metadata.want(now, topic);
+        }
+        let before = self.accumulator.held_deadline(topic);
+        let result = self
+            .accumulator
+            .hold(now, topic, partition, body, self.hurry(), claim);
+        if before.is_none() {
+            if let Some(deadline) = self.accumulator.held_deadline(topic) {
+                self.timers.arm(deadline, Timer::Held(topic));
+            }
+        }
+        self.service_control(now);
+        result.map_err(|bytes| {
+            SendError::Full(Shortage {
+                bytes,
+                partition: None,
+            })
+        })
+    }
+
+    /// A topic is known, or has grown: its held records go to their partitions, in order.
+    pub(super) fn place_held(&mut self, now: Instant, topic: TopicHandle) {
+        if let Some(deadline) = self.accumulator.held_deadline(topic) {
+            self.timers.disarm(deadline, Timer::Held(topic));
+        }
+        for chunk in self.accumulator.lift_held(topic) {
+            self.place_chunk(now, topic, chunk);
+        }
+        if let Some(deadline) = self.accumulator.held_deadline(topic) {
+            self.timers.arm(deadline, Timer::Held(topic));
+        }
+    }
+
+    fn place_chunk(&mut self, now: Instant, topic: TopicHandle, chunk: Chunk) {
+        let mut left = self.accumulator.chunk_like(&chunk);
+        let (serial, charge, created) = (chunk.serial, chunk.charge, chunk.created);
+        let (closed, partitions, runs) = chunk.into_parts();
+        let receipts = Chunk::receipts(runs.as_slice());
+        let records = RecordIter::new(&closed.records, closed.base_timestamp);
+        for ((record, partition), receipt) in records.zip(partitions).zip(receipts) {
+            // What we wrote ourselves can be read.
+            let Ok(record) = record else { continue };
+            let headers: Vec<Header<'_>> = record.headers.clone().map(header_of).collect();
+            let body = RecordBody {
+                timestamp: record.timestamp,
+                key: record.key,
+                value: record.value,
+                headers: &headers,
+            };
+            match self.place_where(now, topic, partition, &body) {
+                Some(key) => {
+                    let appended =
+                        self.accumulator
+                            .place(now, key, &body, receipt, serial.number, created);
+                    self.on_appended(now, key, &appended);
+                }
+                None => left.append_again(&body, partition, receipt),
+            }
+        }
+        if left.partitions.is_empty() {
+            self.accumulator.end_lifted(serial, closed.records);
+        } else {
+            self.accumulator.hold_again(topic, charge, left);
+        }
+    }
+
+    fn place_where(
+        &mut self,
+        now: Instant,
+        topic: TopicHandle,
+        partition: Option<u32>,
+        body: &RecordBody<'_>,
+    ) -> Option<PartitionKey> {
+        let view = self.metadata.topic_mut(topic)?;
+        let keyless = if self.config.partitioner_ignore_keys {
+            None
+        } else {
+            body.key
+        };
+        let choice = partitioner::choose(view, partition, keyless, &mut self.random);
+        let (Choice::Fixed(index) | Choice::Sticky(index)) = choice else {
+            return None;
+        };
+        let known = view.partitions.get(index as usize)?.key;
+        if let Choice::Fixed(_) = choice {
+            return Some(known.unwrap_or_else(|| self.first_use(topic, index)));
+        }
+        view.sticky.appended(body.upper_bound() - HEADER_LEN);
+        let key = known.unwrap_or_else(|| self.first_use(topic, index));
+        self.turn(now, topic, key, body)
+    }
+
+    /// `max.block.ms` of held records is over.
+    pub(super) fn expire_held(&mut self, now: Instant, topic: TopicHandle) {
+        let expired = self.accumulator.take_expired(now, topic);
+        if let Some(deadline) = self.accumulator.held_deadline(topic) {
+            self.timers.arm(deadline, Timer::Held(topic));
+        }
+        if let Some(error) = self.unplaced(topic) {
+            self.fail_chunks(topic, expired, &error);
+        }
+    }
+
+    /// The cluster refuses the topic: what waits for it fails.
+    pub(super) fn refuse_held(&mut self, topic: TopicHandle) {
+        let Some(code) = self.topic_error(topic) else {
+            return;
+        };
+        if let Some(deadline) = self.accumulator.held_deadline(topic) {
+            self.timers.disarm(deadline, Timer::Held(topic));
+        }
+        let held: VecDeque<Chunk> = self.accumulator.take_held(topic);
+        self.fail_chunks(
+            topic,
+            held,
+            &ProduceError::Broker {
+                code,
+                message: None,
+            },
+        );
+    }
+
+    /// Records that never got a partition fail.
+    pub(super) fn fail_chunks(
+        &mut self,
+        topic: TopicHandle,
+        chunks: impl IntoIterator<Item = Chunk>,
+        error: &ProduceError,
+    ) {
+        for chunk in chunks {
+            let (serial, charge) = (chunk.serial, chunk.charge);
+            let (closed, partitions, runs) = chunk.into_parts();
+            let mut records = FailedRecords {
+                body: Arc::new(closed.records),
+                codec: Codec::None,
+                base_timestamp: closed.base_timestamp,
+                first: 0,
+            };
+            self.accumulator.release_chunk(serial, charge);
+            self.meter.on_failed(topic, partitions.len() as u32);
+            for (partition, run) in Chunk::by_partition(runs.as_slice(), &partitions) {
+                let mut error = error.clone();
+                if let ProduceError::TopicUnknown { partition: of, .. } = &mut error {
+                    *of = partition;
+                }
+                let failed = Failed {
+                    error,
+                    outcome: Outcome::NotWritten,
+                    topic,
+                    partition,
+                    records: records.clone(),
+                };
+                self.tell_runs_failed(&[run], &failed);
+                records.first += run.count;
+            }
+        }
+    }
+}
