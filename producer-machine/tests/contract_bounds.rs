@@ -98,3 +98,34 @@ fn one_more_waiter_looks_at_no_partition_while_nothing_lingers() {
     bench.machine.flush(bench.now);
     assert!(bench.machine.steps() - before <= 2);
 }
+
+#[test]
+fn a_request_without_room_does_not_look_at_all_that_lingers() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let mut bench = Bench::new(&[
+        ("enable.idempotence", "false"),
+        ("max.request.size", "1500"),
+        ("batch.size", "1024"),
+        ("linger.ms", "60000"),
+    ]);
+    bench.add_topic("wide", &[0; 500]);
+    bench.machine.topic(bench.now, "wide");
+    bench.run();
+    for partition in 1..500 {
+        bench.send_to("wide", partition, &"x".repeat(400));
+    }
+    let before = bench.machine.steps();
+    for _ in 0..3 {
+        bench.send_to("wide", 0, &"x".repeat(400));
+    }
+    let seen = bench.take_request();
+    assert_eq!(
+        seen.batches.len(),
+        2,
+        "one went along, the next had no room"
+    );
+    let steps = bench.machine.steps() - before;
+    assert!(steps < 20, "{steps} steps");
+}

@@ -390,9 +390,14 @@ impl Accumulator {
         Some(open.key)
     }
 
+    /// Whether a batch that is closed must be compressed before it leaves.
+    pub(crate) fn compresses(&self) -> bool {
+        self.codec != Codec::None
+    }
+
     /// A job that compresses a closed batch, if there is a codec. Both copies are charged.
     pub(crate) fn compress(&mut self, key: BatchKey) -> Option<CompressJob> {
-        if self.codec == Codec::None {
+        if !self.compresses() {
             return None;
         }
         let Stage::Queued(records) = &self.batches.get(key.0 as usize)?.stage else {
