@@ -456,7 +456,7 @@ impl Accumulator {
         self.recharge(key, 0);
         let mut batch = self.batches.try_remove(key.0 as usize)?;
         let (records, holders) = match core::mem::take(&mut batch.stage) {
-            Stage::Compressing(_, records) => (records, 1),
+            Stage::Compressing(_, records) => (records, 1 + batch.frames),
             Stage::Abandoned(records) | Stage::InFlight(records) | Stage::Queued(records) => {
                 (records, batch.frames)
             }

@@ -27,6 +27,7 @@ impl Accumulator {
     /// its place, so that nothing of its partition overtakes it.
     pub(crate) fn divide(&mut self, key: BatchKey, batch_size: usize) -> Option<CompressJob> {
         let batch = self.batches.get(key.0 as usize)?;
+        debug_assert_eq!(batch.frames, 0, "what a lost connection carried is in doubt");
         let records = batch.stage.records()?.clone();
         let partition = &mut self.partitions[batch.partition.0 as usize];
         partition.sequences.stumble();
