@@ -22,7 +22,7 @@ mod holdings;
 mod loans;
 mod next;
 mod partition;
-mod parts;
+mod split;
 mod stage;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
