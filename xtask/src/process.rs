@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -108,7 +108,12 @@ impl Group {
 
     /// Whether the program itself still runs.
     pub(crate) fn is_running(&mut self) -> bool {
-        matches!(self.0.try_wait(), Ok(None))
+        matches!(self.ended(), Ok(None))
+    }
+
+    /// How the program itself ended; nothing while it runs.
+    pub(crate) fn ended(&mut self) -> Outcome<Option<ExitStatus>> {
+        self.0.try_wait().doing("waiting for a program")
     }
 }
 
