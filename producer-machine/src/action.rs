@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use kafka_producer_proto::compression::{Codec, CompressionError, Compressor};
 
 use crate::frame::Body;
-use crate::split::{Cut, Part};
+use crate::split::{Part, Split};
 use crate::{ConnectionId, JobId};
 
 /// One wish of the machine. Every wish is answered by a fact.
@@ -39,7 +39,7 @@ pub enum Action {
     },
 }
 
-/// A batch to be compressed; or one that its broker found too large, to be cut into smaller ones.
+/// A batch to be compressed; or one that its broker found too large, to be split into smaller ones.
 #[derive(Debug, Hash)]
 pub struct CompressJob {
     pub(crate) id: JobId,
@@ -54,7 +54,7 @@ pub struct CompressJob {
 pub(crate) enum Work {
     /// Compress into this buffer.
     Compress(Vec<u8>),
-    Split(Cut),
+    Split(Split),
 }
 
 /// What a job has made.
@@ -65,7 +65,7 @@ pub(crate) enum Product {
 }
 
 impl CompressJob {
-    /// Compresses. Pure; `compressor` keeps contexts between jobs, for set-up is what small
+    /// Does the work. Pure; `compressor` keeps contexts between jobs, for set-up is what small
     /// batches pay for.
     pub fn run(self, compressor: &mut Compressor) -> Compressed {
         let (id, codec, level) = (self.id, self.codec, self.level);
@@ -73,19 +73,32 @@ impl CompressJob {
             Work::Compress(mut out) => compressor
                 .compress(codec, level, &self.records, &mut out)
                 .map(|()| Product::Compressed(out)),
-            Work::Split(cut) => cut
+            Work::Split(split) => split
                 .run(codec, level, &self.records, compressor)
                 .map(Product::Parts),
         };
         Compressed { id, result }
     }
 
-    /// How many bytes there are to compress.
+    /// The result of a job that came to nothing, for a driver whose thread did not survive it:
+    /// the batch fails, instead of waiting for `delivery.timeout.ms`.
+    pub fn failure(&self) -> Compressed {
+        let error = CompressionError::Failed {
+            codec: self.codec,
+            bytes: self.records.len(),
+        };
+        Compressed {
+            id: self.id,
+            result: Err(error),
+        }
+    }
+
+    /// How many bytes it begins with.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is nothing to compress.
+    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }

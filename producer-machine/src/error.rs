@@ -72,7 +72,8 @@ impl Shortage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {
-    /// A broker refused it.
+    /// A broker refused it; or, with NETWORK_EXCEPTION, its connection was lost while it was
+    /// written without acks, so that it cannot be written again.
     #[error("{code}: {}{}", .code.explanation(), message_of(.message))]
     Broker {
         /// The broker's error.

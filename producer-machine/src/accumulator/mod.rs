@@ -22,7 +22,7 @@ mod holdings;
 mod loans;
 mod next;
 mod partition;
-mod parts;
+mod split;
 mod stage;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -390,9 +390,14 @@ impl Accumulator {
         Some(open.key)
     }
 
+    /// Whether a batch that is closed must be compressed before it leaves.
+    pub(crate) fn compresses(&self) -> bool {
+        self.codec != Codec::None
+    }
+
     /// A job that compresses a closed batch, if there is a codec. Both copies are charged.
     pub(crate) fn compress(&mut self, key: BatchKey) -> Option<CompressJob> {
-        if self.codec == Codec::None {
+        if !self.compresses() {
             return None;
         }
         let Stage::Queued(records) = &self.batches.get(key.0 as usize)?.stage else {
@@ -437,6 +442,13 @@ impl Accumulator {
         }
     }
 
+    /// A job came back without a result: its batch, out of its queue, is nobody's else.
+    pub(crate) fn job_failed(&mut self, key: BatchKey) {
+        let batch = &mut self.batches[key.0 as usize];
+        batch.stage.job_done();
+        self.partitions[batch.partition.0 as usize].dequeue(key);
+    }
+
     /// A batch is resolved: its flush may end. Its memory stays until `remove`.
     pub(crate) fn resolved(&mut self, key: BatchKey) {
         if let Some(batch) = self.batches.get(key.0 as usize) {
@@ -451,7 +463,7 @@ impl Accumulator {
         self.recharge(key, 0);
         let mut batch = self.batches.try_remove(key.0 as usize)?;
         let (records, holders) = match core::mem::take(&mut batch.stage) {
-            Stage::Compressing(_, records) => (records, 1),
+            Stage::Compressing(_, records) => (records, 1 + batch.frames),
             Stage::Abandoned(records) | Stage::InFlight(records) | Stage::Queued(records) => {
                 (records, batch.frames)
             }

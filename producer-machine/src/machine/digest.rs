@@ -26,6 +26,7 @@ impl ProducerMachine {
             next_flush,
             without_identity,
             timers,
+            silence,
             control_at,
             trouble,
             meter: _,
@@ -42,8 +43,8 @@ impl ProducerMachine {
             let _ = write!(mixer, "{config:?}");
             (order, now, life, accumulator, brokers, metadata).hash(mixer);
             (session, session_failures, waiters, concluded).hash(mixer);
-            (flushes, next_flush, without_identity, timers, control_at).hash(mixer);
-            (trouble, retry, jitter, random, events, actions).hash(mixer);
+            (flushes, next_flush, without_identity, timers, silence).hash(mixer);
+            (control_at, trouble, retry, jitter, random, events, actions).hash(mixer);
         })
     }
 }

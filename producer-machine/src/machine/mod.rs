@@ -49,7 +49,7 @@ use crate::metrics::Meter;
 use crate::partitioner::Chooser;
 use crate::retry::Backoff;
 use crate::seed::Stream;
-use crate::time::Deadlines;
+use crate::time::{Alarm, Deadlines};
 use crate::waiters::Waiters;
 use crate::{ConnectionId, FlushId, Instant, Receipt, Record, Seed, TopicHandle, WaiterId};
 
@@ -113,6 +113,8 @@ pub struct ProducerMachine {
     /// Partitions that wait for a producer id.
     without_identity: BTreeSet<PartitionKey>,
     timers: Deadlines<Timer>,
+    /// Of the broker that the first in line for room waits for.
+    silence: Alarm,
     /// When to look again at what any broker can answer; `None` while a fact will tell.
     control_at: Option<Instant>,
     /// The address and the reason of the last connection that was lost or never made.
@@ -161,6 +163,7 @@ impl ProducerMachine {
             next_flush: 0,
             without_identity: BTreeSet::new(),
             timers: Deadlines::new(),
+            silence: Alarm::default(),
             control_at: None,
             trouble: None,
             meter: Meter::new(now),
@@ -356,11 +359,8 @@ impl ProducerMachine {
 
     /// The broker that leads a partition, if one does and it is known.
     pub fn leader(&self, topic: TopicHandle, partition: u32) -> Option<i32> {
-        let view = self
-            .metadata
-            .topic(topic)?
-            .partitions
-            .get(partition as usize)?;
+        let topic = self.metadata.topic(topic)?;
+        let view = topic.partitions.get(partition as usize)?;
         view.leader?.broker()
     }
 

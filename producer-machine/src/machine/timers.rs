@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Throttle(ConnectionId),
     /// A lane may be connected again.
     Reconnect(NodeId),
+    /// The broker that the first in line for room waits for becomes silent.
+    Silence,
     /// The deadline of `close`.
     Close,
 }
@@ -51,6 +53,8 @@ impl ProducerMachine {
                 Timer::Held(topic) => self.expire_held(now, topic),
                 Timer::Linger(_, key) => self.on_lingered(now, key),
                 Timer::Reconnect(node) => self.connect_if_wanted(now, node),
+                // Who steps aside then shows at the end of this input, as of any other.
+                Timer::Silence => self.silence.fired(),
                 Timer::Throttle(id) => {
                     self.announce_connection(id);
                     self.service_control(now);
