@@ -71,3 +71,22 @@ fn idle_polling_costs_the_same_with_ten_partitions_and_with_a_hundred_thousand()
         assert!((10..200).contains(&few.1), "{} turns", few.1);
     }
 }
+
+#[test]
+fn weighing_a_wide_topic_costs_each_request_a_bounded_share() {
+    let mut peers = idle(10_000);
+    let start = peers.machine.steps();
+    for _ in 0..1000 {
+        peers.send_anywhere("big");
+        peers.advance(Duration::from_millis(5));
+    }
+    peers.account();
+    let each = (peers.machine.steps() - start) / 1000;
+    assert!(each < 100, "{each} turns for each request");
+    if cfg!(debug_assertions) {
+        assert!(
+            50 < each,
+            "the partitions were weighed now and then: {each}"
+        );
+    }
+}

@@ -14,6 +14,7 @@ use crate::seed::Stream;
 /// The same key goes to the same partition as with the client that a rule is named after, as long
 /// as the topic has equally many partitions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PartitionRule {
     /// `default`, as Java: murmur2 of the key; without one, a partition sticks.
     #[default]

@@ -158,7 +158,12 @@ pub fn settings() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     let codec = prop_oneof![3 => Just("none"), 1 => Just(gzip), 1 => Just(lz4)];
     let backoff = prop_oneof![Just("50"), Just("1")];
     let linger = prop_oneof![Just("0"), Just("5"), Just("500")];
-    (guarantee, codec, backoff, linger).prop_map(|(mut all, codec, backoff, linger)| {
+    let rule = prop_oneof![2 => Just("default"), 1 => prop::sample::select(RULES)];
+    let patience = prop_oneof![Just("0"), Just("1"), Just("200")];
+    let drawn = (guarantee, codec, backoff, linger, rule, patience);
+    drawn.prop_map(|(mut all, codec, backoff, linger, rule, patience)| {
+        all.push(("partitioner", rule));
+        all.push(("partitioner.availability.timeout.ms", patience));
         all.push(("compression.type", codec));
         all.push(("reconnect.backoff.ms", backoff));
         all.push(("reconnect.backoff.max.ms", "1000"));
@@ -170,3 +175,6 @@ pub fn settings() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
         all
     })
 }
+
+/// Rules that choose partitions in different ways.
+const RULES: &[&str] = &["consistent", "random", "round_robin", "sarama_hash"];

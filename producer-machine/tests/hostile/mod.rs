@@ -92,6 +92,14 @@ impl Peers {
         receipt
     }
 
+    /// As `send`, and the machine chooses the partition.
+    pub fn send_anywhere(&mut self, topic: &str) {
+        let record = Record::to(topic).value("v").timestamp(1_000);
+        let receipt = self.machine.send(self.now, &record).expect("there is room");
+        self.accepted.push((receipt, self.now));
+        self.run();
+    }
+
     pub fn receive(&mut self, id: ConnectionId, bytes: &[u8]) {
         self.machine.handle_received(self.now, id, bytes);
         self.run();
