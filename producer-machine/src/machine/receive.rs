@@ -194,9 +194,10 @@ impl ProducerMachine {
             self.on_leader(now, key);
         }
         for topic in applied.ready {
-            self.place_held(now, topic);
+            self.begin_placing(topic);
             self.tell_topic(topic);
         }
+        self.place_some(now);
         for topic in applied.refused {
             self.refuse_held(topic);
             self.tell_topic(topic);
