@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_producer_machine::Instant;
-use kafka_producer_proto::Uuid;
+use kafka_producer_proto::messages::produce::LeaderIdAndEpoch;
 use kafka_producer_proto::messages::{InitProducerIdResponse, MetadataResponse};
+use kafka_producer_proto::{ErrorCode, Uuid};
 
 use super::contents::{Place, Sent};
 use super::goals::Goal;
@@ -166,6 +167,28 @@ impl Discipline {
                     told.leaders.insert(index, Leader { broker, epoch });
                 }
             }
+        }
+    }
+
+    /// Takes over what a broker that refused a batch tells of its leader (KIP-951): a newer epoch
+    /// only.
+    pub(crate) fn hears(&mut self, place: &Place, code: ErrorCode, told: &LeaderIdAndEpoch) {
+        let is_elsewhere = matches!(
+            code,
+            ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH
+        );
+        if !is_elsewhere || told.leader_id < 0 {
+            return;
+        }
+        let topic = if place.1.is_zero() {
+            self.topics.get_mut(&place.0)
+        } else {
+            self.topics.values_mut().find(|topic| topic.id == place.1)
+        };
+        let leader = topic.and_then(|topic| topic.leaders.get_mut(&place.2));
+        if let Some(leader) = leader.filter(|leader| leader.epoch < told.leader_epoch) {
+            leader.broker = told.leader_id;
+            leader.epoch = told.leader_epoch;
         }
     }
 

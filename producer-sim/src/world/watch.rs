@@ -353,6 +353,7 @@ impl Watch {
                 };
                 let code = answer.error_code;
                 let verdict = verdict(code);
+                self.discipline.hears(&place, code, &answer.current_leader);
                 note_goals(ledger, code, answer.base_offset);
                 let is_divisible = is_divisible(code) && ledger.may_divide(&records);
                 if is_final(code) && !is_divisible {
