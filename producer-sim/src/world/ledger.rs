@@ -85,6 +85,8 @@ pub(crate) struct Entry {
     pub(crate) known: u32,
     /// When an answer came after which it must not be tried again.
     pub(crate) refused: Option<Instant>,
+    /// How many records had the smallest batch with it that was too large and is sent in parts.
+    pub(crate) cut_from: Option<usize>,
 }
 
 /// All records of a run.
@@ -152,6 +154,7 @@ impl Ledger {
             ended: None,
             known: 0,
             refused: None,
+            cut_from: None,
         });
         id
     }
@@ -199,7 +202,25 @@ impl Ledger {
         for (id, _) in records {
             if let Some(entry) = self.entries.get_mut(id.0) {
                 (entry.ended, entry.attempts) = (None, 0);
+                let most = entry.cut_from.unwrap_or(records.len());
+                entry.cut_from = Some(most.min(records.len()));
             }
+        }
+    }
+
+    /// L6: a batch that was too large goes in parts that have fewer records than it had, and so
+    /// do parts that are too large themselves: it ends.
+    pub(crate) fn check_parts(&mut self, records: &Sent) {
+        let count = records.len();
+        let cut_from = |id: RecordId| self.entries.get(id.0).and_then(|entry| entry.cut_from);
+        let mut cut = records
+            .iter()
+            .filter_map(|&(id, _)| Some((id, cut_from(id)?)));
+        if let Some((id, from)) = cut.find(|&(_, from)| from <= count) {
+            self.violate(format!(
+                "L6: record {} leaves in a batch of {count} records, {from} were too many",
+                id.0
+            ));
         }
     }
 

@@ -51,6 +51,8 @@ struct Wire {
 #[derive(Debug)]
 struct Flight {
     at: Instant,
+    /// What the producer had been told of topics by then.
+    lessons: u64,
     api: i16,
     correlation_id: i32,
     version: i16,
@@ -89,6 +91,7 @@ impl Watch {
         }
         let mut flight = Flight {
             at: now,
+            lessons: self.discipline.lessons,
             api,
             correlation_id,
             version,
@@ -354,8 +357,9 @@ impl Watch {
                 let code = answer.error_code;
                 let verdict = verdict(code);
                 note_goals(ledger, code, answer.base_offset);
-                let is_divisible = is_divisible(code) && ledger.may_divide(&records);
-                if is_final(code) && !is_divisible {
+                let is_former = self.discipline.is_of_former_topic(flight.lessons, &place);
+                let is_divisible = is_divisible(code) && !is_former && ledger.may_divide(&records);
+                if is_final(code) && !is_former && !is_divisible {
                     ledger.refused(now, &records);
                 }
                 if let (Verdict::Written, Some((_, last))) = (verdict, records.last()) {
