@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use kafka_producer_proto::compression::{Codec, CompressionError, Compressor};
 
 use crate::frame::Body;
-use crate::split::{Cut, Part};
+use crate::split::{Part, Split};
 use crate::{ConnectionId, JobId};
 
 /// One wish of the machine. Every wish is answered by a fact.
@@ -39,7 +39,7 @@ pub enum Action {
     },
 }
 
-/// A batch to be compressed; or one that its broker found too large, to be cut into smaller ones.
+/// A batch to be compressed; or one that its broker found too large, to be split into smaller ones.
 #[derive(Debug, Hash)]
 pub struct CompressJob {
     pub(crate) id: JobId,
@@ -54,7 +54,7 @@ pub struct CompressJob {
 pub(crate) enum Work {
     /// Compress into this buffer.
     Compress(Vec<u8>),
-    Split(Cut),
+    Split(Split),
 }
 
 /// What a job has made.
@@ -73,7 +73,7 @@ impl CompressJob {
             Work::Compress(mut out) => compressor
                 .compress(codec, level, &self.records, &mut out)
                 .map(|()| Product::Compressed(out)),
-            Work::Split(cut) => cut
+            Work::Split(split) => split
                 .run(codec, level, &self.records, compressor)
                 .map(Product::Parts),
         };

@@ -102,6 +102,11 @@ impl Broker {
         self.is_named
     }
 
+    /// Whether there is no connection to it, not even one that is being made.
+    fn is_absent(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.connection.is_none())
+    }
+
     pub(crate) fn address(&self) -> Arc<str> {
         Arc::from(alloc::format!("{}:{}", self.host, self.port))
     }
@@ -355,8 +360,9 @@ impl Brokers {
             .flat_map(|broker| broker.lanes.iter().flat_map(Lane::lingering))
     }
 
-    /// Where to ask what any broker can answer: the idlest connection, else the node that was
-    /// left alone longest. Brokers that metadata named go before the bootstrap addresses.
+    /// Where to ask what any broker can answer: the idlest connection, else one that is being
+    /// made, else the node that was left alone longest. Brokers that metadata named go before the
+    /// bootstrap addresses, which are another way to them and are not tried beside them.
     pub(crate) fn least_loaded(&self, now: Instant) -> Option<LeastLoaded> {
         let idlest = self
             .connections
@@ -366,26 +372,26 @@ impl Brokers {
         if let Some((&id, _)) = idlest {
             return Some(LeastLoaded::Connected(id));
         }
-        if !self.connections.is_empty() {
+        if self.connections.values().any(|c| !c.is_ready()) {
             return Some(LeastLoaded::Pending);
         }
+        // Those that are connected to are full or throttled: that may last.
+        let is_any_busy = !self.connections.is_empty();
+        let absent = || {
+            self.all.iter().filter(move |(node, broker)| {
+                broker.is_named && broker.is_absent() && !(is_any_busy && node.broker().is_none())
+            })
+        };
         let oldest_first = |(node, broker): &(&NodeId, &Broker)| {
             (node.broker().is_none(), broker.last_attempt, **node)
         };
-        let connectable = self
-            .all
-            .iter()
-            .filter(|(_, broker)| broker.is_named && broker.not_before <= now)
-            .min_by_key(oldest_first);
-        if let Some((&node, _)) = connectable {
+        let connectable = absent().filter(|(_, broker)| broker.not_before <= now);
+        if let Some((&node, _)) = connectable.min_by_key(oldest_first) {
             return Some(LeastLoaded::Connect(LaneId { node, index: 0 }));
         }
-        self.all
-            .values()
-            .filter(|broker| broker.is_named)
-            .map(|broker| broker.not_before)
-            .min()
-            .map(LeastLoaded::NotBefore)
+        let soonest = absent().map(|(_, broker)| broker.not_before).min();
+        let busy = is_any_busy.then_some(LeastLoaded::Pending);
+        soonest.map(LeastLoaded::NotBefore).or(busy)
     }
 
     pub(crate) const fn max_in_flight(&self) -> usize {

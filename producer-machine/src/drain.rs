@@ -9,7 +9,8 @@
 //! ```
 //!
 //! First those in the queue as it was at the beginning; then, since the request leaves anyway,
-//! those whose batch lingers (piggy-backing).
+//! those whose batch lingers (piggy-backing), unless there is a codec: a batch that is yet to be
+//! compressed comes too late for the request, and closing it would only make it small.
 //!
 //! **Invariants.** One request carries every partition that is ready, one batch of each, as far as
 //! `max.request.size` goes; a batch above that goes alone. A partition without room is the first
@@ -22,7 +23,7 @@ mod table;
 
 use alloc::vec::Vec;
 
-use crate::accumulator::{Accumulator, BatchKey, Next, PartitionKey, Terms};
+use crate::accumulator::{Accumulator, BatchKey, Next, Partition, PartitionKey, Terms};
 use crate::brokers::{Brokers, Lane, LaneId, Place};
 use crate::connection::SentBatch;
 use crate::produce::ZSTD_FROM;
@@ -61,8 +62,8 @@ enum Round {
     Over,
     /// So many more from the queue.
     Queue(usize),
-    /// Those whose batch lingers, from this one on.
-    Lingering(usize),
+    /// Those whose batch lingers, behind this one.
+    Lingering(Option<PartitionKey>),
 }
 
 /// A partition that was called, and where it stood.
@@ -90,12 +91,12 @@ pub(crate) struct Drain {
     /// Bytes that are left of `max.request.size`.
     room: usize,
     batches: Vec<SentBatch>,
+    /// How many of the batches came from the queue. Once that is over they are sorted: a partition
+    /// whose batch has just left opens the next one, and a request carries one of it at most.
+    queued: usize,
     round: Round,
     /// The partition whose batch was just closed.
     visit: Option<Visit>,
-    /// Noted before anything is taken: a partition whose batch has just left opens the next one,
-    /// and a request carries one batch of a partition at most.
-    lingering: Vec<PartitionKey>,
     visited: usize,
 }
 
@@ -112,15 +113,13 @@ impl Drain {
         if ready == 0 {
             return None;
         }
-        let mut lingering = core::mem::take(&mut spares.keys);
-        lingering.extend(lane.lingering());
         Some(Self {
             road,
             room,
             batches: spares.batches.pop().unwrap_or_default(),
+            queued: 0,
             round: Round::Queue(ready),
             visit: None,
-            lingering,
             visited: 0,
         })
     }
@@ -155,8 +154,6 @@ impl Drain {
 
     /// The request, sorted by topic and partition; `None` if nothing leaves.
     pub(crate) fn end(mut self, spares: &mut Spares) -> Option<Load> {
-        self.lingering.clear();
-        spares.keys = self.lingering;
         if self.batches.is_empty() {
             spares.batches.push(self.batches);
             return None;
@@ -185,22 +182,39 @@ impl Drain {
                 let place = Place::Ready(self.road.lane, turn);
                 return Some(Visit { key, place });
             }
-            self.round = if self.batches.is_empty() {
-                Round::Over
-            } else {
-                Round::Lingering(0)
-            };
+            self.end_queue(accumulator);
         }
-        let place = Place::Lingering(self.road.lane);
-        while let Round::Lingering(at) = self.round {
-            let &key = self.lingering.get(at)?;
+        while let Round::Lingering(behind) = self.round {
+            let key = brokers.lane(self.road.lane)?.lingers_behind(behind)?;
             self.visited += 1;
-            self.round = Round::Lingering(at + 1);
-            if accumulator.partitions[key.0 as usize].place() == place {
+            self.round = Round::Lingering(Some(key));
+            if !self.carries(&accumulator.partitions[key.0 as usize]) {
+                let place = Place::Lingering(self.road.lane);
                 return Some(Visit { key, place });
             }
         }
         None
+    }
+
+    /// The queue has been gone through: those that linger come next, if a request leaves and
+    /// they can go along.
+    fn end_queue(&mut self, accumulator: &Accumulator) {
+        self.round = if self.batches.is_empty() || accumulator.compresses() {
+            Round::Over
+        } else {
+            Round::Lingering(None)
+        };
+        self.queued = self.batches.len();
+        self.batches
+            .sort_unstable_by_key(|sent| (sent.topic, sent.index));
+    }
+
+    /// Whether a batch of this partition came from the queue.
+    fn carries(&self, partition: &Partition) -> bool {
+        let own = (partition.topic, partition.index);
+        let queued = &self.batches[..self.queued];
+        let found = queued.binary_search_by_key(&own, |sent| (sent.topic, sent.index));
+        found.is_ok()
     }
 
     /// Takes the next batch of a partition, if it may go on this connection and there is room.
@@ -266,7 +280,6 @@ fn send_back(visit: Visit, accumulator: &mut Accumulator, brokers: &mut Brokers)
 #[derive(Debug, Default)]
 pub(crate) struct Spares {
     batches: Vec<Vec<SentBatch>>,
-    keys: Vec<PartitionKey>,
 }
 
 impl Spares {

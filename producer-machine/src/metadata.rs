@@ -85,7 +85,6 @@ const MAX_TOPIC_NAME: usize = 249;
 pub(crate) struct Metadata {
     pub(crate) topics: Vec<TopicView>,
     by_name: BTreeMap<Arc<str>, TopicHandle>,
-    by_id: BTreeMap<Uuid, TopicHandle>,
     brokers: BTreeSet<NodeId>,
     /// Topics to be asked for at once, without backoff.
     newcomers: BTreeSet<TopicHandle>,
@@ -113,7 +112,6 @@ impl Metadata {
         Self {
             topics: Vec::new(),
             by_name: BTreeMap::new(),
-            by_id: BTreeMap::new(),
             brokers: BTreeSet::new(),
             newcomers: BTreeSet::new(),
             unknown: BTreeSet::new(),
@@ -358,12 +356,10 @@ impl Metadata {
             for view in &mut topic.partitions {
                 view.leader_epoch = -1;
             }
-            self.by_id.remove(&topic.id);
             applied.recreated.push(handle);
         }
         if !answer.topic_id.is_zero() {
             topic.id = answer.topic_id;
-            self.by_id.insert(topic.id, handle);
         }
         topic.refusal = None;
         let before = topic.partitions.len();

@@ -1,4 +1,4 @@
-//! Cuts the records of a batch that a broker found too large into smaller ones
+//! Splits the records of a batch that a broker found too large into smaller ones
 //! (`producer-semantics.md` §2.10).
 //!
 //! Pure, and run as a job outside the machine where a codec is at work.
@@ -10,9 +10,9 @@ use kafka_producer_proto::batch::{
 };
 use kafka_producer_proto::compression::{self, Codec, CompressionError, Compressor};
 
-/// What to cut, and how small.
+/// What to split, and how small.
 #[derive(Clone, Copy, Debug, Hash)]
-pub(crate) struct Cut {
+pub(crate) struct Split {
     /// Bytes of the records before compression.
     pub(crate) plain_bytes: usize,
     pub(crate) base_timestamp: i64,
@@ -32,7 +32,7 @@ pub(crate) struct Part {
     pub(crate) plain_bytes: usize,
 }
 
-impl Cut {
+impl Split {
     /// Parts as large as a batch may be, or of half the size if it was no larger: so that it ends,
     /// at single records at the latest (KAFKA-8350).
     pub(crate) fn new(plain_bytes: usize, base_timestamp: i64, batch_size: usize) -> Self {
@@ -48,7 +48,7 @@ impl Cut {
         }
     }
 
-    /// Unpacks, cuts, and packs each part.
+    /// Unpacks, splits, and packs each part.
     pub(crate) fn run(
         self,
         codec: Codec,
@@ -59,7 +59,7 @@ impl Cut {
         let mut unpacked = Vec::new();
         compression::decompress(codec, records, self.plain_bytes, &mut unpacked)?;
         let closed = self
-            .cut(&unpacked)
+            .split(&unpacked)
             .map_err(|_| CompressionError::Malformed {
                 codec,
                 reason: "the records cannot be read again",
@@ -70,7 +70,7 @@ impl Cut {
             .collect()
     }
 
-    fn cut(self, records: &[u8]) -> Result<Vec<ClosedRecords>, BatchError> {
+    fn split(self, records: &[u8]) -> Result<Vec<ClosedRecords>, BatchError> {
         let mut parts = Vec::new();
         let mut open = OpenBatch::new(Vec::new());
         for record in RecordIter::new(records, self.base_timestamp) {

@@ -4,7 +4,10 @@ mod support;
 
 use std::time::Duration;
 
-use kafka_producer_machine::{Event, Record, SendError, Shortage, WaiterId};
+use kafka_producer_machine::{ErrorCode, Event, Record, SendError, Shortage, WaiterId};
+use kafka_producer_proto::messages::ProduceResponse;
+use kafka_producer_proto::messages::produce::TopicProduceResponse;
+use kafka_producer_proto::{ApiKey, Uuid, encode_response};
 use support::Bench;
 
 /// A bench with eight partitions of `wide` and a buffer that four batches fill.
@@ -97,4 +100,75 @@ fn one_more_waiter_looks_at_no_partition_while_nothing_lingers() {
     let before = bench.machine.steps();
     bench.machine.flush(bench.now);
     assert!(bench.machine.steps() - before <= 2);
+}
+
+#[test]
+fn a_request_without_room_does_not_look_at_all_that_lingers() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let mut bench = Bench::new(&[
+        ("enable.idempotence", "false"),
+        ("max.request.size", "1500"),
+        ("batch.size", "1024"),
+        ("linger.ms", "60000"),
+    ]);
+    bench.add_topic("wide", &[0; 500]);
+    bench.machine.topic(bench.now, "wide");
+    bench.run();
+    for partition in 1..500 {
+        bench.send_to("wide", partition, &"x".repeat(400));
+    }
+    let before = bench.machine.steps();
+    for _ in 0..3 {
+        bench.send_to("wide", 0, &"x".repeat(400));
+    }
+    let seen = bench.take_request();
+    assert_eq!(
+        seen.batches.len(),
+        2,
+        "one went along, the next had no room"
+    );
+    let steps = bench.machine.steps() - before;
+    assert!(steps < 20, "{steps} steps");
+}
+
+#[test]
+fn an_answer_full_of_strange_topics_is_not_compared_with_all_of_the_request() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    for version in [12, 13] {
+        let mut bench = Bench::new(&[("linger.ms", "1000")]);
+        bench.produce_versions = (3, version);
+        let names: Vec<String> = (0..200).map(|n| format!("t{n}")).collect();
+        for name in &names {
+            bench.add_topic(name, &[0]);
+            bench.machine.topic(bench.now, name);
+        }
+        bench.run();
+        for name in &names {
+            bench.send_to(name, 0, "x");
+        }
+        bench.flush();
+        let seen = bench.take_request();
+        assert_eq!((seen.batches.len(), seen.version), (200, version));
+        let strange = (0..1000_u128).map(|n| TopicProduceResponse {
+            name: format!("strange{n}"),
+            topic_id: Uuid::from_bytes((n << 64).to_be_bytes()),
+            partition_responses: vec![support::answer(ErrorCode::NONE)],
+        });
+        let response = ProduceResponse {
+            responses: strange.collect(),
+            ..ProduceResponse::default()
+        };
+        let mut frame = Vec::new();
+        let id = seen.correlation_id;
+        encode_response(ApiKey::Produce, version, id, &response, &mut frame).unwrap();
+        let before = bench.machine.steps();
+        let connection = seen.connection;
+        bench.machine.handle_received(bench.now, connection, &frame);
+        let steps = bench.machine.steps() - before;
+        assert!(steps < 12_000, "{steps} steps in version {version}");
+    }
 }

@@ -381,3 +381,29 @@ fn without_a_reconnect_backoff_a_broker_that_refuses_is_asked_once_a_millisecond
     let asked = bench.connects.len() - before;
     assert!((50..=200).contains(&asked), "{asked}");
 }
+
+#[test]
+fn metadata_do_not_wait_for_a_full_connection_while_another_broker_can_be_reached() {
+    let properties = [
+        ("max.in.flight.requests.per.connection", "1"),
+        ("metadata.max.age.ms", "5000"),
+    ];
+    let mut bench = Bench::established(&properties);
+    // Only broker 0 is there for a while, so that the one connection is to it.
+    bench.brokers = vec![0];
+    bench.advance_ms(5000);
+    bench.cut(0);
+    bench.advance_ms(5000);
+    bench.brokers = vec![0, 1];
+    bench.advance_ms(5000);
+    bench.produce(0, "stuck");
+    assert_eq!(bench.take_request().broker, 0);
+    bench.connects.clear();
+    bench.add_topic("other", &[1]);
+    bench.machine.topic(bench.now, "other");
+    bench.run();
+    let asked: Vec<i32> = bench.connects.iter().map(|&(_, to, _)| to).collect();
+    assert_eq!(asked, [1], "broker 0 is full");
+    let other = bench.machine.topic(bench.now, "other");
+    assert_eq!(bench.machine.partitions(other), Some(1));
+}

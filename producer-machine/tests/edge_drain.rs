@@ -45,6 +45,31 @@ fn edge_e13_a_lingering_batch_goes_along_with_a_full_one_to_the_same_broker() {
     bench.assert_settled();
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+fn edge_e13_with_a_codec_a_lingering_batch_lingers_on_and_gathers_records() {
+    let properties = [
+        ("batch.size", "1024"),
+        ("linger.ms", "1000"),
+        ("compression.type", "gzip"),
+    ];
+    let mut bench = Bench::ready(&properties);
+    bench.send_to("t", 1, "lingering");
+    for _ in 0..9 {
+        bench.send_to("t", 0, &hundred());
+    }
+    let seen = bench.take_request();
+    assert_eq!(partitions(&seen), [0], "compressed, it would come too late");
+    bench.acknowledge(&seen);
+    bench.send_to("t", 1, "one more");
+    bench.advance_ms(1000);
+    let seen = bench.take_request();
+    assert_eq!(partitions(&seen), [0, 1]);
+    assert_eq!(seen.batches[1].values, ["lingering", "one more"]);
+    bench.acknowledge(&seen);
+    bench.assert_settled();
+}
+
 #[test]
 fn edge_e14_a_request_ends_at_max_request_size_and_a_larger_batch_goes_alone() {
     let properties = [("max.request.size", "1500"), ("linger.ms", "5")];

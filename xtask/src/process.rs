@@ -87,6 +87,25 @@ impl Group {
         ))
     }
 
+    /// Fails unless the program ends well within this time.
+    pub(crate) fn expect_success(&mut self, limit: Duration, interrupt: &Interrupt) -> Outcome {
+        let ended = holds_within(limit, || !self.is_running() || interrupt.check().is_err());
+        interrupt.check()?;
+        if !ended {
+            return Err(Failure::new(format!("it has not ended after {limit:?}")));
+        }
+        let status = self.0.wait().doing("waiting for its end")?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::new(format!("it ended with {status}")))
+    }
+
+    /// Sends a signal to the program itself.
+    pub(crate) fn signal(&self, which: Signal) -> Outcome {
+        signal(self.0.id(), which)
+    }
+
     /// Whether the program itself still runs.
     pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.ended(), Ok(None))

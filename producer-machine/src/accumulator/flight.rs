@@ -145,11 +145,11 @@ impl Accumulator {
     pub(crate) fn follows_another(&self, key: BatchKey) -> bool {
         let batch = &self.batches[key.0 as usize];
         let partition = &self.partitions[batch.partition.0 as usize];
-        partition.queue.iter().any(|other| {
-            self.batches
-                .get(other.0 as usize)
-                .is_some_and(|other| other.numbering.is_some() && other.serial < batch.serial)
-        })
+        let queue = partition.queue.iter();
+        let others = queue.filter_map(|other| self.batches.get(other.0 as usize));
+        // The queue is in the order of the serials.
+        let mut earlier = others.take_while(|other| other.serial < batch.serial);
+        earlier.any(|other| other.numbering.is_some())
     }
 
     /// Whether a batch was handed out for a topic that has been created anew since.

@@ -34,7 +34,7 @@ impl Runs {
 
 impl Runs {
     /// The runs of the records at these places in the batch.
-    pub(crate) fn cut(&self, places: Range<u32>) -> Self {
+    pub(crate) fn slice(&self, places: Range<u32>) -> Self {
         let mut place = 0;
         let mut runs = Vec::new();
         for run in self.as_slice() {
@@ -162,10 +162,10 @@ mod tests {
             count,
         };
         let runs = Runs::Many(alloc::vec![run(1, 7, 3), run(2, 0, 2), run(1, 10, 1)]);
-        let cut = |places| runs.cut(places).as_slice().to_vec();
-        assert_eq!(cut(0..2), [run(1, 7, 2)]);
-        assert_eq!(cut(2..5), [run(1, 9, 1), run(2, 0, 2)]);
-        assert_eq!(cut(4..6), [run(2, 1, 1), run(1, 10, 1)]);
+        let slice = |places| runs.slice(places).as_slice().to_vec();
+        assert_eq!(slice(0..2), [run(1, 7, 2)]);
+        assert_eq!(slice(2..5), [run(1, 9, 1), run(2, 0, 2)]);
+        assert_eq!(slice(4..6), [run(2, 1, 1), run(1, 10, 1)]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! at most, and is ready only while it may send.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::ops::Bound;
 
 use super::LaneId;
 use crate::ConnectionId;
@@ -102,5 +103,14 @@ impl Lane {
     /// The partitions whose open batch lingers.
     pub(crate) fn lingering(&self) -> impl Iterator<Item = PartitionKey> {
         self.lingering.iter().copied()
+    }
+
+    /// The first of them behind this one.
+    pub(crate) fn lingers_behind(&self, key: Option<PartitionKey>) -> Option<PartitionKey> {
+        let behind = key.map_or(Bound::Unbounded, Bound::Excluded);
+        self.lingering
+            .range((behind, Bound::Unbounded))
+            .next()
+            .copied()
     }
 }

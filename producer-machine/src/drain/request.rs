@@ -23,7 +23,7 @@ pub(crate) struct Load {
 pub(crate) struct Written {
     pub(crate) version: i16,
     pub(crate) batches: Vec<SentBatch>,
-    /// The topic ids in it, if it has ids and no names.
+    /// The topic ids in it, sorted, if it has ids and no names.
     pub(crate) ids: Vec<(Uuid, TopicHandle)>,
 }
 
@@ -82,6 +82,7 @@ impl Load {
                 _ => return (TOPIC_IDS_FROM - 1, Vec::new()),
             }
         }
+        ids.sort_unstable();
         (self.version, ids)
     }
 }

@@ -16,6 +16,7 @@ use crate::connection::{Negotiated, SentBatch, ThrottleRule, What};
 use crate::error::DisconnectReason;
 use crate::event::{Event, Notice};
 use crate::idempotence::Identity;
+use crate::metadata::Metadata;
 use crate::{ConnectionId, Instant, TopicHandle};
 
 /// What a broker says of one batch.
@@ -310,16 +311,17 @@ impl ProducerMachine {
         let mut matcher = Matcher {
             batches: &batches,
             ids,
+            metadata: &self.metadata,
             last: None,
+            steps: 0,
         };
-        let metadata = &self.metadata;
         let visited = ProduceResponseView::visit(version, body, &mut |answer| {
-            let name_of = |topic| metadata.topic(topic).map(|view| &*view.name);
-            if let Some(at) = matcher.place(&answer, name_of) {
+            if let Some(at) = matcher.place(&answer) {
                 // An entry that comes twice counts once.
                 answers[at].get_or_insert_with(|| Answer::from(answer));
             }
         });
+        self.steps.take(matcher.steps);
         let tail = visited.map_err(|error| undecodable(ApiKey::Produce, version, error));
         if let Ok(tail) = &tail {
             self.meter.on_throttle_time(now, tail.throttle_time_ms);
@@ -369,36 +371,47 @@ impl ProducerMachine {
     }
 }
 
-/// Finds the batch that an entry of an answer is for.
+/// Finds the batch that an entry of an answer is for. By halving: the names in an answer are the
+/// broker's choice and may be many.
 struct Matcher<'a> {
     batches: &'a [SentBatch],
     ids: &'a [(Uuid, TopicHandle)],
+    metadata: &'a Metadata,
+    /// The topic of the entry before, which often is the topic of the next one.
     last: Option<TopicHandle>,
+    steps: usize,
 }
 
 impl Matcher<'_> {
-    fn place<'n>(
-        &mut self,
-        answer: &PartitionAnswer<'_>,
-        name_of: impl Fn(TopicHandle) -> Option<&'n str>,
-    ) -> Option<usize> {
+    fn place(&mut self, answer: &PartitionAnswer<'_>) -> Option<usize> {
         let index = u32::try_from(answer.index).ok()?;
         let topic = match answer.topic {
-            TopicKey::Id(id) => self.ids.iter().find(|(sent, _)| *sent == id)?.1,
-            TopicKey::Name(name) => match self.last.filter(|&t| name_of(t) == Some(name)) {
-                Some(last) => last,
-                None => {
-                    self.batches
-                        .iter()
-                        .find(|sent| name_of(sent.topic) == Some(name))?
-                        .topic
-                }
-            },
+            TopicKey::Id(id) => {
+                let steps = &mut self.steps;
+                let at = self.ids.binary_search_by(|(sent, _)| {
+                    *steps += 1;
+                    sent.cmp(&id)
+                });
+                self.ids[at.ok()?].1
+            }
+            TopicKey::Name(name) => self.named(name)?,
         };
         self.last = Some(topic);
-        self.batches
-            .binary_search_by_key(&(topic, index), |sent| (sent.topic, sent.index))
-            .ok()
+        let steps = &mut self.steps;
+        let at = self.batches.binary_search_by(|sent| {
+            *steps += 1;
+            (sent.topic, sent.index).cmp(&(topic, index))
+        });
+        at.ok()
+    }
+
+    fn named(&mut self, name: &str) -> Option<TopicHandle> {
+        self.steps += 1;
+        let last = self.last.and_then(|last| self.metadata.topic(last));
+        if last.is_some_and(|view| &*view.name == name) {
+            return self.last;
+        }
+        self.metadata.find(name)
     }
 }
 

@@ -266,7 +266,7 @@ impl ProducerMachine {
         let partition = self.accumulator.batches[key.0 as usize].partition;
         match compressed.result {
             Ok(Product::Compressed(out)) => self.accumulator.compressed(key, out),
-            Ok(Product::Parts(parts)) => self.on_divided(key, parts),
+            Ok(Product::Parts(parts)) => self.on_split(key, parts),
             Err(error) => {
                 self.accumulator.job_failed(key);
                 let error = ProduceError::Compression(Arc::from(error.to_string()));

@@ -17,22 +17,22 @@ use crate::{ErrorCode, Instant};
 impl ProducerMachine {
     /// MESSAGE_TOO_LARGE: in smaller batches, if there are several records and time is left.
     ///
-    /// A batch in doubt is not cut: an attempt may have written it under the number it has.
+    /// A batch in doubt is not split: an attempt may have written it under the number it has.
     pub(super) fn split_or_fail(&mut self, now: Instant, key: BatchKey, message: Option<Arc<str>>) {
         let batch = &self.accumulator.batches[key.0 as usize];
         if batch.deadline <= now {
             let error = self.timed_out(batch);
             self.fail(key, error);
-        } else if self.accumulator.is_divisible(key) {
-            self.divide(now, key);
+        } else if self.accumulator.is_splittable(key) {
+            self.split(now, key);
         } else {
             let code = ErrorCode::MESSAGE_TOO_LARGE;
             self.fail(key, ProduceError::Broker { code, message });
         }
     }
 
-    fn divide(&mut self, now: Instant, key: BatchKey) {
-        let Some(job) = self.accumulator.divide(key, self.config.batch_size) else {
+    fn split(&mut self, now: Instant, key: BatchKey) {
+        let Some(job) = self.accumulator.split(key, self.config.batch_size) else {
             return;
         };
         if job.codec == Codec::None {
@@ -44,14 +44,14 @@ impl ProducerMachine {
         }
     }
 
-    /// The job that cuts a batch is done.
-    pub(super) fn on_divided(&mut self, key: BatchKey, parts: Vec<Part>) {
+    /// The job that splits a batch is done.
+    pub(super) fn on_split(&mut self, key: BatchKey, parts: Vec<Part>) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &self.accumulator.partitions[batch.partition.0 as usize];
         let (deadline, serial, records) = (batch.deadline, batch.serial, batch.count);
         let (topic, index) = (partition.topic, partition.index);
         self.timers.disarm(deadline, Timer::Delivery(serial, key));
-        let keys = self.accumulator.replace(key, parts);
+        let keys = self.accumulator.finish_split(key, parts);
         for &key in &keys {
             let serial = self.accumulator.batches[key.0 as usize].serial;
             self.timers.arm(deadline, Timer::Delivery(serial, key));

@@ -102,45 +102,41 @@ impl World {
     }
 
     /// T4: a batch leaves before it has lingered only if it is full, somebody is in a hurry, or
-    /// its request leaves anyway. A record that came later and did not get into it, in the same
+    /// its request leaves anyway; with a codec none goes along, for it would come back from its
+    /// worker too late for that. A record that came later and did not get into it, in the same
     /// topic, may be the reason.
     pub(crate) fn check_lingered(&mut self, fresh: &[Vec<RecordId>]) {
-        let hurried = |accepted: Instant| self.hurried_at.is_some_and(|at| accepted <= at);
-        if self.rules.compresses {
-            // What was closed to go along may come back from its worker too late for that.
+        let early: Vec<_> = fresh.iter().filter_map(|batch| self.early(batch)).collect();
+        if early.len() < fresh.len() && !self.rules.compresses {
             return;
         }
-        let linger = self.rules.linger;
-        let mut oldest = None;
-        for batch in fresh {
-            let entries = batch.iter().map(|&id| (id, self.ledger.entry(id)));
-            // What had to wait for its topic lingers with what came before it.
-            if entries.clone().any(|(_, entry)| entry.was_held()) {
-                return;
-            }
-            let size: usize = entries.clone().map(|(_, entry)| entry.content.size()).sum();
-            let accepted = entries.filter_map(|(id, entry)| Some((entry.accepted?, id)));
-            let (Some(((first, _), id)), Some(((_, last), _))) = (
-                accepted.clone().min(),
-                accepted.max_by_key(|((_, serial), _)| *serial),
-            ) else {
-                return;
-            };
-            let topic = &self.ledger.entry(id).content.topic;
-            let is_last = self.ledger.last_accepted(topic) == Some(last);
-            let is_large = self.rules.batch_size <= 2 * size;
-            if first + linger <= self.now || hurried(first) || is_large || !is_last {
-                return;
-            }
-            oldest = Some((id, first));
-        }
-        if let Some((id, accepted)) = oldest {
-            let now = self.now;
+        if let Some((id, accepted)) = early.last() {
+            let (now, linger) = (self.now, self.rules.linger);
             self.ledger.violate(format!(
                 "T4: record {} was accepted {accepted:?} and leaves {now:?}, linger {linger:?}",
                 id.0
             ));
         }
+    }
+
+    /// The first record of a batch that has not lingered and has no reason of its own to leave,
+    /// and when it was accepted.
+    fn early(&self, batch: &[RecordId]) -> Option<(RecordId, Instant)> {
+        let entries = batch.iter().map(|&id| (id, self.ledger.entry(id)));
+        // What had to wait for its topic lingers with what came before it.
+        if entries.clone().any(|(_, entry)| entry.was_held()) {
+            return None;
+        }
+        let size: usize = entries.clone().map(|(_, entry)| entry.content.size()).sum();
+        let accepted = entries.filter_map(|(id, entry)| Some((entry.accepted?, id)));
+        let ((first, _), id) = accepted.clone().min()?;
+        let ((_, last), _) = accepted.max_by_key(|((_, serial), _)| *serial)?;
+        let topic = &self.ledger.entry(id).content.topic;
+        let is_last = self.ledger.last_accepted(topic) == Some(last);
+        let is_large = self.rules.batch_size <= 2 * size;
+        let is_hurried = self.hurried_at.is_some_and(|at| first <= at);
+        let has_lingered = first + self.rules.linger <= self.now;
+        (is_last && !is_large && !is_hurried && !has_lingered).then_some((id, first))
     }
 
     /// T6 and L2: what could go goes, whatever is wrong with other brokers.

@@ -1,8 +1,8 @@
-//! A batch that a broker found too large is cut, and its parts take its place
+//! A batch that a broker found too large is split, and its parts take its place
 //! (`producer-semantics.md` §2.10).
 //!
 //! **Invariants.** The parts have the records, the receipts, the numbers and the deadline of the
-//! batch, in its order and in its place. Only a batch that is known not to be written is cut
+//! batch, in its order and in its place. Only a batch that is known not to be written is split
 //! (`verification.md` D8): its numbers are free to be used in smaller portions.
 
 use alloc::vec::Vec;
@@ -13,20 +13,24 @@ use super::fate::Fate;
 use super::{Accumulator, Batch, BatchKey, Records, Serial};
 use crate::action::{CompressJob, Work};
 use crate::idempotence::Numbering;
-use crate::split::{Cut, Part};
+use crate::split::{Part, Split};
 use crate::{ErrorCode, Instant, JobId};
 
 impl Accumulator {
-    /// Whether a batch whose request has ended may be cut.
-    pub(crate) fn is_divisible(&self, key: BatchKey) -> bool {
+    /// Whether a batch whose request has ended may be split.
+    pub(crate) fn is_splittable(&self, key: BatchKey) -> bool {
         let batch = &self.batches[key.0 as usize];
         1 < batch.count && !batch.is_in_doubt()
     }
 
-    /// The job that cuts a batch whose request has ended. Until it is done the batch stands in
+    /// The job that splits a batch whose request has ended. Until it is done the batch stands in
     /// its place, so that nothing of its partition overtakes it.
-    pub(crate) fn divide(&mut self, key: BatchKey, batch_size: usize) -> Option<CompressJob> {
+    pub(crate) fn split(&mut self, key: BatchKey, batch_size: usize) -> Option<CompressJob> {
         let batch = self.batches.get(key.0 as usize)?;
+        debug_assert_eq!(
+            batch.frames, 0,
+            "what a lost connection carried is in doubt"
+        );
         let records = batch.stage.records()?.clone();
         let partition = &mut self.partitions[batch.partition.0 as usize];
         partition.sequences.stumble();
@@ -34,7 +38,7 @@ impl Accumulator {
         // What the job holds besides the batch: its records unpacked, and packed again.
         let packed = compression::max_compressed_len(records.codec, batch.plain_bytes);
         let charge = batch.charge + batch.plain_bytes + packed;
-        let cut = Cut::new(batch.plain_bytes, batch.base_timestamp, batch_size);
+        let split = Split::new(batch.plain_bytes, batch.base_timestamp, batch_size);
         self.recharge(key, charge);
         let job = JobId(self.next_job);
         self.next_job += 1;
@@ -45,12 +49,12 @@ impl Accumulator {
             codec: records.codec,
             level: self.level,
             records: records.body,
-            work: Work::Split(cut),
+            work: Work::Split(split),
         })
     }
 
-    /// The parts of a batch take its place. Gives their keys, in order.
-    pub(crate) fn replace(&mut self, key: BatchKey, parts: Vec<Part>) -> Vec<BatchKey> {
+    /// The job is done: the parts of a batch take its place. Gives their keys, in order.
+    pub(crate) fn finish_split(&mut self, key: BatchKey, parts: Vec<Part>) -> Vec<BatchKey> {
         let Some(batch) = self.batches.get_mut(key.0 as usize) else {
             return Vec::new();
         };
@@ -88,7 +92,7 @@ impl Accumulator {
             oldest: whole.oldest,
             stage: super::Stage::Open,
             fate: Fate::NotWritten,
-            runs: whole.runs.cut(place..place + part.count),
+            runs: whole.runs.slice(place..place + part.count),
             count: part.count,
             base_timestamp: part.base_timestamp,
             max_timestamp: part.max_timestamp,
