@@ -366,7 +366,7 @@ impl Discipline {
     }
 
     /// A batch was too large: each of its records may be the first of a smaller one.
-    pub(crate) fn divided(&mut self, place: &Place, records: &Sent) {
+    pub(crate) fn split(&mut self, place: &Place, records: &Sent) {
         for &(_, identity) in records {
             let key = (place.clone(), identity.producer_id, identity.epoch);
             if let Some(numbers) = self.numbers.get_mut(&key) {

@@ -86,7 +86,7 @@ pub(crate) struct Entry {
     /// When an answer came after which it must not be tried again.
     pub(crate) refused: Option<Instant>,
     /// How many records had the smallest batch with it that was too large and is sent in parts.
-    pub(crate) cut_from: Option<usize>,
+    pub(crate) split_from: Option<usize>,
 }
 
 /// All records of a run.
@@ -154,7 +154,7 @@ impl Ledger {
             ended: None,
             known: 0,
             refused: None,
-            cut_from: None,
+            split_from: None,
         });
         id
     }
@@ -192,18 +192,18 @@ impl Ledger {
     }
 
     /// Whether this batch may be sent in smaller ones: none of it can be in a log.
-    pub(crate) fn may_divide(&self, records: &Sent) -> bool {
+    pub(crate) fn may_split(&self, records: &Sent) -> bool {
         let tainted = |id: &RecordId| self.entries.get(id.0).is_some_and(|entry| entry.tainted);
         1 < records.len() && !records.iter().any(|(id, _)| tainted(id))
     }
 
     /// An answer came after which these records go in smaller batches, at once and at no cost.
-    pub(crate) fn divided(&mut self, records: &Sent) {
+    pub(crate) fn split(&mut self, records: &Sent) {
         for (id, _) in records {
             if let Some(entry) = self.entries.get_mut(id.0) {
                 (entry.ended, entry.attempts) = (None, 0);
-                let most = entry.cut_from.unwrap_or(records.len());
-                entry.cut_from = Some(most.min(records.len()));
+                let most = entry.split_from.unwrap_or(records.len());
+                entry.split_from = Some(most.min(records.len()));
             }
         }
     }
@@ -212,11 +212,11 @@ impl Ledger {
     /// do parts that are too large themselves: it ends.
     pub(crate) fn check_parts(&mut self, records: &Sent) {
         let count = records.len();
-        let cut_from = |id: RecordId| self.entries.get(id.0).and_then(|entry| entry.cut_from);
-        let mut cut = records
+        let split_from = |id: RecordId| self.entries.get(id.0).and_then(|entry| entry.split_from);
+        let mut parts = records
             .iter()
-            .filter_map(|&(id, _)| Some((id, cut_from(id)?)));
-        if let Some((id, from)) = cut.find(|&(_, from)| from <= count) {
+            .filter_map(|&(id, _)| Some((id, split_from(id)?)));
+        if let Some((id, from)) = parts.find(|&(_, from)| from <= count) {
             self.violate(format!(
                 "L6: record {} leaves in a batch of {count} records, {from} were too many",
                 id.0

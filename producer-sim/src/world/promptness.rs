@@ -34,9 +34,9 @@ const EVERY: u32 = 4;
 
 impl World {
     /// M1: `buffer.memory` is kept to the byte, but for what must go on although it takes more:
-    /// records that find their partitions, and batches that are cut, are there twice for a
+    /// records that find their partitions, and batches that are split, are there twice for a
     /// while. A codec makes a copy of what is there, and a batch that it packed is there three
-    /// times while it is cut: as it was, unpacked, and packed again.
+    /// times while it is split: as it was, unpacked, and packed again.
     pub(crate) fn check_memory(&mut self) {
         let (most, used) = (self.rules.buffer_memory, self.machine.buffer_used());
         if used <= most {
@@ -72,7 +72,7 @@ impl World {
     /// too large.
     fn moves_records(&self) -> bool {
         let mut pending = self.ledger.unresolved();
-        pending.any(|(_, entry)| entry.was_held() || entry.cut_from.is_some())
+        pending.any(|(_, entry)| entry.was_held() || entry.split_from.is_some())
     }
 
     /// A connection has ended that stood, or was being made.

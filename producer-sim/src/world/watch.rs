@@ -15,8 +15,8 @@ use kafka_producer_proto::messages::{
 use kafka_producer_proto::{ApiKey, FrameReader, Message, RequestHeader, ResponseHeader};
 
 use super::contents::{
-    Place, Sent, Verdict, batches_of, first_attempts, is_divisible, is_final, note_goals, sizes_of,
-    verdict,
+    Place, Sent, Verdict, batches_of, first_attempts, is_final, is_splittable, note_goals,
+    sizes_of, verdict,
 };
 use super::discipline::{Beside, Departure, Discipline};
 use super::goals::Goal;
@@ -358,17 +358,17 @@ impl Watch {
                 let verdict = verdict(code);
                 note_goals(ledger, code, answer.base_offset);
                 let is_former = self.discipline.is_of_former_topic(flight.lessons, &place);
-                let is_divisible = is_divisible(code) && !is_former && ledger.may_divide(&records);
-                if is_final(code) && !is_former && !is_divisible {
+                let is_splittable = is_splittable(code) && !is_former && ledger.may_split(&records);
+                if is_final(code) && !is_former && !is_splittable {
                     ledger.refused(now, &records);
                 }
                 if let (Verdict::Written, Some((_, last))) = (verdict, records.last()) {
                     self.discipline.acknowledged(&place, *last);
                 }
                 self.judge(now, ledger, verdict, &place, &records);
-                if is_divisible {
-                    ledger.divided(&records);
-                    self.discipline.divided(&place, &records);
+                if is_splittable {
+                    ledger.split(&records);
+                    self.discipline.split(&place, &records);
                 }
             }
         }
