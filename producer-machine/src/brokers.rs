@@ -14,7 +14,7 @@ mod lane;
 #[cfg(test)]
 mod table;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -178,34 +178,38 @@ impl Brokers {
         }
     }
 
-    /// Takes over the brokers that metadata names. Gives the nodes whose address changed while
-    /// a connection to the old one was being made.
+    /// Takes over the brokers that metadata names. Gives the connections that were being made to
+    /// an address that holds no more.
     pub(crate) fn learn(&mut self, brokers: &[(NodeId, Arc<str>, u16)]) -> Vec<ConnectionId> {
         let mut misled = Vec::new();
-        for (node, host, port) in brokers {
-            let Some(broker) = self.all.get_mut(node) else {
-                let broker = Broker::new(Arc::clone(host), *port, self.lanes);
-                self.all.insert(*node, broker);
-                continue;
-            };
-            if broker.host == *host && broker.port == *port {
-                continue;
-            }
-            broker.host = Arc::clone(host);
-            broker.port = *port;
-            broker.attempts = 0;
-            let connecting = broker.lanes.iter().filter_map(|lane| lane.connection);
-            misled.extend(connecting.filter(|id| {
-                self.connections
-                    .get(id)
-                    .is_some_and(Connection::is_connecting)
-            }));
+        for broker in &mut self.all {
+            broker.1.is_named = broker.0.broker().is_none();
         }
-        let named: BTreeSet<NodeId> = brokers.iter().map(|(node, ..)| *node).collect();
-        for (node, broker) in &mut self.all {
-            broker.is_named = node.broker().is_none() || named.contains(node);
+        for (node, host, port) in brokers {
+            misled.extend(self.meet(*node, host, *port));
         }
         misled
+    }
+
+    /// Takes over the address of a broker that was named. Gives the connections that were being
+    /// made to the address that it had.
+    pub(crate) fn meet(&mut self, node: NodeId, host: &Arc<str>, port: u16) -> Vec<ConnectionId> {
+        let lanes = self.lanes;
+        let broker = self
+            .all
+            .entry(node)
+            .or_insert_with(|| Broker::new(Arc::clone(host), port, lanes));
+        broker.is_named = true;
+        if broker.host == *host && broker.port == port {
+            return Vec::new();
+        }
+        broker.host = Arc::clone(host);
+        broker.port = port;
+        broker.attempts = 0;
+        let connections = &self.connections;
+        let own = broker.lanes.iter().filter_map(|lane| lane.connection);
+        own.filter(|id| connections.get(id).is_some_and(Connection::is_connecting))
+            .collect()
     }
 
     /// Begins a connection, if the broker's backoff is over and the lane has none.

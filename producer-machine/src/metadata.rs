@@ -32,35 +32,7 @@ use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::{Instant, TopicHandle};
 
-/// A partition as the cluster describes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct PartitionView {
-    pub(crate) leader: Option<NodeId>,
-    pub(crate) leader_epoch: i32,
-    /// The partition's place in the accumulator, once it has been used.
-    pub(crate) key: Option<PartitionKey>,
-}
-
-/// What is known of a topic.
-#[derive(Debug, Hash)]
-pub(crate) struct TopicView {
-    pub(crate) name: Arc<str>,
-    pub(crate) id: Uuid,
-    /// Empty until the topic is known.
-    pub(crate) partitions: Vec<PartitionView>,
-    /// Partitions that have a leader, for records without a key.
-    pub(crate) available: Vec<u32>,
-    /// Of these, those whose leader stands in our rack; empty unless that matters.
-    pub(crate) near: Vec<u32>,
-    pub(crate) refusal: Option<ErrorCode>,
-    pub(crate) sticky: Sticky,
-    /// The last time somebody used it.
-    used: Instant,
-    /// How many partitions somebody waits for.
-    wanted: u32,
-    /// Until when an unknown topic is asked for.
-    wanted_until: Instant,
-}
+pub(crate) use topic::TopicView;
 
 /// What a metadata answer changed.
 #[derive(Debug, Default)]
@@ -381,6 +353,26 @@ impl Metadata {
         }
     }
 
+    /// A broker that refuses a partition tells who leads it. Gives the partition if that is news:
+    /// a newer epoch, and a broker whose address is known (KIP-951).
+    pub(crate) fn apply_hint(
+        &mut self,
+        topic: TopicHandle,
+        index: u32,
+        (leader, epoch): (NodeId, i32),
+    ) -> Option<PartitionKey> {
+        if !self.brokers.contains(&leader) {
+            return None;
+        }
+        let view = self.topics.get_mut(topic.0 as usize)?;
+        view.apply_hint(index, leader, epoch, &self.rack)
+    }
+
+    /// A broker has been named beside an answer: its address is known.
+    pub(crate) fn meet(&mut self, node: NodeId) {
+        self.brokers.insert(node);
+    }
+
     fn name(&self, handle: TopicHandle) -> Option<String> {
         self.topic(handle).map(|topic| String::from(&*topic.name))
     }
@@ -421,74 +413,5 @@ impl Metadata {
             .iter()
             .filter(|topic| !topic.partitions.is_empty())
             .count()
-    }
-}
-
-impl TopicView {
-    /// A partition of it is used for the first time.
-    pub(crate) fn first_use(&mut self, index: u32, key: PartitionKey) -> Option<&PartitionView> {
-        let view = self.partitions.get_mut(index as usize)?;
-        view.key = Some(key);
-        Some(view)
-    }
-
-    /// Whether a request may carry the name. A longer one belongs to no topic, and one above
-    /// 32,767 bytes fits no request.
-    pub(crate) fn can_be_asked_for(&self) -> bool {
-        self.name.len() <= MAX_TOPIC_NAME
-    }
-
-    fn apply_partitions(
-        &mut self,
-        version: i16,
-        answer: &MetadataResponseTopic,
-        brokers: &BTreeSet<NodeId>,
-        moved: &mut Vec<PartitionKey>,
-    ) {
-        // The count never shrinks: keys must not move because a broker lags. An index beyond
-        // the count is a hole of a topic in creation, or nonsense; it comes again if it is real.
-        let count = answer.partitions.len().max(self.partitions.len());
-        let new = PartitionView {
-            leader: None,
-            leader_epoch: -1,
-            key: None,
-        };
-        self.partitions.resize(count, new);
-        let mut left_out = alloc::vec![true; count];
-        for partition in &answer.partitions {
-            let index = usize::try_from(partition.partition_index).unwrap_or(usize::MAX);
-            if let Some(left_out) = left_out.get_mut(index) {
-                *left_out = false;
-            }
-            let Some(view) = self.partitions.get_mut(index) else {
-                continue;
-            };
-            // Below version 9 brokers may report stale epochs.
-            let epoch = if version < 9 {
-                -1
-            } else {
-                partition.leader_epoch
-            };
-            if 0 <= epoch && epoch < view.leader_epoch {
-                continue;
-            }
-            let leader = Some(NodeId(partition.leader_id)).filter(|node| brokers.contains(node));
-            if (leader, epoch) != (view.leader, view.leader_epoch) {
-                view.leader = leader;
-                view.leader_epoch = epoch;
-                moved.extend(view.key);
-            }
-        }
-        // A partition that the answer leaves out is still there: its leader is unknown.
-        for (view, _) in self
-            .partitions
-            .iter_mut()
-            .zip(left_out)
-            .filter(|(_, out)| *out)
-        {
-            if view.leader.take().is_some() {
-                moved.extend(view.key);
-            }
-        }
     }
 }

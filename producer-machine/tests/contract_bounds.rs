@@ -172,3 +172,52 @@ fn an_answer_full_of_strange_topics_is_not_compared_with_all_of_the_request() {
         assert!(steps < 12_000, "{steps} steps in version {version}");
     }
 }
+
+#[test]
+fn held_records_are_placed_a_part_in_each_call_and_none_overtakes_them() {
+    let mut bench = Bench::new(&[
+        ("batch.size", "1024"),
+        ("max.in.flight.requests.per.connection", "1"),
+    ]);
+    bench.topics.remove("t");
+    let big = "x".repeat(900);
+    for _ in 0..200 {
+        bench.send_to("t", 0, &big);
+    }
+    // Two partitions: the third is unknown for longer.
+    bench.send_to("t", 2, "for later");
+    bench.send_to("t", 0, &big);
+    bench.add_topic("t", &[0, 0]);
+    let before = bench.machine.steps();
+    while bench.requests.is_empty() {
+        let at = bench.machine.poll_timeout().unwrap();
+        bench.now = at;
+        bench.machine.handle_timeout(at);
+        bench.run();
+    }
+    let steps = bench.machine.steps() - before;
+    assert!(steps < 400, "{steps} steps");
+    let last = bench.send_to("t", 0, "behind all the others");
+    let mut values = Vec::new();
+    for _ in 0..1000 {
+        for seen in bench.take_requests() {
+            let sent = seen.batches.iter().flat_map(|batch| batch.values.clone());
+            values.extend(sent);
+            bench.acknowledge(&seen);
+        }
+        bench.advance_ms(1);
+        if bench.is_acked(last) {
+            break;
+        }
+    }
+    assert_eq!(values.len(), 202);
+    assert_eq!(
+        values.last().map(String::as_str),
+        Some("behind all the others")
+    );
+    bench.add_topic("t", &[0, 0, 0]);
+    bench.send_to("t", 2, "one more");
+    bench.advance_ms(2000);
+    let seen = bench.take_request();
+    assert_eq!(seen.batch().values, ["for later", "one more"]);
+}

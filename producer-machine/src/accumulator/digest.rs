@@ -13,6 +13,7 @@ impl Hash for Accumulator {
             groups,
             holdings,
             held,
+            placing,
             incomplete,
             loans,
             first_sequence,
@@ -24,7 +25,7 @@ impl Hash for Accumulator {
             codec,
             level,
         } = self;
-        (partitions, budget, groups, held).hash(state);
+        (partitions, budget, groups, held, placing).hash(state);
         (holdings, incomplete, loans).hash(state);
         (
             first_sequence,

@@ -68,8 +68,9 @@ impl Accumulator {
         }
     }
 
-    /// Takes all held records of a topic out, to place them.
+    /// Takes all held records of a topic out.
     pub(crate) fn take_held(&mut self, topic: TopicHandle) -> VecDeque<Chunk> {
+        self.placing.remove(&topic);
         let mut chunks = self.held.remove(&topic).unwrap_or_default();
         for chunk in &mut chunks {
             close_chunk(&mut self.groups, chunk);
@@ -96,14 +97,41 @@ impl Accumulator {
         self.held.get(&topic)?.front().map(|chunk| chunk.deadline)
     }
 
-    /// Takes them out, and lets the room that they leave be the room that their batches need:
-    /// until each chunk has ended or is held again, its records are in one or the other.
-    pub(crate) fn lift_held(&mut self, topic: TopicHandle) -> VecDeque<Chunk> {
-        let chunks = self.take_held(topic);
-        for chunk in &chunks {
-            self.budget.release(chunk.charge);
+    /// The held records of a topic are to be placed, from the first one on.
+    pub(crate) fn begin_placing(&mut self, topic: TopicHandle) {
+        if self.held.contains_key(&topic) {
+            self.placing.insert(topic, 0);
         }
-        chunks
+    }
+
+    /// Whether the held records of a topic are being placed: no other one may overtake them.
+    #[inline]
+    pub(crate) fn is_placing(&self, topic: TopicHandle) -> bool {
+        !self.placing.is_empty() && self.placing.contains_key(&topic)
+    }
+
+    /// A topic whose held records are being placed.
+    pub(crate) fn next_to_place(&self) -> Option<TopicHandle> {
+        self.placing.keys().next().copied()
+    }
+
+    /// Takes the next chunk of a topic out to be placed, and lets the room that it leaves be the
+    /// room that its batches need: until it has ended or is held again, its records are in one or
+    /// the other. `None` if all were tried: the placing is over.
+    pub(crate) fn lift_held(&mut self, topic: TopicHandle) -> Option<Chunk> {
+        let tried = self.placing.get(&topic).copied()?;
+        let chunks = self.held.get_mut(&topic);
+        let chunk = chunks.and_then(|chunks| chunks.remove(tried));
+        let Some(mut chunk) = chunk else {
+            self.placing.remove(&topic);
+            if self.held.get(&topic).is_some_and(VecDeque::is_empty) {
+                self.held.remove(&topic);
+            }
+            return None;
+        };
+        close_chunk(&mut self.groups, &mut chunk);
+        self.budget.release(chunk.charge);
+        Some(chunk)
     }
 
     /// All records of a chunk that was lifted are placed.
@@ -112,12 +140,16 @@ impl Accumulator {
         self.budget.recycle(records);
     }
 
-    /// Puts back records of a chunk that still cannot be placed, at what the chunk cost.
+    /// Puts back records of a chunk that still cannot be placed, in its place and at what the chunk
+    /// cost.
     pub(crate) fn hold_again(&mut self, topic: TopicHandle, charge: usize, mut chunk: Chunk) {
         self.budget.charge(charge);
         chunk.charge = charge;
         self.incomplete.insert((chunk.serial.number, chunk.serial));
-        self.held.entry(topic).or_default().push_back(chunk);
+        let tried = self.placing.entry(topic).or_default();
+        let chunks = self.held.entry(topic).or_default();
+        chunks.insert((*tried).min(chunks.len()), chunk);
+        *tried += 1;
     }
 
     /// An empty chunk with the age and the deadline of another.

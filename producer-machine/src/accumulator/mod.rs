@@ -11,6 +11,7 @@
 
 mod batch;
 mod budget;
+mod compress;
 mod digest;
 mod fate;
 mod flight;
@@ -19,7 +20,6 @@ mod groups;
 mod held;
 mod hold;
 mod holdings;
-mod jobs;
 mod loans;
 mod next;
 mod partition;
@@ -90,6 +90,9 @@ pub(crate) struct Accumulator {
     pub(crate) holdings: Holdings,
     pub(crate) groups: Groups,
     pub(crate) held: BTreeMap<TopicHandle, VecDeque<Chunk>>,
+    /// Topics whose held records are being placed, and how many chunks at the front of each were
+    /// tried in vain.
+    placing: BTreeMap<TopicHandle, usize>,
     /// (oldest number, own serial) of all batches and chunks that are not resolved.
     incomplete: BTreeSet<(u64, Serial)>,
     loans: Loans,
@@ -113,6 +116,7 @@ impl Accumulator {
             holdings: Holdings::new(config),
             groups: Groups::default(),
             held: BTreeMap::new(),
+            placing: BTreeMap::new(),
             incomplete: BTreeSet::new(),
             loans: Loans::default(),
             first_sequence: Sequence::default(),
@@ -388,11 +392,6 @@ impl Accumulator {
         });
         partition.queue.push_back(open.key);
         Some(open.key)
-    }
-
-    /// Whether a batch that is closed must be compressed before it leaves.
-    pub(crate) fn compresses(&self) -> bool {
-        self.codec != Codec::None
     }
 
     /// A batch is resolved: its flush may end. Its memory stays until `remove`.

@@ -1,7 +1,8 @@
 //! The road of records whose topic or partition is not known yet.
 //!
 //! ```text
-//! send ──hold──> chunks of the topic ──metadata──> placed in their batches, in order
+//! send ──hold──> chunks of the topic ──metadata──> placed in their batches, in order, so many
+//!                        │                         in each call
 //!                        └── max.block.ms, or the topic is refused ──> failed, NotWritten
 //! ```
 
@@ -19,7 +20,11 @@ use crate::error::{ProduceError, SendError, Shortage};
 use crate::event::{Failed, FailedRecords, Outcome};
 use crate::partitioner::{Choice, Missing};
 use crate::split::header_of;
+use crate::time::TICK;
 use crate::{Instant, Receipt, TopicHandle};
+
+/// How many chunks of held records one call places: each is copied into its batches.
+const CHUNKS_A_CALL: usize = 64;
 
 impl ProducerMachine {
     pub(super) fn hold(
@@ -30,11 +35,10 @@ impl ProducerMachine {
         body: &RecordBody<'_>,
         claim: Claim,
     ) -> Result<Receipt, SendError> {
-        // If the topic is known and the partition is not, the view may be old.
-        if let Some(view) = self.metadata.topic_mut(topic) {
-            view.lacks(partition);
+        let view = self.metadata.topic_mut(topic);
+        if view.is_some_and(|view| view.lacks(partition)) {
+            self.metadata.want(now, topic);
         }
-        self.metadata.want(now, topic);
         let before = self.accumulator.held_deadline(topic);
         let result = self
             .accumulator
@@ -53,14 +57,34 @@ impl ProducerMachine {
         })
     }
 
-    /// A topic is known, or has grown: its held records go to their partitions, in order.
-    pub(super) fn place_held(&mut self, now: Instant, topic: TopicHandle) {
+    /// A topic is known, or has grown: its held records are to go to their partitions, in order.
+    pub(super) fn begin_placing(&mut self, topic: TopicHandle) {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.disarm(deadline, Timer::Held(topic));
         }
-        for chunk in self.accumulator.lift_held(topic) {
-            self.place_chunk(now, topic, chunk);
+        self.accumulator.begin_placing(topic);
+    }
+
+    /// Places some of the held records whose turn has come; what is left is due at once. Until
+    /// all of a topic are placed, what is sent to it is held behind them.
+    pub(super) fn place_some(&mut self, now: Instant) {
+        for _ in 0..CHUNKS_A_CALL {
+            let Some(topic) = self.accumulator.next_to_place() else {
+                return;
+            };
+            self.steps.step();
+            match self.accumulator.lift_held(topic) {
+                Some(chunk) => self.place_chunk(now, topic, chunk),
+                None => self.end_placing(topic),
+            }
         }
+        if self.accumulator.next_to_place().is_some() {
+            self.timers.arm(now + TICK, Timer::Place);
+        }
+    }
+
+    /// What could not be placed waits on.
+    fn end_placing(&mut self, topic: TopicHandle) {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.arm(deadline, Timer::Held(topic));
         }

@@ -14,6 +14,7 @@ mod connect;
 mod digest;
 mod explain;
 mod held;
+mod hint;
 mod lifecycle;
 mod metrics;
 mod receive;

@@ -12,6 +12,7 @@ use kafka_producer_proto::messages::{
 use kafka_producer_proto::{ApiKey, DecodeError, ErrorCode, Message, ResponseHeader, Uuid};
 
 use super::ProducerMachine;
+use super::hint::Hint;
 use crate::connection::{Negotiated, SentBatch, ThrottleRule, What};
 use crate::error::DisconnectReason;
 use crate::event::{Event, Notice};
@@ -27,6 +28,8 @@ pub(super) struct Answer {
     pub(super) log_append_time: i64,
     pub(super) log_start_offset: i64,
     pub(super) message: Option<Arc<str>>,
+    /// Who leads the partition, if this broker does not.
+    pub(super) hint: Option<Hint>,
 }
 
 impl Answer {
@@ -38,6 +41,7 @@ impl Answer {
             log_append_time: -1,
             log_start_offset: -1,
             message: None,
+            hint: None,
         }
     }
 }
@@ -194,9 +198,10 @@ impl ProducerMachine {
             self.on_leader(now, key);
         }
         for topic in applied.ready {
-            self.place_held(now, topic);
+            self.begin_placing(topic);
             self.tell_topic(topic);
         }
+        self.place_some(now);
         for topic in applied.refused {
             self.refuse_held(topic);
             self.tell_topic(topic);
@@ -208,7 +213,7 @@ impl ProducerMachine {
     }
 
     /// Takes over the leader of a partition in use.
-    fn on_leader(&mut self, now: Instant, key: crate::accumulator::PartitionKey) {
+    pub(super) fn on_leader(&mut self, now: Instant, key: crate::accumulator::PartitionKey) {
         let partition = &self.accumulator.partitions[key.0 as usize];
         let (topic, index) = (partition.topic, partition.index);
         let Some(view) = self
@@ -326,6 +331,7 @@ impl ProducerMachine {
         if let Ok(tail) = &tail {
             self.meter.on_throttle_time(now, tail.throttle_time_ms);
             self.throttle(now, id, ApiKey::Produce, version, tail.throttle_time_ms);
+            self.apply_hints(now, &batches, &answers, &tail.node_endpoints);
         }
         let mut fatal = None;
         for (sent, answer) in batches.iter().zip(answers) {
@@ -429,6 +435,7 @@ impl From<PartitionAnswer<'_>> for Answer {
             log_append_time: answer.log_append_time_ms,
             log_start_offset: answer.log_start_offset,
             message: said.map(Arc::from),
+            hint: Hint::beside(answer.error_code, answer.current_leader),
         }
     }
 }

@@ -87,7 +87,7 @@ impl ProducerMachine {
         let Some(view) = self.metadata.topic_mut(topic) else {
             return Err(self.refuse(SendError::UnknownHandle));
         };
-        if view.partitions.is_empty() {
+        if view.partitions.is_empty() || self.accumulator.is_placing(topic) {
             if !view.can_be_asked_for() {
                 let error = never_a_topic(view);
                 return Err(self.refuse(error));

@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Backoff(PartitionKey),
     /// `max.block.ms` of records whose topic is unknown.
     Held(TopicHandle),
+    /// Held records that one call did not place.
+    Place,
     /// `max.block.ms` of somebody who waits.
     Waiter(WaiterId),
     /// Setup, the oldest request, or idleness.
@@ -52,6 +54,7 @@ impl ProducerMachine {
                 Timer::Delivery(_, key) => self.expire(now, key),
                 Timer::Held(topic) => self.expire_held(now, topic),
                 Timer::Linger(_, key) => self.on_lingered(now, key),
+                Timer::Place => self.place_some(now),
                 Timer::Reconnect(node) => self.connect_if_wanted(now, node),
                 // Who steps aside then shows at the end of this input, as of any other.
                 Timer::Silence => self.silence.fired(),

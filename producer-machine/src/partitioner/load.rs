@@ -35,6 +35,8 @@ pub(super) struct Load {
     near: Table,
     /// Requests with batches of the topic since then.
     drains: usize,
+    /// How often a partition was picked since then.
+    picks: usize,
 }
 
 /// The sums up to each partition. Empty: all have the same chance.
@@ -109,17 +111,31 @@ impl Weighing {
 impl Load {
     /// A partition by weight, in our rack if one there has a weight; `None` if nothing was
     /// weighed.
-    pub(super) fn pick(&self, random: &mut Stream) -> Option<u32> {
+    ///
+    /// Each pick adds a batch. After one for each partition the weights say nothing any more, but
+    /// who was left out still is.
+    pub(super) fn pick(&mut self, random: &mut Stream) -> Option<u32> {
         if self.all.sums.is_empty() {
             return None;
         }
-        self.near.pick(random).or_else(|| self.all.pick(random))
+        let table = if self.near.sums.is_empty() {
+            &self.all
+        } else {
+            &self.near
+        };
+        self.picks += 1;
+        if table.partitions.len() < self.picks {
+            table.pick_any(random)
+        } else {
+            table.pick(random)
+        }
     }
 
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.near.clear();
         self.drains = 0;
+        self.picks = 0;
     }
 }
 
@@ -158,6 +174,12 @@ impl Table {
     fn pick(&self, random: &mut Stream) -> Option<u32> {
         let &last = self.sums.last()?;
         self.at(random.below(last))
+    }
+
+    /// Any partition of the table.
+    fn pick_any(&self, random: &mut Stream) -> Option<u32> {
+        let place = random.below(self.partitions.len() as u32);
+        self.partitions.get(place as usize).copied()
     }
 
     fn at(&self, number: u32) -> Option<u32> {
@@ -213,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn weights_serve_one_pick_for_each_partition_and_then_all_have_the_same_chance() {
+        let mut random = Seed::new(5).stream(0);
+        let mut load = Load {
+            all: table(&[0, 1_000_000]),
+            ..Load::default()
+        };
+        assert_eq!([0, 1].map(|_| load.pick(&mut random)), [Some(0); 2]);
+        assert!((0..50).any(|_| load.pick(&mut random) == Some(10)));
+    }
+
+    #[test]
     fn nothing_is_picked_of_an_empty_table() {
         assert_eq!(Table::default().pick(&mut Seed::new(1).stream(0)), None);
         assert_eq!(Load::default().pick(&mut Seed::new(1).stream(0)), None);
@@ -225,6 +258,7 @@ mod tests {
             all: table(&[0, 5, 0]),
             near: Table::default(),
             drains: 0,
+            picks: 0,
         };
         load.near.push(10, 5);
         load.near.sum_up();

@@ -1,15 +1,22 @@
-//! Batches at work outside: from a closed batch to its compressed copy.
+//! A closed batch becomes a job outside, and comes back smaller.
+//!
+//! **Invariant.** Both copies are charged while there are two.
 
 use alloc::vec::Vec;
 
 use kafka_producer_proto::batch::HEADER_LEN;
-use kafka_producer_proto::compression;
+use kafka_producer_proto::compression::{self, Codec};
 
 use super::{Accumulator, BatchKey, Records, Stage};
 use crate::JobId;
 use crate::action::{CompressJob, Work};
 
 impl Accumulator {
+    /// Whether a batch that is closed must be compressed before it leaves.
+    pub(crate) fn compresses(&self) -> bool {
+        self.codec != Codec::None
+    }
+
     /// A job that compresses a closed batch, if there is a codec. Both copies are charged.
     pub(crate) fn compress(&mut self, key: BatchKey) -> Option<CompressJob> {
         if !self.compresses() {
