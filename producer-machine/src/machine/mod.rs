@@ -9,6 +9,7 @@
 //!                             └────────────────── again ──────────────────────────┘
 //! ```
 
+mod blame;
 mod conclude;
 mod connect;
 mod digest;

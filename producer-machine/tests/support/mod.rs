@@ -363,6 +363,19 @@ impl Bench {
         }
     }
 
+    /// Where the range of the event begins that resolved a receipt.
+    pub fn range_start(&self, receipt: Receipt) -> u32 {
+        let mut starts = self.events.iter().filter_map(|event| match event {
+            Event::Completed { group, records, .. }
+                if *group == receipt.group && records.contains(&receipt.index) =>
+            {
+                Some(records.start)
+            }
+            _ => None,
+        });
+        starts.next().expect("it is resolved")
+    }
+
     /// Each receipt is resolved, exactly once, and no memory is held.
     pub fn assert_settled(&self) {
         for receipt in &self.receipts {
