@@ -15,7 +15,7 @@ use super::builder::ConfigBuilder;
 use super::error::ConfigError;
 use super::table::{Support, find};
 use super::value::Value;
-use super::{Acks, Config, Guarantee, UnknownFate, names, servers};
+use super::{Acks, Config, Guarantee, MetadataRecovery, UnknownFate, names, servers};
 
 /// The configuration that these settings make.
 pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
@@ -58,6 +58,12 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         max_request_size: settings.size("max.request.size")?,
         metadata_max_age: settings.span("metadata.max.age.ms")?,
         metadata_max_idle: settings.span("metadata.max.idle.ms")?,
+        metadata_recovery: match &*settings.text("metadata.recovery.strategy")? {
+            "none" => MetadataRecovery::None,
+            _ => MetadataRecovery::Rebootstrap {
+                trigger: settings.span("metadata.recovery.rebootstrap.trigger.ms")?,
+            },
+        },
         partitioner_ignore_keys: settings.flag("partitioner.ignore.keys")?,
         receive_buffer_bytes: usize::try_from(settings.number("receive.buffer.bytes")?).ok(),
         reconnect_backoff,

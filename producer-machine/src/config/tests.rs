@@ -38,6 +38,9 @@ fn nothing_but_servers_is_javas_default() {
             max_request_size: 1048576,
             metadata_max_age: 300s,
             metadata_max_idle: 300s,
+            metadata_recovery: Rebootstrap {
+                trigger: 300s,
+            },
             partitioner_ignore_keys: false,
             reconnect_backoff: 50ms,
             reconnect_backoff_max: 1s,
@@ -162,6 +165,9 @@ fn every_setter() -> ConfigBuilder {
         .max_request_size(11)
         .metadata_max_age(Duration::from_millis(12))
         .metadata_max_idle(Duration::from_millis(13_000))
+        .metadata_recovery(MetadataRecovery::Rebootstrap {
+            trigger: Duration::from_millis(29),
+        })
         .receive_buffer_bytes(None)
         .reconnect_backoff(Duration::from_millis(14), Duration::from_millis(15))
         .request_timeout(Duration::from_millis(16))
@@ -175,7 +181,7 @@ fn every_setter() -> ConfigBuilder {
 }
 
 /// The same as text.
-const EVERY_SETTING: [(&str, &str); 31] = [
+const EVERY_SETTING: [(&str, &str); 33] = [
     ("bootstrap.servers", " a:9092, [::1]:9093"),
     ("batch.size", "1"),
     ("buffer.memory", "2"),
@@ -195,6 +201,8 @@ const EVERY_SETTING: [(&str, &str); 31] = [
     ("max.request.size", "11"),
     ("metadata.max.age.ms", "12"),
     ("metadata.max.idle.ms", "13000"),
+    ("metadata.recovery.strategy", "rebootstrap"),
+    ("metadata.recovery.rebootstrap.trigger.ms", "29"),
     ("receive.buffer.bytes", "-1"),
     ("reconnect.backoff.ms", "14"),
     ("reconnect.backoff.max.ms", "15"),

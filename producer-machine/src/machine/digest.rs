@@ -25,6 +25,7 @@ impl ProducerMachine {
             without_identity,
             timers,
             control_at,
+            metadata_awaited_by,
             trouble,
             meter: _,
             retry,
@@ -41,6 +42,7 @@ impl ProducerMachine {
             (order, now, life, accumulator, brokers, metadata).hash(mixer);
             (session, session_failures, waiters, concluded).hash(mixer);
             (flushes, next_flush, without_identity, timers, control_at).hash(mixer);
+            metadata_awaited_by.hash(mixer);
             (trouble, retry, jitter, random, events, actions).hash(mixer);
         })
     }

@@ -165,7 +165,10 @@ impl ProducerMachine {
                 self.announce(now, lane);
                 Ok(())
             }
-            Negotiated::Useless(problem) => Err(problem),
+            Negotiated::Useless(problem) => {
+                self.on_rebootstrap_required(now, response.error_code);
+                Err(problem)
+            }
         }
     }
 
@@ -183,11 +186,17 @@ impl ProducerMachine {
             version,
             response.throttle_time_ms,
         );
+        if response.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
+            self.metadata.failed(now, &mut self.jitter);
+            self.on_rebootstrap_required(now, response.error_code);
+            return;
+        }
         if response.brokers.is_empty() {
             // A broker that is still starting knows nobody.
             self.metadata.failed(now, &mut self.jitter);
             return;
         }
+        self.await_metadata_no_more();
         self.meter.on_metadata(now);
         let applied = self
             .metadata

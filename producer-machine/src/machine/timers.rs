@@ -27,6 +27,8 @@ pub(super) enum Timer {
     Throttle(ConnectionId),
     /// A lane may be connected again.
     Reconnect(NodeId),
+    /// No broker has described the cluster for too long.
+    Rebootstrap,
     /// The deadline of `close`.
     Close,
 }
@@ -53,6 +55,7 @@ impl ProducerMachine {
                 Timer::Held(topic) => self.expire_held(now, topic),
                 Timer::Linger(_, key) => self.on_lingered(now, key),
                 Timer::Place => self.place_some(now),
+                Timer::Rebootstrap => self.on_rebootstrap_due(now),
                 Timer::Reconnect(node) => self.connect_if_wanted(now, node),
                 Timer::Throttle(id) => {
                     self.announce_connection(id);

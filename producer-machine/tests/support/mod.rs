@@ -80,6 +80,8 @@ pub struct Bench {
     pub down: Vec<i32>,
     pub produce_versions: (i16, i16),
     pub metadata_version: i16,
+    /// The error of all the metadata.
+    pub metadata_error: ErrorCode,
     pub init_producer_id: VecDeque<(ErrorCode, i64, i16)>,
     pub next_producer_id: i64,
     pub answers_metadata: bool,
@@ -122,6 +124,7 @@ impl Bench {
             down: Vec::new(),
             produce_versions: (3, 12),
             metadata_version: 12,
+            metadata_error: ErrorCode::NONE,
             init_producer_id: VecDeque::new(),
             next_producer_id: 100,
             answers_metadata: true,
@@ -621,6 +624,7 @@ impl Bench {
                 })
                 .collect(),
             topics: topics.collect(),
+            error_code: self.metadata_error,
             ..MetadataResponse::default()
         }
     }
