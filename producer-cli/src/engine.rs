@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use kafka_producer::explain::Subject;
+use kafka_producer::explain::{State, Subject};
 use kafka_producer::{
     Config, DeliveryError, ErrorCode, Metrics, Outcome, ProduceError, Producer, ProducerError,
     Record, RecordMetadata, SendError,
@@ -58,6 +58,9 @@ pub(crate) trait Engine {
     /// Waits until the topic's partitions are known, or cannot be.
     fn metadata(&self, topic: &str) -> impl Future<Output = ()>;
 
+    /// Why nothing is known of the cluster yet, as far as that is known.
+    fn trouble(&self) -> Option<String>;
+
     /// Waits until everything that was handed over is resolved.
     fn flush(&self) -> impl Future<Output = ()>;
 
@@ -87,9 +90,11 @@ pub(crate) async fn watched<T>(
         let known = engine.metadata(topic);
         tokio::pin!(known);
         while tokio::time::timeout(pause, &mut known).await.is_err() {
+            let trouble = engine.trouble();
+            let last = trouble.map_or_else(String::new, |trouble| format!(" (last {trouble})"));
             eprintln!(
-                "no metadata for topic {topic} yet: is a broker of {servers} reachable? still \
-                 trying"
+                "no metadata for topic {topic} yet{last}: is a broker of {servers} reachable? \
+                 still trying"
             );
             pause = NEXT_NOTICE;
         }
@@ -133,6 +138,17 @@ impl Started {
 }
 
 impl Explains for Started {
+    fn explain_trouble(&self) -> Option<String> {
+        let explanation = self.producer.explain(Subject::Producer);
+        let is_in_trouble = match &explanation.state {
+            State::Producer(state) => {
+                !state.troubles.is_empty() || state.metadata.trouble.is_some()
+            }
+            _ => false,
+        };
+        (is_in_trouble || explanation.oldest.is_some()).then(|| explanation.to_string())
+    }
+
     fn explain(&self) -> String {
         self.producer.explain(Subject::Producer).to_string()
     }
@@ -143,6 +159,13 @@ impl Explains for Started {
 }
 
 impl Engine for Started {
+    fn trouble(&self) -> Option<String> {
+        match self.producer.explain(Subject::Producer).state {
+            State::Producer(state) => state.metadata.trouble.map(|trouble| trouble.to_string()),
+            _ => None,
+        }
+    }
+
     async fn send(
         &self,
         record: &Record<'_>,
@@ -265,6 +288,10 @@ mod tests {
 
         async fn metadata(&self, _topic: &str) {
             std::future::pending::<()>().await;
+        }
+
+        fn trouble(&self) -> Option<String> {
+            None
         }
 
         async fn flush(&self) {}

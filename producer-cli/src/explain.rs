@@ -20,6 +20,9 @@ pub(crate) trait Explains {
     /// What it waits for, in sentences.
     fn explain(&self) -> String;
 
+    /// The same, if records are on their way or something is wrong: else there is nothing to say.
+    fn explain_trouble(&self) -> Option<String>;
+
     /// Waits until a record was not delivered in its time since the last such wait.
     fn expired(&self) -> impl Future<Output = ()>;
 }
@@ -81,10 +84,9 @@ async fn explain_failures(producer: &impl Explains, say: impl Fn(String)) -> Inf
     loop {
         producer.expired().await;
         let again = Instant::now() + PAUSE;
-        say(format!(
-            "records were not delivered in time: {}",
-            producer.explain()
-        ));
+        if let Some(waits) = producer.explain_trouble() {
+            say(format!("records were not delivered in time: {waits}"));
+        }
         sleep_until(again).await;
     }
 }
@@ -110,6 +112,10 @@ mod tests {
         fn explain(&self) -> String {
             self.explained.set(self.explained.get() + 1);
             format!("the producer is open ({}).", self.explained.get())
+        }
+
+        fn explain_trouble(&self) -> Option<String> {
+            Some(self.explain())
         }
 
         async fn expired(&self) {

@@ -165,7 +165,9 @@ impl Future for SendingAll<'_, '_> {
                 }
                 State::Waiting(place) => {
                     let hub = self.producer.hub();
-                    let Poll::Ready(answer) = hub.lock().waiters.poll(place.waiter, waker) else {
+                    let mut newest = Some(waker.clone());
+                    let Poll::Ready(answer) = hub.lock().waiters.poll(place.waiter, &mut newest)
+                    else {
                         return Poll::Pending;
                     };
                     if answer == Answer::Expired {

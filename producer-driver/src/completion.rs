@@ -10,6 +10,7 @@
 //! and only when somebody polled while pending, or asked to be called.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
@@ -112,6 +113,8 @@ impl Completion {
     /// What `poll` does unless the first resolution is the record's.
     #[inline(never)]
     fn poll_slowly(&self, index: u32, timestamp: i64, waker: &Waker) -> Poll<Outcome> {
+        // Dropped after unlocking, with the one that it takes the place of: a task may go with it.
+        let mut newest = waker.clone();
         let mut rest = self.rest();
         // It may have been resolved between the first look and the lock.
         if let Some(first) = self.first(index) {
@@ -121,8 +124,8 @@ impl Completion {
             return Poll::Ready(known);
         }
         match rest.wakers.get_mut(&index) {
-            Some(known) => known.clone_from(waker),
-            None => drop(rest.wakers.insert(index, waker.clone())),
+            Some(known) => mem::swap(known, &mut newest),
+            None => drop(rest.wakers.insert(index, newest)),
         }
         Poll::Pending
     }

@@ -39,11 +39,12 @@ impl Future for Flush {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut waker = Some(context.waker().clone());
         let mut core = self.producer.hub().lock();
         if core.over {
             return Poll::Ready(());
         }
-        core.flushes.poll(self.id, context.waker()).map(drop)
+        core.flushes.poll(self.id, &mut waker).map(drop)
     }
 }
 
@@ -77,11 +78,12 @@ impl Future for Close {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut waker = Some(context.waker().clone());
         let mut core = self.producer.hub().lock();
         if core.over {
             return Poll::Ready(());
         }
-        core.closes.poll(self.id, context.waker()).map(drop)
+        core.closes.poll(self.id, &mut waker).map(drop)
     }
 }
 
@@ -157,12 +159,13 @@ impl Future for PartitionsFor {
     type Output = Result<Vec<PartitionInfo>, ProducerError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut waker = Some(context.waker().clone());
         let mut core = self.producer.hub().lock();
         if let Some(known) = core.partitions(self.topic) {
             return Poll::Ready(known.map_err(ProducerError::from));
         }
-        if core.closed {
-            return Poll::Ready(Err(SendError::Closed.into()));
+        if let Some(refusal) = core.machine.refusal() {
+            return Poll::Ready(Err(refusal.into()));
         }
         let Some(waiter) = self.waiter else {
             // Known a moment ago, and forgotten since: the topic was deleted.
@@ -170,7 +173,7 @@ impl Future for PartitionsFor {
             let topic = Arc::clone(&self.name);
             return Poll::Ready(Err(ProducerError::MetadataTimeout { topic, waited }));
         };
-        let Poll::Ready(answer) = core.waiters.poll(waiter, context.waker()) else {
+        let Poll::Ready(answer) = core.waiters.poll(waiter, &mut waker) else {
             return Poll::Pending;
         };
         drop(core);
@@ -186,13 +189,10 @@ impl Future for PartitionsFor {
             // The waker is this task's own: there is no last one to drop.
             drop(core.waiters.leave(waiter));
             let next = core.machine.wait_for_metadata(now, self.topic, now + left);
-            core.waiters.park(next);
-            core.waiters
-                .poll(next, context.waker())
-                .is_pending()
-                .then_some(next)
+            core.waiters.park_again(next, context.waker());
+            next
         });
-        self.waiter = next;
+        self.waiter = Some(next);
         Poll::Pending
     }
 }

@@ -1,5 +1,7 @@
 //! What an operator may want to read, as `tracing` events; nothing without the feature.
 
+#[cfg(feature = "tracing")]
+use kafka_producer_machine::DisconnectReason;
 use kafka_producer_machine::Notice;
 
 /// One event per notice of the machine.
@@ -27,7 +29,19 @@ pub(crate) fn report(notice: &Notice) {
             info!(connection = connection.as_u64(), broker, %address, "connected");
         }
         Notice::DataLossSuspected { topic, partition } => {
-            error!(%topic, partition, "acknowledged records may have been lost");
+            error!(
+                %topic,
+                partition,
+                "the cluster may have lost acknowledged records, or a batch in doubt was given up"
+            );
+        }
+        Notice::Disconnected {
+            connection,
+            broker,
+            address,
+            reason: reason @ (DisconnectReason::Asked | DisconnectReason::Idle),
+        } => {
+            debug!(connection = connection.as_u64(), broker, %address, %reason, "disconnected");
         }
         Notice::Disconnected {
             connection,

@@ -238,7 +238,8 @@ impl<W: Want> Waiting<'_, '_, W> {
     fn poll(&mut self, waker: &Waker) -> Option<Result<W::Taken, ProducerError>> {
         let place = self.place;
         let hub = self.producer.hub();
-        let Poll::Ready(answer) = hub.lock().waiters.poll(place.waiter, waker) else {
+        let mut newest = Some(waker.clone());
+        let Poll::Ready(answer) = hub.lock().waiters.poll(place.waiter, &mut newest) else {
             return None;
         };
         hub.apply(Caller::Sender, |core, now| {

@@ -3,6 +3,7 @@
 //! The machine keeps the order and the deadlines; here are only the wakers.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::task::{Poll, Waker};
 
 /// How a wait ended.
@@ -54,8 +55,9 @@ impl<K: Copy + Ord> Waits<K> {
         self.waiting.remove(&id).and_then(|wait| wait.waker)
     }
 
-    /// The answer, if it has come; remembers whom to wake if not.
-    pub(crate) fn poll(&mut self, id: K, waker: &Waker) -> Poll<Answer> {
+    /// The answer, if it has come. If not it takes `waker`, and leaves the one it had in its
+    /// place, to be dropped after unlocking: a task may go with its last waker.
+    pub(crate) fn poll(&mut self, id: K, waker: &mut Option<Waker>) -> Poll<Answer> {
         // An id that is not here was answered and left before.
         let Some(wait) = self.waiting.get_mut(&id) else {
             return Poll::Ready(Answer::Ready);
@@ -63,10 +65,7 @@ impl<K: Copy + Ord> Waits<K> {
         if let Some(answer) = wait.answer {
             return Poll::Ready(answer);
         }
-        match &mut wait.waker {
-            Some(known) => known.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
+        mem::swap(&mut wait.waker, waker);
         Poll::Pending
     }
 
@@ -103,7 +102,10 @@ mod tests {
         waits.park(1);
         let mut wakes = Vec::new();
         waits.answer(1, Answer::Expired, &mut wakes);
-        assert_eq!(waits.poll(1, Waker::noop()), Poll::Ready(Answer::Expired));
+        assert_eq!(
+            waits.poll(1, &mut Some(Waker::noop().clone())),
+            Poll::Ready(Answer::Expired)
+        );
         assert!(wakes.is_empty());
     }
 
@@ -112,14 +114,23 @@ mod tests {
         let mut waits = Waits::new();
         waits.park(1);
         waits.park(2);
-        assert_eq!(waits.poll(1, Waker::noop()), Poll::Pending);
-        assert_eq!(waits.poll(2, Waker::noop()), Poll::Pending);
+        assert_eq!(
+            waits.poll(1, &mut Some(Waker::noop().clone())),
+            Poll::Pending
+        );
+        assert_eq!(
+            waits.poll(2, &mut Some(Waker::noop().clone())),
+            Poll::Pending
+        );
         let mut wakes = Vec::new();
         waits.answer(2, Answer::Ready, &mut wakes);
         assert_eq!(wakes.len(), 1);
         waits.answer_all(Answer::Ready, &mut wakes);
         assert_eq!(wakes.len(), 2);
-        assert_eq!(waits.poll(1, Waker::noop()), Poll::Ready(Answer::Ready));
+        assert_eq!(
+            waits.poll(1, &mut Some(Waker::noop().clone())),
+            Poll::Ready(Answer::Ready)
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! as a deadline can be late. The sender whose record sealed a batch runs its job itself.
 
 use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
@@ -131,8 +132,15 @@ fn work(shared: &Shared, hub: &Weak<Hub>) {
     }
 }
 
+/// A codec that panics costs its batch, which is told so, and neither the thread nor the rest.
 fn run(hub: &Arc<Hub>, job: CompressJob, compressor: &mut Compressor) {
-    let compressed = job.run(compressor);
+    let failure = job.failure();
+    let run = panic::catch_unwind(AssertUnwindSafe(|| job.run(compressor)));
+    let compressed = run.unwrap_or_else(|_| {
+        // What it left behind may be half done.
+        *compressor = Compressor::new();
+        failure
+    });
     hub.apply(Caller::Role, |core, now| {
         core.machine.handle_compressed(now, compressed);
     });

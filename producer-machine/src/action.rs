@@ -65,7 +65,7 @@ pub(crate) enum Product {
 }
 
 impl CompressJob {
-    /// Compresses. Pure; `compressor` keeps contexts between jobs, for set-up is what small
+    /// Does the work. Pure; `compressor` keeps contexts between jobs, for set-up is what small
     /// batches pay for.
     pub fn run(self, compressor: &mut Compressor) -> Compressed {
         let (id, codec, level) = (self.id, self.codec, self.level);
@@ -80,12 +80,25 @@ impl CompressJob {
         Compressed { id, result }
     }
 
-    /// How many bytes there are to compress.
+    /// The result of a job that came to nothing, for a driver whose thread did not survive it:
+    /// the batch fails, instead of waiting for `delivery.timeout.ms`.
+    pub fn failure(&self) -> Compressed {
+        let error = CompressionError::Failed {
+            codec: self.codec,
+            bytes: self.records.len(),
+        };
+        Compressed {
+            id: self.id,
+            result: Err(error),
+        }
+    }
+
+    /// How many bytes it begins with.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is nothing to compress.
+    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }

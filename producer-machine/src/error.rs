@@ -78,7 +78,8 @@ pub enum ProduceError {
         /// Why the batch was refused.
         code: ErrorCode,
     },
-    /// A broker refused it.
+    /// A broker refused it; or, with NETWORK_EXCEPTION, its connection was lost while it was
+    /// written without acks, so that it cannot be written again.
     #[error("{code}: {}{}", .code.explanation(), message_of(.message))]
     Broker {
         /// The broker's error.

@@ -97,14 +97,16 @@ const ADVICE: &[(ErrorCode, &str)] = advice! {
     UNKNOWN_TOPIC_OR_PARTITION => "create the topic, if it does not come by itself";
     LEADER_NOT_AVAILABLE => "nothing; if it stays, look which replicas are alive";
     NOT_LEADER_OR_FOLLOWER => "nothing: the leader has moved and is looked up";
-    REQUEST_TIMED_OUT => "look which replicas are slow";
+    REQUEST_TIMED_OUT =>
+        "look which replicas are slow; it also stands for a broker that did not answer within \
+         request.timeout.ms: look how that one is";
     REPLICA_NOT_AVAILABLE => "nothing; if it stays, look which replicas are alive";
     MESSAGE_TOO_LARGE =>
         "raise the topic's max.message.bytes if single records fail; if splits are many, lower \
          batch.size";
     NETWORK_EXCEPTION =>
         "nothing; if it comes often, look at the network (this code is made here, for a lost \
-         connection or an answer that did not come)";
+         connection)";
     COORDINATOR_LOAD_IN_PROGRESS => "nothing: the brokers are starting";
     COORDINATOR_NOT_AVAILABLE => "nothing; if it stays, look at the topic __transaction_state";
     NOT_COORDINATOR => "nothing";

@@ -256,3 +256,15 @@ fn edge_e130_without_linger_a_lone_record_leaves_within_the_call_and_a_flush_end
     bench.flush();
     assert_eq!(bench.take_request().at, flushed);
 }
+
+#[test]
+fn a_record_that_fits_into_the_memory_is_taken_even_if_a_batch_would_not_fit() {
+    for (memory, batch, record) in [("20000", "32768", 17_000), ("600", "16384", 500)] {
+        let mut bench = Bench::ready(&[("buffer.memory", memory), ("batch.size", batch)]);
+        let receipt = bench.send_to("t", 0, &"x".repeat(record));
+        bench.flush();
+        bench.acknowledge_all();
+        assert!(bench.is_acked(receipt), "{memory}");
+        bench.assert_settled();
+    }
+}

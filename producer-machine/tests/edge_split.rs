@@ -332,3 +332,29 @@ fn what_expires_or_is_closed_while_it_is_being_cut_ends_once() {
         bench.assert_settled();
     }
 }
+
+#[test]
+fn a_batch_whose_job_comes_to_nothing_fails_and_costs_no_memory() {
+    for is_split in [false, true] {
+        let mut bench = Bench::established(&[PATIENT, ("compression.type", "gzip")]);
+        bench.holds_jobs = !is_split;
+        let receipts = send_all(&mut bench, 4);
+        bench.flush();
+        if is_split {
+            let whole = bench.take_request();
+            bench.holds_jobs = true;
+            bench.answer(&whole, TOO_LARGE);
+        }
+        let job = bench.jobs.remove(0);
+        let failure = job.failure();
+        drop(job);
+        bench.machine.handle_compressed(bench.now, failure);
+        bench.run();
+        for &receipt in &receipts {
+            let failed = bench.failure_of(receipt);
+            assert!(matches!(failed.error, ProduceError::Compression(_)));
+            assert_eq!(failed.outcome, Outcome::NotWritten);
+        }
+        bench.assert_settled();
+    }
+}

@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use kafka_producer_machine::explain::Subject;
 use kafka_producer_machine::{ErrorCode, Event, Record, SendError, Shortage, WaiterId};
 use support::Bench;
 
@@ -56,7 +57,11 @@ fn sick() -> Bench {
 }
 
 fn try_to(bench: &mut Bench, partition: u32) -> Result<(), Shortage> {
-    match bench.try_send(&Record::to("wide").partition(partition).value("x")) {
+    try_with(bench, partition, "x")
+}
+
+fn try_with(bench: &mut Bench, partition: u32, value: &str) -> Result<(), Shortage> {
+    match bench.try_send(&Record::to("wide").partition(partition).value(value)) {
         Err(SendError::Full(shortage)) => Err(shortage),
         other => {
             other.expect("nothing but room may be missing");
@@ -67,7 +72,11 @@ fn try_to(bench: &mut Bench, partition: u32) -> Result<(), Shortage> {
 
 /// Somebody waits for room for a record of this partition, for a minute.
 fn wait_for(bench: &mut Bench, partition: u32) -> WaiterId {
-    let shortage = try_to(bench, partition).expect_err("there is no room");
+    wait_with(bench, partition, "x")
+}
+
+fn wait_with(bench: &mut Bench, partition: u32, value: &str) -> WaiterId {
+    let shortage = try_with(bench, partition, value).expect_err("there is no room");
     let deadline = bench.now + Duration::from_secs(60);
     let waiter = bench.machine.wait_for_space(bench.now, shortage, deadline);
     bench.run();
@@ -197,11 +206,64 @@ fn those_who_wait_for_a_sick_broker_let_others_go_first_and_expire_in_their_time
 }
 
 #[test]
+fn those_behind_are_told_at_the_moment_that_a_broker_becomes_silent() {
+    let mut bench = half_held();
+    let silent_at = bench.now + Duration::from_millis(1000);
+    bench.advance_ms(500);
+    for partition in [4, 5, 6] {
+        try_to(&mut bench, partition).expect("it may still answer in time");
+    }
+    // What is left is not enough for the first, and would be for the second.
+    let first = wait_with(&mut bench, 7, &"x".repeat(2000));
+    let second = wait_for(&mut bench, 0);
+
+    // Nothing is called but what the machine asks for.
+    while let Some(at) = bench.machine.poll_timeout().filter(|&at| at <= silent_at) {
+        assert_eq!(ready(&bench), [], "until {at:?} it may answer in time");
+        bench.now = at;
+        bench.machine.handle_timeout(at);
+        bench.run();
+    }
+    assert_eq!(ready(&bench), [second]);
+    use_room(&mut bench, second, 0);
+    bench.acknowledge_all();
+    bench.machine.cancel_wait(bench.now, first);
+    recover(&mut bench);
+    finish(bench);
+}
+
+#[test]
+fn nobody_asks_to_be_told_of_silence_while_nobody_waits() {
+    let mut bench = half_held();
+    for partition in SICK {
+        try_to(&mut bench, partition).expect("it may still answer in time");
+    }
+    let before = bench.machine.poll_timeout();
+    let waiter = wait_for(&mut bench, 0);
+    bench.machine.cancel_wait(bench.now, waiter);
+    bench.run();
+    assert_eq!(bench.machine.poll_timeout(), before);
+    let waiter = wait_with(&mut bench, 4, &"x".repeat(1000));
+    assert_ne!(bench.machine.poll_timeout(), before);
+    bench.machine.cancel_wait(bench.now, waiter);
+    bench.run();
+    assert_eq!(bench.machine.poll_timeout(), before);
+    recover(&mut bench);
+    finish(bench);
+}
+
+#[test]
 fn those_who_stepped_aside_are_served_in_their_order_when_the_broker_answers() {
     let mut bench = sick();
     let aside: Vec<WaiterId> = SICK.map(|at| wait_for(&mut bench, at)).to_vec();
     bench.advance_ms(5000);
     assert_eq!(ready(&bench), []);
+    let said = bench
+        .machine
+        .explain(bench.now, Subject::Producer)
+        .to_string();
+    let told = "4 wait for room (4 aside, for a silent broker)";
+    assert!(said.contains(told), "{said}");
     recover(&mut bench);
     assert_eq!(ready(&bench), aside);
     for (waiter, partition) in aside.into_iter().zip(SICK) {

@@ -5,7 +5,7 @@
 //! | `SIM_SEEDS` | how many |
 //! | `SIM_FIRST` | where to begin |
 //! | `SIM_SEED` | replay this one |
-//! | `SIM_STOP` | end at the first seed that breaks a promise, whatever its value |
+//! | `SIM_STOP` | name each seed as it begins, and end at the first that breaks a promise |
 
 use std::{env, panic};
 
@@ -28,6 +28,10 @@ fn no_seed_breaks_a_promise() {
     let (mut acked, mut accepted, mut broken) = (0, 0, Vec::new());
     let (mut goals, mut runs) = (Goals::default(), 0);
     for seed in seeds {
+        if env::var_os("SIM_STOP").is_some() {
+            // Whoever waits for the first broken one sees that it goes on.
+            println!("seed {seed} begins");
+        }
         let Ok(verdict) = panic::catch_unwind(|| run_seed(seed)) else {
             println!("seed {seed}: a panic; replay: SIM_SEED={seed}\n");
             broken.push(seed);

@@ -7,6 +7,7 @@ mod bench;
 mod book;
 #[cfg(test)]
 mod edge_cases;
+mod examples;
 mod failure;
 mod kafka;
 mod msrv;
@@ -116,6 +117,8 @@ enum Suite {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Every example against the simulated cluster
+    Examples,
     /// Python's clients against the simulated cluster
     Peers {
         /// Against this cluster instead, which should behave the same
@@ -166,6 +169,7 @@ fn run(chore: Chore) -> Outcome {
         Chore::Test(Suite::Hardship { version, arguments }) => {
             suites::hardship(version, &arguments)
         }
+        Chore::Test(Suite::Examples) => examples::run(),
         Chore::Test(Suite::Peers {
             bootstrap_server,
             arguments,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -87,9 +87,33 @@ impl Group {
         ))
     }
 
+    /// Fails unless the program ends well within this time.
+    pub(crate) fn expect_success(&mut self, limit: Duration, interrupt: &Interrupt) -> Outcome {
+        let ended = holds_within(limit, || !self.is_running() || interrupt.check().is_err());
+        interrupt.check()?;
+        if !ended {
+            return Err(Failure::new(format!("it has not ended after {limit:?}")));
+        }
+        let status = self.0.wait().doing("waiting for its end")?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::new(format!("it ended with {status}")))
+    }
+
+    /// Sends a signal to the program itself.
+    pub(crate) fn signal(&self, which: Signal) -> Outcome {
+        signal(self.0.id(), which)
+    }
+
     /// Whether the program itself still runs.
     pub(crate) fn is_running(&mut self) -> bool {
-        matches!(self.0.try_wait(), Ok(None))
+        matches!(self.ended(), Ok(None))
+    }
+
+    /// How the program itself ended; nothing while it runs.
+    pub(crate) fn ended(&mut self) -> Outcome<Option<ExitStatus>> {
+        self.0.try_wait().doing("waiting for a program")
     }
 }
 

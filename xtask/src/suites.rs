@@ -183,7 +183,7 @@ fn python_with_clients(interrupt: &Interrupt) -> Outcome<PathBuf> {
 }
 
 /// The simulated cluster as users start it, and where its brokers listen.
-fn simulated_cluster(interrupt: &Interrupt) -> Outcome<(Group, String)> {
+pub(crate) fn simulated_cluster(interrupt: &Interrupt) -> Outcome<(Group, String)> {
     build_command(interrupt)?;
     let port = ports::first_free(PEERS_PORT, BROKERS)?;
     let mut broker = Command::new(debug_program("kafka-producer"));

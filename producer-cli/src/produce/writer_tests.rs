@@ -60,6 +60,10 @@ impl Engine for Fake {
 
     async fn metadata(&self, _topic: &str) {}
 
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     async fn flush(&self) {
         if self.mood == Mood::Silent {
             std::future::pending::<()>().await;

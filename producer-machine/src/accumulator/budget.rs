@@ -37,8 +37,9 @@ impl Budget {
         let mut budget = Self {
             total,
             used: 0,
-            grants: Grants::new(SMALLEST.min(batch_size)),
-            batch_size: batch_size.max(1),
+            grants: Grants::new(SMALLEST.min(batch_size).min(total)),
+            // No class is larger than all there is, or nothing could ever be in it.
+            batch_size: batch_size.min(total).max(1),
             pooled: 0,
             free: Vec::new(),
             shells: Vec::new(),
@@ -236,6 +237,14 @@ mod tests {
         let budget = Budget::new(1 << 20, 1);
         assert_eq!(budget.size_of(Class(0)), 1);
         assert_eq!(budget.class_for(2), None);
+    }
+
+    #[test]
+    fn no_class_is_larger_than_the_budget() {
+        let budget = Budget::new(20_000, 32_768);
+        let class = budget.class_for(17_000).expect("there is one");
+        assert_eq!(budget.size_of(class), 20_000);
+        assert_eq!(budget.class_for(20_001), None);
     }
 
     #[test]

@@ -63,4 +63,11 @@ impl Accumulator {
             self.budget.unshare(plain);
         }
     }
+
+    /// A job came back without a result: its batch, out of its queue, is nobody's else.
+    pub(crate) fn job_failed(&mut self, key: BatchKey) {
+        let batch = &mut self.batches[key.0 as usize];
+        batch.stage.job_done();
+        self.partitions[batch.partition.0 as usize].dequeue(key);
+    }
 }

@@ -83,6 +83,13 @@ impl Holdings {
         self.limit < self.of(leader).saturating_add(more) && self.is_silent(now, leader)
     }
 
+    /// When the broker will refuse so many bytes more, if it says nothing until then.
+    pub(crate) fn refuses_at(&self, leader: NodeId, more: usize) -> Option<Instant> {
+        let holding = self.by_leader.get(&leader)?;
+        let since = holding.waiting_since?;
+        (self.limit < holding.bytes.saturating_add(more)).then_some(since + self.patience)
+    }
+
     /// What waits for a broker.
     fn of(&self, leader: NodeId) -> usize {
         self.by_leader
@@ -151,6 +158,12 @@ impl Accumulator {
     ) -> Option<NodeId> {
         let leader = self.partitions.get(key.0 as usize)?.leader?;
         self.holdings.refuses(now, leader, more).then_some(leader)
+    }
+
+    /// When the leader of a partition will be as sick, if it says nothing until then.
+    pub(crate) fn sick_leader_at(&self, key: PartitionKey, more: usize) -> Option<Instant> {
+        let leader = self.partitions.get(key.0 as usize)?.leader?;
+        self.holdings.refuses_at(leader, more)
     }
 
     /// Whether a record of this partition may take so many bytes.
@@ -234,6 +247,9 @@ mod tests {
         assert!(!holdings.refuses(at(100), SICK, 1000));
         assert!(holdings.refuses(at(100), SICK, 1001));
         assert!(!holdings.refuses(at(100), WELL, 6000));
+        assert_eq!(holdings.refuses_at(SICK, 1000), None);
+        assert_eq!(holdings.refuses_at(SICK, 1001), Some(at(100)));
+        assert_eq!(holdings.refuses_at(WELL, 6000), None);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Accumulator {
         let Some(batch) = self.batches.get_mut(key.0 as usize) else {
             return Vec::new();
         };
-        batch.stage.leave_to_parts();
+        batch.stage.job_done();
         let codec = batch.stage.records().map_or(Codec::None, |r| r.codec);
         self.resolved(key);
         let Some(whole) = self.remove(key) else {

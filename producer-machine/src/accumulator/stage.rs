@@ -3,7 +3,7 @@
 //! ```text
 //! Open ──close──> Queued ──depart──> InFlight ──arrive──> Queued
 //!                  │  ▲                 └──abandon──> Abandoned
-//!         compress ▼  │ compressed, or leave to parts
+//!         compress ▼  │ compressed, or job done
 //!               Compressing
 //! ```
 //!
@@ -71,8 +71,8 @@ impl Stage {
         plain
     }
 
-    /// The job is done, and its parts are to take its place.
-    pub(crate) fn leave_to_parts(&mut self) {
+    /// The job is done, and has nothing that replaces the records.
+    pub(crate) fn job_done(&mut self) {
         self.step(|stage| match stage {
             Self::Compressing(_, records) => Self::Queued(records),
             stage => stage,
@@ -186,7 +186,7 @@ mod tests {
         ("compressed", |stage| {
             stage.compressed(records(Codec::Zstd));
         }),
-        ("leave to parts", Stage::leave_to_parts),
+        ("job done", Stage::job_done),
         ("depart", Stage::depart),
         ("arrive", Stage::arrive),
         ("abandon", Stage::abandon),

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::timers::Timer;
 use super::{Life, ProducerMachine};
 use crate::Instant;
 use crate::accumulator::{Hurry, PartitionKey};
@@ -15,6 +16,8 @@ impl ProducerMachine {
         }
         if self.waiters.wait_for_space() {
             self.grant_space(now);
+        } else {
+            self.silence.clear(Timer::Silence, &mut self.timers);
         }
         let hurry = self.hurry();
         if hurry != core::mem::replace(&mut self.concluded, hurry) && hurry == Hurry::Now {

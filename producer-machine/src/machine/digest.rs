@@ -24,6 +24,7 @@ impl ProducerMachine {
             next_flush,
             without_identity,
             timers,
+            silence,
             control_at,
             metadata_awaited_by,
             trouble,
@@ -41,9 +42,9 @@ impl ProducerMachine {
             let _ = write!(mixer, "{config:?}");
             (order, now, life, accumulator, brokers, metadata).hash(mixer);
             (session, session_failures, waiters, concluded).hash(mixer);
-            (flushes, next_flush, without_identity, timers, control_at).hash(mixer);
+            (flushes, next_flush, without_identity, timers, silence).hash(mixer);
             metadata_awaited_by.hash(mixer);
-            (trouble, retry, jitter, random, events, actions).hash(mixer);
+            (control_at, trouble, retry, jitter, random, events, actions).hash(mixer);
         })
     }
 }

@@ -51,7 +51,7 @@ use crate::metadata::Metadata;
 use crate::metrics::Meter;
 use crate::retry::Backoff;
 use crate::seed::Stream;
-use crate::time::Deadlines;
+use crate::time::{Alarm, Deadlines};
 use crate::waiters::Waiters;
 use crate::{ConnectionId, FlushId, Instant, Receipt, Record, Seed, TopicHandle, WaiterId};
 
@@ -114,6 +114,8 @@ pub struct ProducerMachine {
     /// Partitions that wait for a producer id.
     without_identity: BTreeSet<PartitionKey>,
     timers: Deadlines<Timer>,
+    /// Of the broker that the first in line for room waits for.
+    silence: Alarm,
     /// When to look again at what any broker can answer; `None` while a fact will tell.
     control_at: Option<Instant>,
     /// When the known brokers are given up, while metadata are wanted and do not come.
@@ -158,6 +160,7 @@ impl ProducerMachine {
             next_flush: 0,
             without_identity: BTreeSet::new(),
             timers: Deadlines::new(),
+            silence: Alarm::default(),
             control_at: None,
             metadata_awaited_by: None,
             trouble: None,

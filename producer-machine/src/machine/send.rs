@@ -65,7 +65,7 @@ impl ProducerMachine {
         claim: Claim,
     ) -> Result<Receipt, SendError> {
         if !self.is_open() {
-            return Err(self.refusal());
+            return Err(self.refuse_call());
         }
         let topic = match record.topic {
             Topic::Handle(handle) => handle,
@@ -268,7 +268,7 @@ impl ProducerMachine {
             Ok(Product::Compressed(out)) => self.accumulator.compressed(key, out),
             Ok(Product::Parts(parts)) => self.on_split(key, parts),
             Err(error) => {
-                self.accumulator.partitions[partition.0 as usize].dequeue(key);
+                self.accumulator.job_failed(key);
                 let error = ProduceError::Compression(Arc::from(error.to_string()));
                 self.fail(key, error);
             }
@@ -294,11 +294,17 @@ impl ProducerMachine {
         error
     }
 
-    fn refusal(&mut self) -> SendError {
-        let error = match &self.life {
-            Life::Fatal(fatal) => SendError::Fatal(fatal.clone()),
-            Life::Closed | Life::Closing(_) | Life::Open => SendError::Closed,
-        };
+    /// Why nothing more is taken, and nothing more is found out; `None` while it is.
+    pub fn refusal(&self) -> Option<SendError> {
+        match &self.life {
+            Life::Fatal(fatal) => Some(SendError::Fatal(fatal.clone())),
+            Life::Closed | Life::Closing(_) => Some(SendError::Closed),
+            Life::Open => None,
+        }
+    }
+
+    fn refuse_call(&mut self) -> SendError {
+        let error = self.refusal().unwrap_or(SendError::Closed);
         self.refuse(error)
     }
 

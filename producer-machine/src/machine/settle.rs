@@ -313,19 +313,14 @@ impl ProducerMachine {
         let Some(batch) = self.accumulator.batches.get(key.0 as usize) else {
             return;
         };
-        let (partition, attempts) = (batch.partition, batch.attempts);
+        let partition = batch.partition;
         let abandoned = batch.stage().is_abandoned();
         self.accumulator.arrive(key, Some(code), Proof::None);
         if abandoned {
             self.end_abandoned(key);
         } else {
-            self.fail(
-                key,
-                ProduceError::RetriesExhausted {
-                    attempts,
-                    last: code,
-                },
-            );
+            let message = None;
+            self.fail(key, ProduceError::Broker { code, message });
         }
         self.reconsider(now, partition);
     }

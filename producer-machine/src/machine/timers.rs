@@ -29,6 +29,8 @@ pub(super) enum Timer {
     Reconnect(NodeId),
     /// No broker has described the cluster for too long.
     Rebootstrap,
+    /// The broker that the first in line for room waits for becomes silent.
+    Silence,
     /// The deadline of `close`.
     Close,
 }
@@ -57,6 +59,8 @@ impl ProducerMachine {
                 Timer::Place => self.place_some(now),
                 Timer::Rebootstrap => self.on_rebootstrap_due(now),
                 Timer::Reconnect(node) => self.connect_if_wanted(now, node),
+                // Who steps aside then shows at the end of this input, as of any other.
+                Timer::Silence => self.silence.fired(),
                 Timer::Throttle(id) => {
                     self.announce_connection(id);
                     self.service_control(now);

@@ -90,7 +90,7 @@ impl ProducerMachine {
         while let Some((first, needed)) = self.first_in_line(now) {
             let budget = &mut self.accumulator.budget;
             if budget.available() < needed {
-                return;
+                break;
             }
             let reserved = needed.max(self.config.batch_size.min(budget.available()));
             budget.grant(first, reserved);
@@ -103,6 +103,21 @@ impl ProducerMachine {
                 room -= needed;
                 self.tell_room(next);
             }
+        }
+        self.watch_silence();
+    }
+
+    /// The first in line steps aside once its broker has been silent for long, which time alone
+    /// brings about: without an alarm those behind would learn of it with whatever comes next.
+    fn watch_silence(&mut self) {
+        let first = self.waiters.first();
+        let at = first.and_then(|(_, shortage)| {
+            let partition = shortage.partition?;
+            self.accumulator.sick_leader_at(partition, shortage.bytes)
+        });
+        match at {
+            Some(at) => self.silence.set(at, Timer::Silence, &mut self.timers),
+            None => self.silence.clear(Timer::Silence, &mut self.timers),
         }
     }
 

@@ -50,7 +50,7 @@ impl Peak {
     fn record(&mut self, now: Instant, value: u64) {
         let window = window_of(now);
         if window != self.window {
-            self.before = self.at_window(window, None);
+            self.before = self.at_window(window);
             self.newest = None;
             self.window = window;
         }
@@ -60,16 +60,16 @@ impl Peak {
     fn at(&self, now: Instant) -> Option<u64> {
         match window_of(now) {
             window if window == self.window => self.newest.max(self.before),
-            window => self.at_window(window, None),
+            window => self.at_window(window),
         }
     }
 
     /// What of this still counts in a later window.
-    const fn at_window(&self, window: u64, otherwise: Option<u64>) -> Option<u64> {
+    const fn at_window(&self, window: u64) -> Option<u64> {
         if window == self.window + 1 {
             self.newest
         } else {
-            otherwise
+            None
         }
     }
 }

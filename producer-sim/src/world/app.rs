@@ -133,10 +133,12 @@ impl World {
     /// Offers a record as a newcomer; it waits if there is no room.
     fn try_send(&mut self, id: RecordId) {
         let (now, machine) = (self.now, &mut self.machine);
+        let taken = machine.buffer_used();
         let content = &self.ledger.entry(id).content;
         let shortage = match offer(id, content, |record| machine.send(now, record)) {
             Ok(receipt) => {
                 self.accept(id, receipt);
+                self.check_taken(taken);
                 return;
             }
             Err(SendError::Full(shortage)) => shortage,
@@ -184,6 +186,7 @@ impl World {
     /// Offers a record with the room that a waiter was told of; whether it is off its hands.
     fn send_reserved(&mut self, id: RecordId, waiter: WaiterId) -> bool {
         let (now, machine) = (self.now, &mut self.machine);
+        let taken = machine.buffer_used();
         let content = &self.ledger.entry(id).content;
         let sent = offer(id, content, |record| {
             machine.send_reserved(now, waiter, record)
@@ -191,6 +194,7 @@ impl World {
         match sent {
             Ok(receipt) => {
                 self.accept(id, receipt);
+                self.check_taken(taken);
                 self.ledger.goals.reach(Goal::WaiterServed);
             }
             Err(SendError::Full(_)) => return false,

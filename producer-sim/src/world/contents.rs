@@ -117,7 +117,7 @@ pub(crate) fn verdict(code: ErrorCode) -> Verdict {
 }
 
 /// Whether a batch of several records goes again in smaller ones.
-pub(crate) const fn is_divisible(code: ErrorCode) -> bool {
+pub(crate) const fn is_splittable(code: ErrorCode) -> bool {
     code.0 == 10
 }
 

@@ -30,6 +30,10 @@ pub(crate) struct Discipline {
     pub(crate) unknown: BTreeSet<String>,
     /// The topic of each id, also of those that are gone.
     names: BTreeMap<Uuid, String>,
+    /// How often metadata was told.
+    pub(crate) lessons: u64,
+    /// The latest id of each topic, and the lesson that told that it is not the first.
+    latest: BTreeMap<String, (Uuid, u64)>,
     /// When the same topics were asked for the last two times.
     asked: BTreeMap<BTreeSet<String>, [Option<Instant>; 2]>,
     begun: u32,
@@ -50,6 +54,8 @@ struct Numbers {
     acknowledged: Option<u32>,
     /// The last that has failed, unless one as high was acknowledged since.
     hole: Option<u32>,
+    /// Those of batches that were too large, until they leave again in smaller ones.
+    owed: BTreeSet<u32>,
 }
 
 impl Numbers {
@@ -134,8 +140,20 @@ impl Discipline {
         place.2 == partition && self.names.get(&place.1).is_some_and(|name| name == topic)
     }
 
+    /// Whether a batch that left after so many lessons was for a topic that has a successor now.
+    /// What the former one cannot take may suit the new one.
+    pub(crate) fn is_of_former_topic(&self, lessons: u64, place: &Place) -> bool {
+        let name = match place.0.as_str() {
+            "" => self.names.get(&place.1),
+            _ => Some(&place.0),
+        };
+        let latest = name.and_then(|name| self.latest.get(name));
+        latest.is_some_and(|&(_, told)| lessons < told)
+    }
+
     /// Takes over what metadata tells, as a producer must: never an older epoch (P8).
     pub(crate) fn learns(&mut self, response: &MetadataResponse) {
+        self.lessons += 1;
         for topic in &response.topics {
             let Some(name) = &topic.name else { continue };
             if !topic.error_code.is_none() {
@@ -145,6 +163,12 @@ impl Discipline {
             let count = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
             self.counts.entry(name.clone()).or_default().insert(count);
             self.names.insert(topic.topic_id, name.clone());
+            let latest = self.latest.entry(name.clone()).or_default();
+            // Old versions of the answer have no ids.
+            if latest.0 != topic.topic_id && topic.topic_id != Uuid::ZERO {
+                let is_another = latest.0 != Uuid::ZERO;
+                *latest = (topic.topic_id, if is_another { self.lessons } else { 0 });
+            }
             let told = self.topics.entry(name.clone()).or_default();
             if told.id != topic.topic_id {
                 *told = Told {
@@ -163,7 +187,10 @@ impl Discipline {
                 let (index, epoch) = (partition.partition_index, partition.leader_epoch);
                 let known = told.leaders.get(&index).map_or(-1, |leader| leader.epoch);
                 if known <= epoch {
-                    let broker = partition.leader_id;
+                    // One without an address leads nobody anywhere.
+                    let leader = partition.leader_id;
+                    let is_known = response.brokers.iter().any(|b| b.node_id == leader);
+                    let broker = if is_known { leader } else { -1 };
                     told.leaders.insert(index, Leader { broker, epoch });
                 }
             }
@@ -259,6 +286,7 @@ impl Discipline {
         {
             ledger.violate(format!("P8: {place:?} goes to {broker}, {leader:?} leads"));
         }
+        ledger.check_parts(records);
         if beside.elsewhere {
             ledger.violate(format!("M4: {place:?} is in flight on two connections"));
         }
@@ -313,6 +341,11 @@ impl Discipline {
         if beside.identities.iter().any(|&other| other != session) {
             violate("D10: two identities are in flight");
         }
+        // The parts of a batch that was too large have its numbers, and go first.
+        if let Some(owed) = numbers.owed.first().filter(|&&owed| owed < base) {
+            violate(&format!("D10: {owed} after {} goes first", numbers.first));
+        }
+        numbers.owed.retain(|&owed| owed < base || end <= owed);
         if numbers.sent.contains(&base) {
             if 0 < beside.count {
                 violate("D10: a batch goes again beside others");
@@ -356,12 +389,13 @@ impl Discipline {
     }
 
     /// A batch was too large: each of its records may be the first of a smaller one.
-    pub(crate) fn divided(&mut self, place: &Place, records: &Sent) {
+    pub(crate) fn split(&mut self, place: &Place, records: &Sent) {
         for &(_, identity) in records {
             let key = (place.clone(), identity.producer_id, identity.epoch);
             if let Some(numbers) = self.numbers.get_mut(&key) {
                 let at = numbers.place_of(identity.sequence);
                 numbers.sent.insert(at);
+                numbers.owed.insert(at);
             }
         }
     }
@@ -373,6 +407,7 @@ impl Discipline {
             return;
         };
         let failed = numbers.place_of(identity.sequence);
+        numbers.owed.remove(&failed);
         if numbers.acknowledged < Some(failed) {
             numbers.hole = numbers.hole.max(Some(failed));
         }

@@ -85,6 +85,8 @@ pub(crate) struct Entry {
     pub(crate) known: u32,
     /// When an answer came after which it must not be tried again.
     pub(crate) refused: Option<Instant>,
+    /// How many records had the smallest batch with it that was too large and is sent in parts.
+    pub(crate) split_from: Option<usize>,
 }
 
 /// All records of a run.
@@ -152,6 +154,7 @@ impl Ledger {
             ended: None,
             known: 0,
             refused: None,
+            split_from: None,
         });
         id
     }
@@ -189,17 +192,35 @@ impl Ledger {
     }
 
     /// Whether this batch may be sent in smaller ones: none of it can be in a log.
-    pub(crate) fn may_divide(&self, records: &Sent) -> bool {
+    pub(crate) fn may_split(&self, records: &Sent) -> bool {
         let tainted = |id: &RecordId| self.entries.get(id.0).is_some_and(|entry| entry.tainted);
         1 < records.len() && !records.iter().any(|(id, _)| tainted(id))
     }
 
     /// An answer came after which these records go in smaller batches, at once and at no cost.
-    pub(crate) fn divided(&mut self, records: &Sent) {
+    pub(crate) fn split(&mut self, records: &Sent) {
         for (id, _) in records {
             if let Some(entry) = self.entries.get_mut(id.0) {
                 (entry.ended, entry.attempts) = (None, 0);
+                let most = entry.split_from.unwrap_or(records.len());
+                entry.split_from = Some(most.min(records.len()));
             }
+        }
+    }
+
+    /// L6: a batch that was too large goes in parts that have fewer records than it had, and so
+    /// do parts that are too large themselves: it ends.
+    pub(crate) fn check_parts(&mut self, records: &Sent) {
+        let count = records.len();
+        let split_from = |id: RecordId| self.entries.get(id.0).and_then(|entry| entry.split_from);
+        let mut parts = records
+            .iter()
+            .filter_map(|&(id, _)| Some((id, split_from(id)?)));
+        if let Some((id, from)) = parts.find(|&(_, from)| from <= count) {
+            self.violate(format!(
+                "L6: record {} leaves in a batch of {count} records, {from} were too many",
+                id.0
+            ));
         }
     }
 

@@ -387,9 +387,6 @@ impl World {
         if self.closes_at.is_some_and(|at| at < self.now) && !self.is_closed {
             found.push("L4: the producer was closed and did not end".into());
         }
-        if let Some(deadline) = self.backlog.overdue(self.now) {
-            found.push(format!("T4: a wait until {deadline:?} has not ended"));
-        }
         if !self.ledger.is_settled() || !self.backlog.is_empty() {
             return;
         }

@@ -78,10 +78,7 @@ impl World {
         self.drain();
         let now = self.now;
         let early = self.machine.poll_timeout().is_none_or(|at| now < at);
-        // That a broker has been silent for long is seen with the next call, whatever that is: it
-        // may let others go before those who wait for it.
-        let may_grow_silent = !self.is_calm && !self.backlog.is_empty();
-        if early && self.network.one_in(50) && !may_grow_silent {
+        if early && self.network.one_in(50) {
             self.must_not_matter("T7: a tick without reason", |machine| {
                 machine.handle_timeout(now);
             });
@@ -89,6 +86,11 @@ impl World {
         let (ledger, rules) = (&mut self.ledger, &self.rules);
         self.watch.check_strays(ledger);
         self.watch.check_overdue(now, ledger, rules);
+        if let Some(deadline) = self.backlog.overdue(now) {
+            self.ledger.violate(format!(
+                "T4: a wait until {deadline:?} has not ended {now:?}"
+            ));
+        }
         self.check_memory();
         self.check_prompt();
         true

@@ -15,8 +15,8 @@ use kafka_producer_proto::messages::{
 use kafka_producer_proto::{ApiKey, FrameReader, Message, RequestHeader, ResponseHeader};
 
 use super::contents::{
-    Place, Sent, Verdict, batches_of, first_attempts, is_divisible, is_final, note_goals, sizes_of,
-    verdict,
+    Place, Sent, Verdict, batches_of, first_attempts, is_final, is_splittable, note_goals,
+    sizes_of, verdict,
 };
 use super::discipline::{Beside, Departure, Discipline};
 use super::goals::Goal;
@@ -51,6 +51,8 @@ struct Wire {
 #[derive(Debug)]
 struct Flight {
     at: Instant,
+    /// What the producer had been told of topics by then.
+    lessons: u64,
     api: i16,
     correlation_id: i32,
     version: i16,
@@ -89,6 +91,7 @@ impl Watch {
         }
         let mut flight = Flight {
             at: now,
+            lessons: self.discipline.lessons,
             api,
             correlation_id,
             version,
@@ -355,17 +358,18 @@ impl Watch {
                 let verdict = verdict(code);
                 self.discipline.hears(&place, code, &answer.current_leader);
                 note_goals(ledger, code, answer.base_offset);
-                let is_divisible = is_divisible(code) && ledger.may_divide(&records);
-                if is_final(code) && !is_divisible {
+                let is_former = self.discipline.is_of_former_topic(flight.lessons, &place);
+                let is_splittable = is_splittable(code) && !is_former && ledger.may_split(&records);
+                if is_final(code) && !is_former && !is_splittable {
                     ledger.refused(now, &records);
                 }
                 if let (Verdict::Written, Some((_, last))) = (verdict, records.last()) {
                     self.discipline.acknowledged(&place, *last);
                 }
                 self.judge(now, ledger, verdict, &place, &records);
-                if is_divisible {
-                    ledger.divided(&records);
-                    self.discipline.divided(&place, &records);
+                if is_splittable {
+                    ledger.split(&records);
+                    self.discipline.split(&place, &records);
                 }
             }
         }

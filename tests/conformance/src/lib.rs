@@ -47,6 +47,7 @@ macro_rules! suite {
             a_close_is_over_after_all_callbacks,
             the_partitions_of_a_topic_are_known,
             a_topic_that_does_not_exist_fails_within_its_time,
+            a_producer_that_ends_finds_out_no_more_and_says_so_at_once,
             a_failed_record_is_given_back,
             a_record_that_was_given_back_can_be_sent_again,
             two_handles_on_many_threads_lose_and_double_nothing,

@@ -146,7 +146,12 @@ fn a_suspected_loss_is_told_with_its_partition() {
     assert_eq!(error.outcome, Outcome::MaybeWritten);
     send(&producer, "after").unwrap();
     end(&producer);
-    let loss = ["ERROR", "may have been lost", "topic=orders", "partition=0"];
+    let loss = [
+        "ERROR",
+        "may have lost acknowledged records",
+        "topic=orders",
+        "partition=0",
+    ];
     assert_eq!((count(&loss), count(&["ERROR"])), (1, 1));
     assert_eq!(cluster.values("orders", 0), ["hello", "after"]);
 }

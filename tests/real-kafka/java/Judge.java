@@ -317,7 +317,8 @@ public final class Judge {
         for (TopicPartitionInfo partition : knownPartitions(topic)) {
             List<Integer> brokers = wanted.get(new TopicPartition(topic, partition.partition()))
                     .orElseThrow().targetReplicas();
-            if (!brokers.contains(partition.leader().id())) {
+            Node leader = partition.leader();
+            if (leader == null || !brokers.contains(leader.id())) {
                 return false;
             }
         }

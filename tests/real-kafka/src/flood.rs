@@ -22,6 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conformance::{Tasks, Threads, Transport};
+use kafka_producer::explain::Subject;
 use kafka_producer::{Config, Delivery, Outcome, Producer, Record};
 use kafka_producer_driver::block_on;
 
@@ -222,6 +223,10 @@ impl Flood {
             if due <= sent.fates.len() as u128 {
                 pause(Duration::from_millis(5)).await;
                 sent.settle_known();
+                if sent.is_late() {
+                    let why = producer.explain(Subject::Partition(topic, partition));
+                    cluster::print(&format!("no acknowledgement for {LATE:?}: {why}"));
+                }
                 continue;
             }
             let value = format!("{:010}-{padding}", sent.fates.len());
@@ -245,6 +250,9 @@ pub enum Topic {
     Stays,
 }
 
+/// From then on a pause is worth a word of the producer's.
+const LATE: Duration = Duration::from_secs(7);
+
 /// Digits and the dash.
 const NUMBER_BYTES: usize = 11;
 
@@ -262,6 +270,8 @@ struct Sent {
     fates: Vec<Fate>,
     pending: VecDeque<Pending>,
     last_acknowledged: Instant,
+    /// Of this pause it has been told.
+    told_since: Option<Instant>,
     longest_pause: Duration,
     longest_wait: Duration,
 }
@@ -279,6 +289,7 @@ impl Sent {
             fates: Vec::new(),
             pending: VecDeque::new(),
             last_acknowledged: begin,
+            told_since: None,
             longest_pause: Duration::ZERO,
             longest_wait: Duration::ZERO,
         }
@@ -326,6 +337,16 @@ impl Sent {
             Err(error) if error.outcome == Outcome::NotWritten => Fate::NotWritten,
             Err(_) => Fate::MaybeWritten,
         };
+    }
+
+    /// Whether nothing has been acknowledged for long; true once in each pause.
+    fn is_late(&mut self) -> bool {
+        let since = Some(self.last_acknowledged);
+        let is_late = LATE <= self.last_acknowledged.elapsed() && self.told_since != since;
+        if is_late {
+            self.told_since = since;
+        }
+        is_late
     }
 
     /// Whatever was acknowledged before `instant` is gone.

@@ -25,7 +25,7 @@ impl ProducerMachine {
             },
             buffer_used: self.accumulator.budget.used(),
             buffer_total: self.accumulator.budget.total(),
-            waiters: self.waiters.waiting_for_space() + self.waiters.standing_aside(),
+            waiters: self.waiters.waiting_for_space(),
             aside: self.waiters.standing_aside(),
             flushes: self.flushes.len(),
             connections: ready.count(),

@@ -291,6 +291,31 @@ pub fn a_topic_that_does_not_exist_fails_within_its_time(transport: &impl Transp
     );
 }
 
+pub fn a_producer_that_ends_finds_out_no_more_and_says_so_at_once(transport: &impl Transport) {
+    let started = Instant::now();
+    // It closes, and has a record that goes nowhere.
+    let producer = transport.start(config("127.0.0.1:1", &[]));
+    let waiting = producer.partitions_for("orders");
+    drop(block_on(producer.send(&Record::to("orders").value("x"))).unwrap());
+    let close = producer.close(Duration::from_secs(30));
+    for asked in [waiting, producer.partitions_for("nowhere")] {
+        let error = block_on(asked).unwrap_err();
+        assert_eq!(error, ProducerError::Send(SendError::Closed));
+    }
+    drop(close);
+
+    // The cluster has ended it.
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[]));
+    cluster.refuse(ErrorCode::CLUSTER_AUTHORIZATION_FAILED, 1);
+    let delivery = block_on(producer.send(&Record::to("orders").value("x"))).unwrap();
+    block_on(delivery).unwrap_err();
+    let error = block_on(producer.partitions_for("nowhere")).unwrap_err();
+    let ended = matches!(error, ProducerError::Send(SendError::Fatal(_)));
+    assert!(ended, "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
 pub fn a_failed_record_is_given_back(transport: &impl Transport) {
     let cluster = Cluster::start(&[("orders", 1)]);
     for codec in ["none", "lz4"] {
