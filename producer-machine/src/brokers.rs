@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::accumulator::PartitionKey;
-use crate::config::Config;
+use crate::config::{Config, MetadataRecovery};
 use crate::connection::{Connection, Limits};
 use crate::error::DisconnectReason;
 use crate::retry::Backoff;
@@ -142,6 +142,9 @@ pub(crate) struct Brokers {
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
     /// How many lanes each has.
     lanes: u32,
+    /// Whether the bootstrap addresses are asked no more once brokers are known
+    /// (`metadata.recovery.strategy=none`).
+    keeps_to_learned: bool,
     next_connection: u64,
     reconnect: Backoff,
     setup: Backoff,
@@ -163,6 +166,7 @@ impl Brokers {
         Self {
             all,
             lanes,
+            keeps_to_learned: config.metadata_recovery == MetadataRecovery::None,
             connections: BTreeMap::new(),
             next_connection: 0,
             reconnect: Backoff::new(
@@ -210,6 +214,24 @@ impl Brokers {
         let own = broker.lanes.iter().filter_map(|lane| lane.connection);
         own.filter(|id| connections.get(id).is_some_and(Connection::is_connecting))
             .collect()
+    }
+
+    /// Whether metadata name brokers.
+    pub(crate) fn has_learned(&self) -> bool {
+        self.learned().any(|broker| broker.is_named)
+    }
+
+    /// Nobody names the brokers that were learned any more. Gives whether there were any.
+    pub(crate) fn forget_learned(&mut self) -> bool {
+        let had = self.has_learned();
+        for (node, broker) in &mut self.all {
+            broker.is_named = node.broker().is_none();
+        }
+        had
+    }
+
+    fn learned(&self) -> impl Iterator<Item = &Broker> {
+        self.all.range(NodeId(0)..).map(|(_, broker)| broker)
     }
 
     /// Begins a connection, if the broker's backoff is over and the lane has none.
@@ -381,9 +403,11 @@ impl Brokers {
         }
         // Those that are connected to are full or throttled: that may last.
         let is_any_busy = !self.connections.is_empty();
+        let spares_bootstrap = is_any_busy || (self.keeps_to_learned && self.has_learned());
         let absent = || {
             self.all.iter().filter(move |(node, broker)| {
-                broker.is_named && broker.is_absent() && !(is_any_busy && node.broker().is_none())
+                let is_spared = spares_bootstrap && node.broker().is_none();
+                broker.is_named && broker.is_absent() && !is_spared
             })
         };
         let oldest_first = |(node, broker): &(&NodeId, &Broker)| {

@@ -72,6 +72,12 @@ impl Shortage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {
+    /// The record is good: a broker refused others of its batch, and took none (KIP-467).
+    #[error("other records of its batch were refused with {code}: send this one again")]
+    BatchmateRejected {
+        /// Why the batch was refused.
+        code: ErrorCode,
+    },
     /// A broker refused it; or, with NETWORK_EXCEPTION, its connection was lost while it was
     /// written without acks, so that it cannot be written again.
     #[error("{code}: {}{}", .code.explanation(), message_of(.message))]
@@ -143,7 +149,7 @@ impl ProduceError {
     /// Kafka's name of the error, as other clients print it.
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::Broker { code, .. } => *code,
+            Self::BatchmateRejected { code } | Self::Broker { code, .. } => *code,
             Self::RetriesExhausted { last, .. } => *last,
             Self::Closed | Self::Compression(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
             Self::Fatal(fatal) => fatal.code,

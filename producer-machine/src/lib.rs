@@ -50,7 +50,8 @@ mod waiters;
 
 pub use action::{Action, CompressJob, Compressed};
 pub use config::{
-    Acks, Config, ConfigBuilder, ConfigError, Guarantee, Setting, Support, UnknownFate, properties,
+    Acks, Config, ConfigBuilder, ConfigError, Guarantee, MetadataRecovery, Setting, Support,
+    UnknownFate, properties,
 };
 #[doc(hidden)]
 pub use config::{librdkafka_markdown, markdown as settings_markdown};

@@ -231,6 +231,33 @@ fn edge_e19_the_deadline_is_the_soonest_of_all_and_a_fuller_batch_only_shortens_
 }
 
 #[test]
+fn edge_e136_a_record_above_the_batch_size_shares_its_batch_with_none_however_small() {
+    let mut bench = Bench::established(&[("batch.size", "1024"), ("linger.ms", "1000")]);
+    bench.send_to("t", 0, &"x".repeat(2000));
+    bench.send_to("t", 0, "s");
+    let seen = bench.take_request();
+    assert_eq!(seen.batch().values.len(), 1);
+    bench.acknowledge(&seen);
+    bench.flush();
+    assert_eq!(bench.take_request().batch().values, ["s"]);
+}
+
+#[test]
+fn edge_e130_without_linger_a_lone_record_leaves_within_the_call_and_a_flush_ends_lingering() {
+    let mut bench = Bench::established(&[("linger.ms", "0")]);
+    bench.send_to("t", 0, "at once");
+    let seen = bench.take_request();
+    assert_eq!(seen.at, bench.now);
+    bench.acknowledge(&seen);
+    let mut bench = Bench::established(&[("linger.ms", "60000")]);
+    bench.send_to("t", 0, "lingers");
+    assert!(bench.requests.is_empty());
+    let flushed = bench.now;
+    bench.flush();
+    assert_eq!(bench.take_request().at, flushed);
+}
+
+#[test]
 fn a_record_that_fits_into_the_memory_is_taken_even_if_a_batch_would_not_fit() {
     for (memory, batch, record) in [("20000", "32768", 17_000), ("600", "16384", 500)] {
         let mut bench = Bench::ready(&[("buffer.memory", memory), ("batch.size", batch)]);

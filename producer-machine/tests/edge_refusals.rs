@@ -5,7 +5,9 @@ mod support;
 
 use kafka_producer_machine::{ErrorCode, Notice, Outcome, ProduceError, Record, SendError};
 use kafka_producer_proto::messages::ProduceResponse;
-use kafka_producer_proto::messages::produce::TopicProduceResponse;
+use kafka_producer_proto::messages::produce::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
 use support::{Bench, answer, written};
 
 const TIMED_OUT: ErrorCode = ErrorCode::REQUEST_TIMED_OUT;
@@ -336,4 +338,49 @@ fn an_answer_that_leaves_a_batch_out_leaves_it_in_doubt() {
         bench.respond(&seen, &response);
     }
     assert_eq!(bench.failure_of(receipt).outcome, Outcome::MaybeWritten);
+}
+
+#[test]
+fn edge_e85_each_bad_record_has_its_own_error_and_its_neighbors_another_one() {
+    let mut bench = Bench::established(&[]);
+    let receipts = ["a", "b", "c", "d"].map(|value| bench.send_to("t", 0, value));
+    bench.flush();
+    let seen = bench.take_request();
+    let behind = bench.produce(0, "behind");
+    let second = bench.take_request();
+    let entry = PartitionProduceResponse {
+        record_errors: vec![BatchIndexAndErrorMessage {
+            batch_index: 1,
+            batch_index_error_message: Some("from the year 3000".into()),
+        }],
+        ..answer(ErrorCode::INVALID_TIMESTAMP)
+    };
+    bench.answer_with(&seen, |_| entry.clone());
+    let errors = receipts.map(|receipt| bench.failure_of(receipt).error.clone());
+    let innocent = ProduceError::BatchmateRejected {
+        code: ErrorCode::INVALID_TIMESTAMP,
+    };
+    let bad = ProduceError::Broker {
+        code: ErrorCode::INVALID_TIMESTAMP,
+        message: Some("from the year 3000".into()),
+    };
+    assert_eq!(
+        errors,
+        [&innocent, &bad, &innocent, &innocent].map(Clone::clone)
+    );
+    // Each can be had back, from the whole batch.
+    for (receipt, value) in receipts.iter().zip(["a", "b", "c", "d"]) {
+        let failed = bench.failure_of(*receipt);
+        assert_eq!(failed.outcome, Outcome::NotWritten);
+        let start = bench.range_start(*receipt);
+        let record = failed.records.record(receipt.index - start).unwrap();
+        assert_eq!(record.value.as_deref(), Some(value.as_bytes()));
+    }
+    // What came behind is delivered, numbered anew.
+    bench.answer(&second, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    let seen = bench.await_request();
+    assert_eq!((seen.batch().epoch, seen.batch().sequence), (1, 0));
+    bench.acknowledge(&seen);
+    assert!(bench.is_acked(behind));
+    bench.assert_settled();
 }

@@ -194,3 +194,15 @@ fn edge_e80_a_large_batch_is_the_same_to_the_byte_on_each_retry() {
         assert_eq!(bench.offset_of(receipts[499]), Some(499));
     }
 }
+
+#[test]
+fn a_number_that_a_batchmate_cost_is_not_used_again_under_the_same_epoch() {
+    let mut bench = Bench::established(&[]);
+    bench.produce(0, "refused");
+    let seen = bench.take_request();
+    assert_eq!((seen.batch().epoch, seen.batch().sequence), (0, 1));
+    bench.answer(&seen, ErrorCode::INVALID_RECORD);
+    bench.produce(0, "next");
+    let seen = bench.take_request();
+    assert_eq!((seen.batch().epoch, seen.batch().sequence), (1, 0));
+}

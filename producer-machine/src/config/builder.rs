@@ -11,7 +11,7 @@ use kafka_producer_proto::compression::Codec;
 use super::error::ConfigError;
 use super::table::{self, Setting, Support};
 use super::value::Value;
-use super::{Acks, Config, Guarantee, UnknownFate, rules};
+use super::{Acks, Config, Guarantee, MetadataRecovery, UnknownFate, rules};
 use crate::partitioner::{Factory, PartitionRule, Partitioner};
 
 /// Settings on their way to a [`Config`]. Each setter consumes and gives back the builder; what
@@ -161,6 +161,18 @@ impl ConfigBuilder {
     /// `metadata.max.idle.ms`: forget the metadata of a topic that is unused that long.
     pub fn metadata_max_idle(self, span: Duration) -> Self {
         self.with_span("metadata.max.idle.ms", span)
+    }
+
+    /// `metadata.recovery.strategy` and `metadata.recovery.rebootstrap.trigger.ms`: what is done
+    /// when no known broker describes the cluster any more.
+    pub fn metadata_recovery(self, recovery: MetadataRecovery) -> Self {
+        let word = |word: &str| Value::Text(word.to_string());
+        match recovery {
+            MetadataRecovery::None => self.with("metadata.recovery.strategy", word("none")),
+            MetadataRecovery::Rebootstrap { trigger } => self
+                .with("metadata.recovery.strategy", word("rebootstrap"))
+                .with_span("metadata.recovery.rebootstrap.trigger.ms", trigger),
+        }
     }
 
     /// `partitioner` (ours): how the partition of a record is chosen that names none.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use kafka_producer_proto::compression::Codec;
 
-use super::{Config, Guarantee, UnknownFate};
+use super::{Config, Guarantee, MetadataRecovery, UnknownFate};
 use crate::partitioner::PartitionRule;
 
 impl Config {
@@ -105,6 +105,12 @@ impl Config {
     /// How often metadata is refreshed at least (`metadata.max.age.ms`).
     pub const fn metadata_max_age(&self) -> Duration {
         self.metadata_max_age
+    }
+
+    /// What is done when no known broker describes the cluster any more
+    /// (`metadata.recovery.strategy`).
+    pub const fn metadata_recovery(&self) -> MetadataRecovery {
+        self.metadata_recovery
     }
 
     /// How long the metadata of an unused topic is kept (`metadata.max.idle.ms`).

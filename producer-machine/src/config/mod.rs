@@ -57,6 +57,7 @@ pub struct Config {
     pub(crate) max_request_size: usize,
     pub(crate) metadata_max_age: Duration,
     pub(crate) metadata_max_idle: Duration,
+    pub(crate) metadata_recovery: MetadataRecovery,
     pub(crate) custom_partitioner: Option<Factory>,
     pub(crate) partition_rule: PartitionRule,
     pub(crate) partitioner_adaptive: bool,
@@ -78,6 +79,20 @@ pub struct Config {
     pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) warnings: Vec<String>,
+}
+
+/// What is done when no known broker describes the cluster any more
+/// (`metadata.recovery.strategy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetadataRecovery {
+    /// The brokers that are known are tried for ever.
+    None,
+    /// `bootstrap.servers` are asked again (KIP-899).
+    Rebootstrap {
+        /// How long no answer may come before the known brokers are given up
+        /// (`metadata.recovery.rebootstrap.trigger.ms`).
+        trigger: Duration,
+    },
 }
 
 /// What `acks` and `enable.idempotence` promise together.

@@ -15,7 +15,7 @@ use super::builder::ConfigBuilder;
 use super::error::ConfigError;
 use super::table::{Support, find};
 use super::value::Value;
-use super::{Acks, Config, Guarantee, UnknownFate, names, servers};
+use super::{Acks, Config, Guarantee, MetadataRecovery, UnknownFate, names, servers};
 use crate::partitioner::PartitionRule;
 
 /// The configuration that these settings make.
@@ -63,6 +63,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         max_request_size: settings.size("max.request.size")?,
         metadata_max_age: settings.span("metadata.max.age.ms")?,
         metadata_max_idle: settings.span("metadata.max.idle.ms")?,
+        metadata_recovery: metadata_recovery(settings)?,
         custom_partitioner: settings.custom_partitioner.clone(),
         partition_rule,
         partitioner_adaptive: adaptive,
@@ -216,6 +217,15 @@ fn pair(
         ));
     }
     Ok((first.min(longest), longest))
+}
+
+fn metadata_recovery(settings: &ConfigBuilder) -> Result<MetadataRecovery, ConfigError> {
+    Ok(match &*settings.text("metadata.recovery.strategy")? {
+        "none" => MetadataRecovery::None,
+        _ => MetadataRecovery::Rebootstrap {
+            trigger: settings.span("metadata.recovery.rebootstrap.trigger.ms")?,
+        },
+    })
 }
 
 /// As Java: if only the first is set, the wait does not grow.

@@ -39,6 +39,9 @@ fn nothing_but_servers_is_javas_default() {
             max_request_size: 1048576,
             metadata_max_age: 300s,
             metadata_max_idle: 300s,
+            metadata_recovery: Rebootstrap {
+                trigger: 300s,
+            },
             custom_partitioner: None,
             partition_rule: BuiltIn,
             partitioner_adaptive: true,
@@ -175,6 +178,9 @@ fn every_setter() -> ConfigBuilder {
         .max_request_size(11)
         .metadata_max_age(Duration::from_millis(12))
         .metadata_max_idle(Duration::from_millis(13_000))
+        .metadata_recovery(MetadataRecovery::Rebootstrap {
+            trigger: Duration::from_millis(29),
+        })
         .receive_buffer_bytes(None)
         .reconnect_backoff(Duration::from_millis(14), Duration::from_millis(15))
         .request_timeout(Duration::from_millis(16))
@@ -193,7 +199,7 @@ fn every_setter() -> ConfigBuilder {
 }
 
 /// The same as text.
-const EVERY_SETTING: [(&str, &str); 36] = [
+const EVERY_SETTING: [(&str, &str); 38] = [
     ("bootstrap.servers", " a:9092, [::1]:9093"),
     ("batch.size", "1"),
     ("buffer.memory", "2"),
@@ -218,6 +224,8 @@ const EVERY_SETTING: [(&str, &str); 36] = [
     ("max.request.size", "11"),
     ("metadata.max.age.ms", "12"),
     ("metadata.max.idle.ms", "13000"),
+    ("metadata.recovery.strategy", "rebootstrap"),
+    ("metadata.recovery.rebootstrap.trigger.ms", "29"),
     ("receive.buffer.bytes", "-1"),
     ("reconnect.backoff.ms", "14"),
     ("reconnect.backoff.max.ms", "15"),

@@ -116,6 +116,9 @@ impl ProducerMachine {
             self.control_at = Some(due);
             return;
         }
+        if self.metadata.due_at().is_some_and(|at| at <= now) {
+            self.await_metadata(now);
+        }
         self.steps.take(self.brokers.all().len());
         match self.brokers.least_loaded(now) {
             Some(LeastLoaded::Connect(lane)) => self.connect(now, lane),

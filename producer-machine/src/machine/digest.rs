@@ -28,6 +28,7 @@ impl ProducerMachine {
             timers,
             silence,
             control_at,
+            metadata_awaited_by,
             trouble,
             meter: _,
             retry,
@@ -44,6 +45,7 @@ impl ProducerMachine {
             (order, now, life, accumulator, brokers, metadata).hash(mixer);
             (session, session_failures, waiters, concluded).hash(mixer);
             (flushes, next_flush, without_identity, timers, silence).hash(mixer);
+            metadata_awaited_by.hash(mixer);
             (control_at, trouble, retry, jitter, random, events, actions).hash(mixer);
         })
     }

@@ -9,6 +9,7 @@
 //!                             └────────────────── again ──────────────────────────┘
 //! ```
 
+mod blame;
 mod conclude;
 mod connect;
 mod digest;
@@ -17,6 +18,7 @@ mod held;
 mod hint;
 mod lifecycle;
 mod metrics;
+mod rebootstrap;
 mod receive;
 mod schedule;
 mod send;
@@ -118,6 +120,8 @@ pub struct ProducerMachine {
     silence: Alarm,
     /// When to look again at what any broker can answer; `None` while a fact will tell.
     control_at: Option<Instant>,
+    /// When the known brokers are given up, while metadata are wanted and do not come.
+    metadata_awaited_by: Option<Instant>,
     /// The address and the reason of the last connection that was lost or never made.
     trouble: Option<Arc<str>>,
     meter: Meter,
@@ -141,6 +145,8 @@ impl ProducerMachine {
             (false, 1) => Order::Muted,
             (false, _) => Order::None,
         };
+        let (at, replaces) = (now, None);
+        let wanted = Session::Wanted { at, replaces };
         let mut machine = Self {
             order,
             now,
@@ -149,14 +155,7 @@ impl ProducerMachine {
             brokers: Brokers::new(&config),
             chooser: Chooser::new(&config),
             metadata: Metadata::new(now, &config),
-            session: if idempotent {
-                Session::Wanted {
-                    at: now,
-                    replaces: None,
-                }
-            } else {
-                Session::Off
-            },
+            session: if idempotent { wanted } else { Session::Off },
             session_failures: 0,
             waiters: Waiters::default(),
             concluded: Hurry::Relaxed,
@@ -166,6 +165,7 @@ impl ProducerMachine {
             timers: Deadlines::new(),
             silence: Alarm::default(),
             control_at: None,
+            metadata_awaited_by: None,
             trouble: None,
             meter: Meter::new(now),
             retry: Backoff::new(config.retry_backoff, config.retry_backoff_max),

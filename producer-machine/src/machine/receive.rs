@@ -12,6 +12,7 @@ use kafka_producer_proto::messages::{
 use kafka_producer_proto::{ApiKey, DecodeError, ErrorCode, Message, ResponseHeader, Uuid};
 
 use super::ProducerMachine;
+use super::blame::Blame;
 use super::hint::Hint;
 use crate::connection::{Negotiated, SentBatch, ThrottleRule, What};
 use crate::error::DisconnectReason;
@@ -28,19 +29,22 @@ pub(super) struct Answer {
     pub(super) log_append_time: i64,
     pub(super) log_start_offset: i64,
     pub(super) message: Option<Arc<str>>,
+    /// The records that the broker refuses the batch for.
+    pub(super) blame: Blame,
     /// Who leads the partition, if this broker does not.
     pub(super) hint: Option<Hint>,
 }
 
 impl Answer {
     /// No word at all: the connection was lost, or the answer left the batch out.
-    pub(super) const fn none(code: ErrorCode) -> Self {
+    pub(super) fn none(code: ErrorCode) -> Self {
         Self {
             code,
             base_offset: -1,
             log_append_time: -1,
             log_start_offset: -1,
             message: None,
+            blame: Blame::default(),
             hint: None,
         }
     }
@@ -161,7 +165,10 @@ impl ProducerMachine {
                 self.announce(now, lane);
                 Ok(())
             }
-            Negotiated::Useless(problem) => Err(problem),
+            Negotiated::Useless(problem) => {
+                self.on_rebootstrap_required(now, response.error_code);
+                Err(problem)
+            }
         }
     }
 
@@ -179,11 +186,17 @@ impl ProducerMachine {
             version,
             response.throttle_time_ms,
         );
+        if response.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
+            self.metadata.failed(now, &mut self.jitter);
+            self.on_rebootstrap_required(now, response.error_code);
+            return;
+        }
         if response.brokers.is_empty() {
             // A broker that is still starting knows nobody.
             self.metadata.failed(now, &mut self.jitter);
             return;
         }
+        self.await_metadata_no_more();
         self.meter.on_metadata(now);
         let applied = self
             .metadata
@@ -423,18 +436,13 @@ impl Matcher<'_> {
 
 impl From<PartitionAnswer<'_>> for Answer {
     fn from(answer: PartitionAnswer<'_>) -> Self {
-        let said = answer.error_message.or_else(|| {
-            answer
-                .record_errors
-                .iter()
-                .find_map(|e| e.batch_index_error_message.as_deref())
-        });
         Self {
             code: answer.error_code,
             base_offset: answer.base_offset,
             log_append_time: answer.log_append_time_ms,
             log_start_offset: answer.log_start_offset,
-            message: said.map(Arc::from),
+            message: answer.error_message.map(Arc::from),
+            blame: Blame::from(answer.record_errors),
             hint: Hint::beside(answer.error_code, answer.current_leader),
         }
     }

@@ -6,6 +6,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use kafka_producer_proto::ErrorCode;
 use kafka_producer_proto::compression::Codec;
@@ -14,7 +15,7 @@ use super::ProducerMachine;
 use super::receive::Answer;
 use super::timers::Timer;
 use crate::Instant;
-use crate::accumulator::{BatchKey, Proof, Run, Stage};
+use crate::accumulator::{BatchKey, Proof, Run, Runs, Stage};
 use crate::config::Guarantee;
 use crate::error::ProduceError;
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
@@ -56,8 +57,7 @@ impl ProducerMachine {
             }
             _ if abandoned => self.end_abandoned(key),
             Verdict::Refuse(_) => {
-                let message = answer.message;
-                self.fail(key, ProduceError::Broker { code, message });
+                self.refuse_batch(key, code, answer.message, answer.blame);
             }
             _ if self.accumulator.is_of_former_topic(key) => {
                 self.leave_former_topic(now, key, code);
@@ -165,11 +165,17 @@ impl ProducerMachine {
 
     /// A batch that is in no queue and not in flight fails.
     pub(super) fn fail(&mut self, key: BatchKey, error: ProduceError) {
-        if self.accumulator.batches.contains(key.0 as usize) {
-            self.accumulator.give_up(key);
-            self.tell_failed(key, error);
-            self.remove(key);
+        if let Some(batch) = self.accumulator.batches.get(key.0 as usize) {
+            let all = 0..batch.count;
+            self.fail_each(key, alloc::vec![(all, error)]);
         }
+    }
+
+    /// As `fail`, with an error for each of these places, which are all of the batch.
+    pub(super) fn fail_each(&mut self, key: BatchKey, fates: Vec<(Range<u32>, ProduceError)>) {
+        self.accumulator.give_up(key);
+        self.tell_failed(key, fates);
+        self.remove(key);
     }
 
     /// A batch in flight fails; its request goes on.
@@ -178,7 +184,8 @@ impl ProducerMachine {
         let batch = &self.accumulator.batches[key.0 as usize];
         self.timers
             .disarm(batch.deadline, Timer::Delivery(batch.serial, key));
-        self.tell_failed(key, error);
+        let all = 0..batch.count;
+        self.tell_failed(key, alloc::vec![(all, error)]);
     }
 
     /// `delivery.timeout.ms` is over.
@@ -238,7 +245,7 @@ impl ProducerMachine {
         self.accumulator.resolved(key);
     }
 
-    pub(super) fn tell_failed(&mut self, key: BatchKey, error: ProduceError) {
+    fn tell_failed(&mut self, key: BatchKey, fates: Vec<(Range<u32>, ProduceError)>) {
         self.count_failed(key);
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &self.accumulator.partitions[batch.partition.0 as usize];
@@ -251,21 +258,31 @@ impl ProducerMachine {
         } else {
             Outcome::NotWritten
         };
-        let failed = Failed {
-            error,
-            outcome,
-            topic: partition.topic,
-            partition: Some(partition.index),
-            records: FailedRecords {
-                body,
-                codec,
-                base_timestamp: batch.base_timestamp,
-                first: 0,
-            },
-        };
-        let runs: Vec<Run> = batch.runs.as_slice().to_vec();
+        let (topic, index, base_timestamp) =
+            (partition.topic, partition.index, batch.base_timestamp);
+        let fates: Vec<(Runs, Failed)> = fates
+            .into_iter()
+            .map(|(places, error)| {
+                let records = FailedRecords {
+                    body: Arc::clone(&body),
+                    codec,
+                    base_timestamp,
+                    first: places.start,
+                };
+                let failed = Failed {
+                    error,
+                    outcome,
+                    topic,
+                    partition: Some(index),
+                    records,
+                };
+                (batch.runs.slice(places), failed)
+            })
+            .collect();
         self.accumulator.resolved(key);
-        self.tell_runs_failed(&runs, &failed);
+        for (runs, failed) in fates {
+            self.tell_runs_failed(runs.as_slice(), &failed);
+        }
     }
 
     pub(super) fn tell_runs_failed(&mut self, runs: &[Run], failed: &Failed) {

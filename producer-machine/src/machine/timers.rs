@@ -27,6 +27,8 @@ pub(super) enum Timer {
     Throttle(ConnectionId),
     /// A lane may be connected again.
     Reconnect(NodeId),
+    /// No broker has described the cluster for too long.
+    Rebootstrap,
     /// The broker that the first in line for room waits for becomes silent.
     Silence,
     /// The deadline of `close`.
@@ -55,6 +57,7 @@ impl ProducerMachine {
                 Timer::Held(topic) => self.expire_held(now, topic),
                 Timer::Linger(_, key) => self.on_lingered(now, key),
                 Timer::Place => self.place_some(now),
+                Timer::Rebootstrap => self.on_rebootstrap_due(now),
                 Timer::Reconnect(node) => self.connect_if_wanted(now, node),
                 // Who steps aside then shows at the end of this input, as of any other.
                 Timer::Silence => self.silence.fired(),

@@ -82,6 +82,8 @@ pub struct Bench {
     pub down: Vec<i32>,
     pub produce_versions: (i16, i16),
     pub metadata_version: i16,
+    /// The error of all the metadata.
+    pub metadata_error: ErrorCode,
     pub init_producer_id: VecDeque<(ErrorCode, i64, i16)>,
     pub next_producer_id: i64,
     pub answers_metadata: bool,
@@ -125,6 +127,7 @@ impl Bench {
             down: Vec::new(),
             produce_versions: (3, 12),
             metadata_version: 12,
+            metadata_error: ErrorCode::NONE,
             init_producer_id: VecDeque::new(),
             next_producer_id: 100,
             answers_metadata: true,
@@ -364,6 +367,19 @@ impl Bench {
             Some(Err(failed)) => failed,
             other => panic!("a failure is expected, {other:?} came"),
         }
+    }
+
+    /// Where the range of the event begins that resolved a receipt.
+    pub fn range_start(&self, receipt: Receipt) -> u32 {
+        let mut starts = self.events.iter().filter_map(|event| match event {
+            Event::Completed { group, records, .. }
+                if *group == receipt.group && records.contains(&receipt.index) =>
+            {
+                Some(records.start)
+            }
+            _ => None,
+        });
+        starts.next().expect("it is resolved")
     }
 
     /// Each receipt is resolved, exactly once, and no memory is held.
@@ -611,6 +627,7 @@ impl Bench {
                 })
                 .collect(),
             topics: topics.collect(),
+            error_code: self.metadata_error,
             ..MetadataResponse::default()
         }
     }

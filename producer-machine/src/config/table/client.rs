@@ -28,10 +28,10 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "refresh metadata at least that often";
     Supported "metadata.max.idle.ms" = "300000", Millis { min: 5000, max: i64::MAX }, "KIP-526",
         "forget the metadata of a topic that is unused that long";
-    Ignored "metadata.recovery.strategy" = "rebootstrap", Word(&["none", "rebootstrap"]),
+    Supported "metadata.recovery.strategy" = "rebootstrap", Word(&["none", "rebootstrap"]),
         "KIP-899",
         "ask bootstrap.servers again when no known broker answers";
-    Ignored "metadata.recovery.rebootstrap.trigger.ms" = "300000", millis_long(), "KIP-1102",
+    Supported "metadata.recovery.rebootstrap.trigger.ms" = "300000", millis_long(), "KIP-1102",
         "how long metadata may stay unanswered before that";
     Ignored "metadata.cluster.check.enable" = "true", Flag, "KIP-1242",
         "check that a broker belongs to the cluster that was met first";
