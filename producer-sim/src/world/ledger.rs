@@ -208,7 +208,7 @@ impl Ledger {
         }
     }
 
-    /// L6: a batch that was too large goes in parts that have fewer records than it had, and so
+    /// L7: a batch that was too large goes in parts that have fewer records than it had, and so
     /// do parts that are too large themselves: it ends.
     pub(crate) fn check_parts(&mut self, records: &Sent) {
         let count = records.len();
@@ -218,7 +218,7 @@ impl Ledger {
             .filter_map(|&(id, _)| Some((id, split_from(id)?)));
         if let Some((id, from)) = parts.find(|&(_, from)| from <= count) {
             self.violate(format!(
-                "L6: record {} leaves in a batch of {count} records, {from} were too many",
+                "L7: record {} leaves in a batch of {count} records, {from} were too many",
                 id.0
             ));
         }
