@@ -86,8 +86,10 @@ mod book {
 
     pages! {
         configuration "configuration.md";
+        errors "errors/README.md";
         from_java "from-java.md";
         from_librdkafka "from-librdkafka.md";
+        metrics "metrics.md";
         partitioners "partitioners.md";
         tutorial "tutorial.md";
     }

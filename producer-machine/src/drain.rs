@@ -18,7 +18,7 @@
 //! may depend on it.
 
 mod request;
-#[cfg(test)]
+#[cfg(all(test, feature = "zstd"))]
 mod table;
 
 use alloc::vec::Vec;

@@ -149,19 +149,29 @@ impl Metadata {
     /// Somebody waits for this topic: it is asked for at once, and again until `max.block.ms`
     /// is over.
     pub(crate) fn want(&mut self, now: Instant, handle: TopicHandle) {
-        let until = now + self.max_block;
-        let Some(topic) = self.topics.get_mut(handle.0 as usize) else {
-            return;
-        };
-        if !topic.can_be_asked_for() {
-            return;
+        if self.begin_wanting(now, handle) {
+            self.newcomers.insert(handle);
         }
+    }
+
+    /// Somebody waits for a partition of this topic that it may have by now: it is asked for as
+    /// after trouble, a backoff after the last time, and again until `max.block.ms` is over.
+    pub(crate) fn want_more(&mut self, now: Instant, handle: TopicHandle, jitter: &mut Stream) {
+        self.begin_wanting(now, handle);
+        self.refresh(now, jitter);
+    }
+
+    /// Says whether nobody has waited for it so far.
+    fn begin_wanting(&mut self, now: Instant, handle: TopicHandle) -> bool {
+        let until = now + self.max_block;
+        let topic = self.topics.get_mut(handle.0 as usize);
+        let Some(topic) = topic.filter(|topic| topic.can_be_asked_for()) else {
+            return false;
+        };
         topic.used = now;
         topic.wanted_until = until;
         topic.refusal = None;
-        if self.unknown.insert(handle) {
-            self.newcomers.insert(handle);
-        }
+        self.unknown.insert(handle)
     }
 
     /// Something is wrong with what is known: ask everything again, a backoff after the last

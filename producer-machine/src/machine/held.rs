@@ -37,7 +37,11 @@ impl ProducerMachine {
     ) -> Result<Receipt, SendError> {
         let view = self.metadata.topic_mut(topic);
         if view.is_some_and(|view| view.lacks(partition)) {
-            self.metadata.want(now, topic);
+            if self.partitions(topic).is_some() {
+                self.metadata.want_more(now, topic, &mut self.jitter);
+            } else {
+                self.metadata.want(now, topic);
+            }
         }
         let before = self.accumulator.held_deadline(topic);
         let result = self
