@@ -62,10 +62,9 @@ async fn with_kafka_producer(servers: &str) -> Result<(), Box<dyn Error>> {
     let record = Record::to(TOPIC)
         .key("user-42")
         .value("France")
-        .header("source", "web")
-        .build();
+        .header("source", "web");
     // Two steps: the first ends when the record has room, the second when its fate is known.
-    let delivery = producer.send(&record).await?;
+    let delivery = producer.send(&record.build()).await?;
     match delivery.await {
         Ok(written) => eprintln!("this one: {}-{:?}", written.partition, written.offset),
         Err(error) if error.outcome == Outcome::NotWritten => {
