@@ -121,7 +121,7 @@ pub struct ProducerMachine {
     /// When to look again at what any broker can answer; `None` while a fact will tell.
     control_at: Option<Instant>,
     /// When the known brokers are given up, while metadata are wanted and do not come.
-    metadata_awaited_by: Option<Instant>,
+    metadata_awaited_by: Alarm,
     /// The address and the reason of the last connection that was lost or never made.
     trouble: Option<Arc<str>>,
     meter: Meter,
@@ -165,7 +165,7 @@ impl ProducerMachine {
             timers: Deadlines::new(),
             silence: Alarm::default(),
             control_at: None,
-            metadata_awaited_by: None,
+            metadata_awaited_by: Alarm::default(),
             trouble: None,
             meter: Meter::new(now),
             retry: Backoff::new(config.retry_backoff, config.retry_backoff_max),

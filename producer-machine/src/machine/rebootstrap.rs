@@ -28,23 +28,21 @@ impl ProducerMachine {
         let MetadataRecovery::Rebootstrap { trigger } = self.config.metadata_recovery else {
             return;
         };
-        if self.metadata_awaited_by.is_none() && self.brokers.has_learned() {
-            let at = now + trigger;
-            self.metadata_awaited_by = Some(at);
-            self.timers.arm(at, Timer::Rebootstrap);
+        if self.metadata_awaited_by.at().is_none() && self.brokers.has_learned() {
+            self.metadata_awaited_by
+                .set(now + trigger, Timer::Rebootstrap, &mut self.timers);
         }
     }
 
     /// An answer has come, or it makes no sense to wait for one of these brokers.
     pub(super) fn await_metadata_no_more(&mut self) {
-        if let Some(at) = self.metadata_awaited_by.take() {
-            self.timers.disarm(at, Timer::Rebootstrap);
-        }
+        self.metadata_awaited_by
+            .clear(Timer::Rebootstrap, &mut self.timers);
     }
 
     /// No broker has described the cluster for too long.
     pub(super) fn on_rebootstrap_due(&mut self, now: Instant) {
-        self.metadata_awaited_by = None;
+        self.metadata_awaited_by.fired();
         self.rebootstrap(now);
     }
 
