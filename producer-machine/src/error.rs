@@ -72,8 +72,9 @@ impl Shortage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {
-    /// The record is good: a broker refused others of its batch, and took none (KIP-467).
-    #[error("other records of its batch were refused with {code}: send this one again")]
+    /// The record is good: a broker refused others of its batch, and took none by that attempt
+    /// (KIP-467). Whether an earlier one wrote it says the outcome, as always.
+    #[error("its batch was refused with {code} for other records: this one is not to blame")]
     BatchmateRejected {
         /// Why the batch was refused.
         code: ErrorCode,
