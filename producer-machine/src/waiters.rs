@@ -116,8 +116,8 @@ impl Waiters {
     }
 
     /// How many stand aside for others, since their broker is silent.
-    pub(crate) fn standing_aside(&self) -> usize {
-        self.aside.values().map(|aside| aside.waiters.len()).sum()
+    pub(crate) const fn standing_aside(&self) -> usize {
+        self.aside_count
     }
 
     /// How many wait for news of a topic.
