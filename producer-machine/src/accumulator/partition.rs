@@ -223,11 +223,12 @@ impl Partition {
     ///
     /// An acknowledgement of something sent before a failure says nothing about what goes again:
     /// while a numbered batch waits for that, the partition stays at one in flight.
-    pub(super) fn acknowledged(&mut self, batch: &Batch) {
+    pub(super) fn acknowledged(&mut self, batch: &Batch, base_offset: Option<i64>) {
         let Some(numbering) = batch.numbering else {
             return;
         };
-        self.sequences.acknowledged(numbering, batch.count);
+        let last = base_offset.map(|base| base.saturating_add(i64::from(batch.count) - 1));
+        self.sequences.acknowledged(numbering, batch.count, last);
         if self.sequences.outstanding() <= self.in_flight {
             self.sequences.establish();
         }
