@@ -56,9 +56,9 @@ impl Accumulator {
     }
 
     /// A batch whose request has ended is in the log, from this offset on if that is known.
-    pub(crate) fn acknowledge(&mut self, key: BatchKey, base_offset: Option<i64>) {
+    pub(crate) fn acknowledge(&mut self, now: Instant, key: BatchKey, base_offset: Option<i64>) {
         let batch = &self.batches[key.0 as usize];
-        self.partitions[batch.partition.0 as usize].acknowledged(batch, base_offset);
+        self.partitions[batch.partition.0 as usize].acknowledged(now, batch, base_offset);
     }
 
     /// A batch whose request has ended goes again, not before this instant.

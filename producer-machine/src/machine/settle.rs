@@ -91,7 +91,7 @@ impl ProducerMachine {
         let end = answer.base_offset.checked_add(i64::from(batch.count));
         let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset && end.is_some();
         let base_offset = placed.then_some(answer.base_offset);
-        self.accumulator.acknowledge(key, base_offset);
+        self.accumulator.acknowledge(now, key, base_offset);
         let batch = &self.accumulator.batches[key.0 as usize];
         let partition = &self.accumulator.partitions[batch.partition.0 as usize];
         let written = Written {
