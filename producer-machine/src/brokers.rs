@@ -176,7 +176,9 @@ impl Brokers {
             setup: Backoff::new(config.setup_timeout, config.setup_timeout_max),
             limits: Limits {
                 idle: config.connections_max_idle,
-                request: config.request_timeout,
+                // A broker answers REQUEST_TIMED_OUT when that time is over: who hangs up at
+                // the same moment loses the connection for it (D23).
+                request: config.request_timeout + config.request_timeout_grace,
                 in_flight: config.max_in_flight,
             },
         }

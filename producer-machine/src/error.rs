@@ -91,6 +91,13 @@ pub enum ProduceError {
     /// `close` ran out of time, or the last handle was dropped.
     #[error("the producer was closed before the record was delivered")]
     Closed,
+    /// An earlier record of its partition failed, and `failed.batch` is `fail_later`: this one is
+    /// not written behind the gap.
+    #[error("an earlier record of its partition failed with {code} (failed.batch is fail_later)")]
+    EarlierFailed {
+        /// Why the earlier one failed.
+        code: ErrorCode,
+    },
     /// The codec failed.
     #[error("the batch could not be compressed: {0}")]
     Compression(Arc<str>),
@@ -150,7 +157,9 @@ impl ProduceError {
     /// Kafka's name of the error, as other clients print it.
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::BatchmateRejected { code } | Self::Broker { code, .. } => *code,
+            Self::BatchmateRejected { code }
+            | Self::Broker { code, .. }
+            | Self::EarlierFailed { code } => *code,
             Self::RetriesExhausted { last, .. } => *last,
             Self::Closed | Self::Compression(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
             Self::Fatal(fatal) => fatal.code,

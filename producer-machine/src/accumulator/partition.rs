@@ -7,7 +7,7 @@ use core::time::Duration;
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 use slab::Slab;
 
-use super::batch::{Batch, BatchKey};
+use super::batch::{Batch, BatchKey, Serial};
 use super::budget::Class;
 use super::groups::{Run, Runs};
 use crate::brokers::{NodeId, Place};
@@ -57,6 +57,8 @@ pub(crate) struct Partition {
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
     pub(super) sequences: Sequences,
+    /// What has a number and a later serial follows a batch that failed.
+    pub(super) condemned_after: Option<Serial>,
     /// When something was acknowledged last.
     acknowledged_at: Instant,
     place: Place,
@@ -140,6 +142,7 @@ impl Partition {
             in_flight: 0,
             connection: None,
             sequences,
+            condemned_after: None,
             acknowledged_at: Instant::ORIGIN,
             place: Place::Nowhere,
             class: Class::default(),

@@ -179,6 +179,9 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     set("socket.connection.setup.timeout.max.ms", 1000);
     set("metadata.max.age.ms", chance.pick(300_000, &[200, 2000]));
     if chance.one_in(8) {
+        set("request.timeout.grace.ms", 200);
+    }
+    if chance.one_in(8) {
         set("connections.max.idle.ms", 300);
     }
     let in_flight = chance.pick(5, &[1, 2, 5]);
@@ -201,6 +204,9 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     }
     if chance.one_in(3) {
         settings.push(("data.loss", "stop".into()));
+    }
+    if (idempotent == "true" || in_flight == 1) && chance.one_in(3) {
+        settings.push(("failed.batch", "fail_later".into()));
     }
     settings.push((
         "compression.type",

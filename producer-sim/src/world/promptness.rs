@@ -233,7 +233,7 @@ impl World {
 
 impl Entry {
     /// Whether the producer did not know the record's partition when it accepted it.
-    const fn was_held(&self) -> bool {
+    pub(crate) const fn was_held(&self) -> bool {
         match self.content.partition {
             Some(partition) => self.known <= partition,
             None => self.known == 0,

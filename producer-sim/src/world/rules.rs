@@ -17,6 +17,7 @@ pub(crate) struct Rules {
     pub(crate) delivery_timeout: Duration,
     /// Where sequences may begin besides 0.
     pub(crate) first_sequence: i32,
+    pub(crate) failed_batch: FailedBatch,
     /// How many connections each broker is given.
     pub(crate) lanes: usize,
     pub(crate) linger: Duration,
@@ -35,6 +36,13 @@ pub(crate) struct Rules {
 pub(crate) enum DataLoss {
     Report,
     Stop,
+}
+
+/// What becomes of the records behind one that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailedBatch {
+    FailLater,
+    Report,
 }
 
 /// How often a batch may be sent again.
@@ -65,6 +73,10 @@ impl Rules {
             },
             delivery_timeout: millis("delivery.timeout.ms", 120_000),
             first_sequence: 0,
+            failed_batch: match settings.get("failed.batch").map(String::as_str) {
+                Some("fail_later") => FailedBatch::FailLater,
+                _ => FailedBatch::Report,
+            },
             lanes: size("connections.per.broker", 1),
             linger: millis("linger.ms", 5),
             max_block: millis("max.block.ms", 60_000),
@@ -72,7 +84,8 @@ impl Rules {
             max_request_size: size("max.request.size", 1_048_576),
             metadata_max_age: millis("metadata.max.age.ms", 300_000),
             reconnect_backoff: millis("reconnect.backoff.ms", 50),
-            request_timeout: millis("request.timeout.ms", 30_000),
+            request_timeout: millis("request.timeout.ms", 30_000)
+                + millis("request.timeout.grace.ms", 0),
             retries: match settings.get("retries").map(|value| value.parse()) {
                 Some(Ok(most)) => Retries::Limited(most),
                 Some(Err(_)) | None => Retries::Unlimited,
