@@ -56,8 +56,8 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, PartitionRule, Partitioner, Record,
-    RecordBuilder, Setting, Support, Topic, TopicHandle, TopicLoad, UnknownFate, Unplaced,
+    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, PartitionRule, Partitioner, Purge,
+    Record, RecordBuilder, Setting, Support, Topic, TopicHandle, TopicLoad, UnknownFate, Unplaced,
     properties,
 };
 

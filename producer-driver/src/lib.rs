@@ -43,7 +43,7 @@ pub use kafka_producer_machine::explain;
 pub use kafka_producer_machine::{
     Acks, Codec, Config, ConfigBuilder, ConfigError, DisconnectReason, ErrorCode, FatalError,
     Guarantee, Header, Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics,
-    Outcome, OwnedRecord, PartitionRule, Partitioner, ProduceError, Record, RecordBuilder,
+    Outcome, OwnedRecord, PartitionRule, Partitioner, ProduceError, Purge, Record, RecordBuilder,
     SendError, Setting, Shortage, Support, Topic, TopicHandle, TopicLoad, UnknownFate, Unplaced,
     properties,
 };

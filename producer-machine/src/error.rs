@@ -97,6 +97,9 @@ pub enum ProduceError {
     /// The producer can do nothing more.
     #[error(transparent)]
     Fatal(#[from] FatalError),
+    /// The application gave it up with `purge`.
+    #[error("given up by purge before it was delivered")]
+    Purged,
     /// Tries used up.
     #[error("not delivered after {attempts} attempts (retries used up), last error {last}")]
     RetriesExhausted {
@@ -152,7 +155,7 @@ impl ProduceError {
         match self {
             Self::BatchmateRejected { code } | Self::Broker { code, .. } => *code,
             Self::RetriesExhausted { last, .. } => *last,
-            Self::Closed | Self::Compression(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+            Self::Closed | Self::Compression(_) | Self::Purged => ErrorCode::UNKNOWN_SERVER_ERROR,
             Self::Fatal(fatal) => fatal.code,
             Self::TimedOut { .. } => ErrorCode::REQUEST_TIMED_OUT,
             Self::Unreachable { .. } => ErrorCode::NETWORK_EXCEPTION,
