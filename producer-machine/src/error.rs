@@ -192,10 +192,33 @@ fn partition_of(partition: &Option<u32>, count: &Option<u32>) -> String {
 
 /// The producer can do nothing more: close it, mend the cause, make a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("the producer cannot go on: {code}: {}; close it and make a new one", .code.explanation())]
+#[error(
+    "the producer cannot go on: {code}: {}; close it, {}, and make a new one",
+    .code.explanation(), self.advice()
+)]
 pub struct FatalError {
     /// What the cluster said.
     pub code: ErrorCode,
+}
+
+impl FatalError {
+    /// What to mend before a new producer is made, as part of a sentence.
+    pub const fn advice(&self) -> &'static str {
+        match self.code {
+            ErrorCode::CLUSTER_AUTHORIZATION_FAILED => {
+                "give it the right IdempotentWrite or set enable.idempotence=false"
+            }
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => {
+                "look which acknowledged records the cluster has lost (data.loss=stop)"
+            }
+            ErrorCode::PRODUCER_FENCED => "look who else runs under its identity",
+            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+                "give it the right to the transactional id"
+            }
+            ErrorCode::UNSUPPORTED_VERSION => "use newer brokers or set enable.idempotence=false",
+            _ => "look into the logs of the brokers",
+        }
+    }
 }
 
 /// Why a connection ended, or was never made.
