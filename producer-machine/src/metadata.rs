@@ -32,6 +32,8 @@ use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::{Instant, TopicHandle};
 
+#[cfg(test)]
+pub(crate) use topic::PartitionView;
 pub(crate) use topic::TopicView;
 
 /// What a metadata answer changed.

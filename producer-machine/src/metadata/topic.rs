@@ -214,7 +214,7 @@ impl TopicView {
         view.leader = Some(leader);
         view.leader_epoch = epoch;
         let key = view.key;
-        self.sort_out(rack);
+        self.sort_in(index, rack);
         key
     }
 }
