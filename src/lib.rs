@@ -91,6 +91,7 @@ mod book {
         from_librdkafka "from-librdkafka.md";
         metrics "metrics.md";
         partitioners "partitioners.md";
+        readme "../README.md";
         tutorial "tutorial.md";
     }
 }
