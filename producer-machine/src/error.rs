@@ -97,6 +97,9 @@ pub enum ProduceError {
     /// The producer can do nothing more.
     #[error(transparent)]
     Fatal(#[from] FatalError),
+    /// The application gave it up with `purge`.
+    #[error("given up by purge before it was delivered")]
+    Purged,
     /// Tries used up.
     #[error(
         "not delivered after {} (retries used up), last error {last}", attempts_of(*.attempts)
@@ -150,12 +153,13 @@ pub enum ProduceError {
 
 impl ProduceError {
     /// Kafka's code for it, as other clients report it. `None` where no broker had a part in
-    /// it, and Kafka has no code: the producer was closed, or the codec failed.
+    /// it, and Kafka has no code: the producer was closed, its records were purged, or the codec
+    /// failed.
     pub const fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::BatchmateRejected { code } | Self::Broker { code, .. } => Some(*code),
             Self::RetriesExhausted { last, .. } => Some(*last),
-            Self::Closed | Self::Compression(_) => None,
+            Self::Closed | Self::Compression(_) | Self::Purged => None,
             Self::Fatal(fatal) => Some(fatal.code),
             Self::TimedOut { .. } => Some(ErrorCode::REQUEST_TIMED_OUT),
             Self::Unreachable { .. } => Some(ErrorCode::NETWORK_EXCEPTION),
@@ -163,12 +167,13 @@ impl ProduceError {
         }
     }
 
-    /// A short name for logs and counters: that of the [code](Self::code), else `CLOSED` or
-    /// `COMPRESSION_FAILED`, which are ours.
+    /// A short name for logs and counters: that of the [code](Self::code), else `CLOSED`,
+    /// `COMPRESSION_FAILED` or `PURGED`, which are ours.
     pub const fn name(&self) -> &'static str {
         match (self, self.code()) {
             (_, Some(code)) => code.name(),
             (Self::Compression(_), None) => "COMPRESSION_FAILED",
+            (Self::Purged, None) => "PURGED",
             (_, None) => "CLOSED",
         }
     }
@@ -207,10 +212,33 @@ fn partition_of(partition: &Option<u32>, count: &Option<u32>) -> String {
 
 /// The producer can do nothing more: close it, mend the cause, make a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("the producer cannot go on: {code}: {}; close it and make a new one", .code.explanation())]
+#[error(
+    "the producer cannot go on: {code}: {}; close it, {}, and make a new one",
+    .code.explanation(), self.advice()
+)]
 pub struct FatalError {
     /// What the cluster said.
     pub code: ErrorCode,
+}
+
+impl FatalError {
+    /// What to mend before a new producer is made, as part of a sentence.
+    pub const fn advice(&self) -> &'static str {
+        match self.code {
+            ErrorCode::CLUSTER_AUTHORIZATION_FAILED => {
+                "give it the right IdempotentWrite or set enable.idempotence=false"
+            }
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => {
+                "look which acknowledged records the cluster has lost (data.loss=stop)"
+            }
+            ErrorCode::PRODUCER_FENCED => "look who else runs under its identity",
+            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+                "give it the right to the transactional id"
+            }
+            ErrorCode::UNSUPPORTED_VERSION => "use newer brokers or set enable.idempotence=false",
+            _ => "look into the logs of the brokers",
+        }
+    }
 }
 
 /// Why a connection ended, or was never made.

@@ -18,6 +18,7 @@ mod held;
 mod hint;
 mod lifecycle;
 mod metrics;
+pub(crate) mod purge;
 mod rebootstrap;
 mod receive;
 mod schedule;
@@ -488,9 +489,12 @@ impl ProducerMachine {
         }
     }
 
-    /// Whether batches may linger.
+    /// Whether batches may linger: not while somebody waits for memory (E8), unless others were
+    /// told that there is some. A batch that leaves before those have come is one of their
+    /// records, and not all of them (E129); if they do not come it lingers and no more.
     fn hurry(&self) -> Hurry {
-        if self.is_open() && !self.waiters.wait_for_space() {
+        let waits = self.waiters.wait_for_space() && !self.waiters.are_told();
+        if self.is_open() && !waits {
             Hurry::Relaxed
         } else {
             Hurry::Now
