@@ -293,8 +293,8 @@ fn what_waits_for_a_partition_that_is_gone_says_so_and_ends_as_not_written() {
     assert_eq!(failed.outcome, Outcome::NotWritten);
     assert_eq!(
         failed.error.to_string(),
-        "not delivered within delivery.timeout.ms: 0 attempts, last error none; the topic was created \
-         anew with fewer partitions, it has 1"
+        "not delivered within delivery.timeout.ms: 0 attempts, last error none; the topic was \
+         created anew with fewer partitions, it has 1"
     );
     bench.assert_settled();
 }

@@ -488,16 +488,4 @@ impl ProducerMachine {
             flushed_to: self.flushes.back().map(|&(_, up_to)| up_to),
         }
     }
-
-    /// Whether batches may linger: not while somebody waits for memory (E8), unless others were
-    /// told that there is some. A batch that leaves before those have come is one of their
-    /// records, and not all of them (E129); if they do not come it lingers and no more.
-    fn hurry(&self) -> Hurry {
-        let waits = self.waiters.wait_for_space() && !self.waiters.are_told();
-        if self.is_open() && !waits {
-            Hurry::Relaxed
-        } else {
-            Hurry::Now
-        }
-    }
 }
