@@ -51,6 +51,8 @@ pub enum Goal {
     Recreated,
     /// Sequences begin again with 0 after 2147483647.
     SequenceWrapped,
+    /// A topic comes back with fewer partitions while records wait.
+    Shrunk,
     /// Several answers come at once.
     SeveralAnswers,
     /// An answer comes twice, and the connection is given up.
@@ -75,7 +77,7 @@ pub struct Goals(BTreeMap<Goal, u64>);
 
 impl Goal {
     /// Every goal.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AcksZeroClosed,
         Self::AfterTheEnd,
         Self::BumpInDoubt,
@@ -98,6 +100,7 @@ impl Goal {
         Self::PiggyBacked,
         Self::Recreated,
         Self::SequenceWrapped,
+        Self::Shrunk,
         Self::SeveralAnswers,
         Self::StrayAnswer,
         Self::Throttled,
