@@ -53,6 +53,8 @@ pub enum Goal {
     Recreated,
     /// Sequences begin again with 0 after 2147483647.
     SequenceWrapped,
+    /// A topic comes back with fewer partitions while records wait.
+    Shrunk,
     /// Several answers come at once.
     SeveralAnswers,
     /// An answer comes twice, and the connection is given up.
@@ -101,6 +103,7 @@ impl Goal {
         Self::PurgedInFlight,
         Self::Recreated,
         Self::SequenceWrapped,
+        Self::Shrunk,
         Self::SeveralAnswers,
         Self::StrayAnswer,
         Self::Throttled,
