@@ -17,6 +17,9 @@
 //! **Invariants.** A broker answers in order: only the oldest request in flight may be answered,
 //! under its correlation id. Anything else means that the stream is broken.
 
+mod request;
+mod versions;
+
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -24,12 +27,18 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use kafka_producer_proto::messages::ApiVersionsResponse;
-use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader, Uuid, VersionRange};
+use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader};
 
+use crate::Instant;
 use crate::accumulator::BatchKey;
 use crate::brokers::{LaneId, MAX_FRAME};
+use crate::error::DisconnectReason;
 use crate::time::{Alarm, TICK};
-use crate::{Instant, TopicHandle};
+
+pub(crate) use request::{Sent, SentBatch, What};
+pub(crate) use versions::Versions;
+
+use versions::{choose, range_of};
 
 /// How far a connection is from carrying requests.
 #[derive(Debug, Hash)]
@@ -49,14 +58,6 @@ pub(crate) enum Ask {
     Pending(i16),
     /// Sent in this version.
     Sent(i16),
-}
-
-/// The versions in which this broker is spoken to. `None`: it does not have the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Versions {
-    pub(crate) produce: i16,
-    pub(crate) metadata: i16,
-    pub(crate) init_producer_id: Option<i16>,
 }
 
 /// What may be sent over a connection now.
@@ -86,54 +87,13 @@ enum Writer {
 pub(crate) struct Limits {
     /// `connections.max.idle.ms`.
     pub(crate) idle: Duration,
+    /// How long each step until it is ready may take before others are tried beside it:
+    /// `reconnect.backoff.max.ms`.
+    pub(crate) patience: Duration,
     /// `request.timeout.ms`.
     pub(crate) request: Duration,
     /// `max.in.flight.requests.per.connection`.
     pub(crate) in_flight: usize,
-}
-
-/// A batch in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SentBatch {
-    pub(crate) topic: TopicHandle,
-    pub(crate) index: u32,
-    pub(crate) batch: BatchKey,
-}
-
-/// A request in flight.
-#[derive(Debug, Hash)]
-pub(crate) struct Sent {
-    pub(crate) correlation_id: i32,
-    pub(crate) version: i16,
-    /// When it was handed out to be written.
-    pub(crate) at: Instant,
-    pub(crate) deadline: Instant,
-    pub(crate) what: What,
-}
-
-/// What a request asked.
-#[derive(Debug, Hash)]
-pub(crate) enum What {
-    ApiVersions,
-    InitProducerId,
-    Metadata,
-    /// Sorted by topic and partition. The ids are those of the moment of sending: a topic may
-    /// be created anew before the answer comes (KAFKA-19397).
-    Produce {
-        batches: Vec<SentBatch>,
-        ids: Vec<(Uuid, TopicHandle)>,
-    },
-}
-
-impl What {
-    pub(crate) const fn api(&self) -> ApiKey {
-        match self {
-            Self::ApiVersions => ApiKey::ApiVersions,
-            Self::InitProducerId => ApiKey::InitProducerId,
-            Self::Metadata => ApiKey::Metadata,
-            Self::Produce { .. } => ApiKey::Produce,
-        }
-    }
 }
 
 /// A connection.
@@ -159,7 +119,11 @@ pub(crate) struct Connection {
     /// Until then the broker reads nothing: what is sent meanwhile is answered later.
     deaf_until: Instant,
     writer: Writer,
-    /// Setup, then the oldest request, or idleness.
+    /// When the driver must have connected.
+    pub(crate) setup_deadline: Instant,
+    /// When to look elsewhere, or once more, for it is not ready yet.
+    late_at: Instant,
+    /// Setup, then the oldest request, or idleness; lateness before that.
     pub(crate) alarm: Alarm,
     /// When `connections.max.idle.ms` ends if nothing happens until then.
     pub(crate) idle_at: Instant,
@@ -178,7 +142,13 @@ pub(crate) enum Negotiated {
 }
 
 impl Connection {
-    pub(crate) fn new(now: Instant, lane: LaneId, address: Arc<str>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        lane: LaneId,
+        address: Arc<str>,
+        limits: Limits,
+        setup_deadline: Instant,
+    ) -> Self {
         Self {
             lane,
             address,
@@ -194,6 +164,8 @@ impl Connection {
             throttled_since: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
             writer: Writer::Idle,
+            setup_deadline,
+            late_at: now + limits.patience,
             alarm: Alarm::default(),
             idle_at: Instant::NEVER,
             next_correlation: 0,
@@ -208,6 +180,7 @@ impl Connection {
         let version = ApiKey::ApiVersions.client_versions().max;
         self.phase = Phase::Negotiating(Ask::Pending(version));
         self.since = now;
+        self.late_at = now + self.limits.patience;
         self.heard(now);
         true
     }
@@ -348,6 +321,48 @@ impl Connection {
         [written_by, answered_by].into_iter().flatten().min()
     }
 
+    /// When to look at it next: before it is ready also because it takes long.
+    pub(crate) fn look_at(&self) -> Instant {
+        let deadline = match self.phase {
+            Phase::Connecting => self.setup_deadline,
+            Phase::Negotiating(_) | Phase::Ready(_) => {
+                self.oldest_deadline().unwrap_or(self.idle_at)
+            }
+        };
+        if self.is_ready() {
+            deadline
+        } else {
+            deadline.min(self.late_at)
+        }
+    }
+
+    /// Why it is to be given up now, if it is.
+    pub(crate) fn end(&self, now: Instant) -> Option<DisconnectReason> {
+        if self.is_connecting() {
+            return (self.setup_deadline <= now).then_some(DisconnectReason::SetupTimeout);
+        }
+        match self.oldest_deadline() {
+            Some(deadline) if deadline <= now => Some(DisconnectReason::RequestTimeout),
+            None if self.idle_at <= now => Some(DisconnectReason::Idle),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Whether it will be ready soon, as far as one can tell: what any broker can answer waits
+    /// for it, and no other is tried.
+    pub(crate) fn is_promising(&self, now: Instant) -> bool {
+        !self.is_ready() && now < self.since + self.limits.patience
+    }
+
+    /// Whether it takes too long to become ready, now or once more.
+    pub(crate) fn has_become_late(&mut self, now: Instant) -> bool {
+        let is_late = !self.is_ready() && self.late_at <= now;
+        if is_late {
+            self.late_at = now + self.limits.patience;
+        }
+        is_late
+    }
+
     /// The next correlation id. Java keeps the topmost eight for SASL, and so do we.
     pub(crate) const fn correlate(&mut self) -> i32 {
         let id = self.next_correlation;
@@ -426,61 +441,13 @@ pub(crate) enum ThrottleRule {
     ClientWaits,
 }
 
-fn range_of(response: &ApiVersionsResponse, api: ApiKey) -> Option<VersionRange> {
-    let entry = response
-        .api_keys
-        .iter()
-        .find(|entry| entry.api_key == api.value())?;
-    (entry.min_version <= entry.max_version)
-        .then(|| VersionRange::new(entry.min_version, entry.max_version))
-}
-
-/// The versions that we speak. Metadata before version 4 cannot ask for auto-creation, and in
-/// version 0 an empty list of topics means all of them.
-const fn spoken(api: ApiKey) -> VersionRange {
-    match api {
-        ApiKey::Metadata => VersionRange::new(4, api.client_versions().max),
-        _ => api.client_versions(),
-    }
-}
-
-/// The highest version that both sides know.
-fn common(response: &ApiVersionsResponse, api: ApiKey) -> Option<i16> {
-    range_of(response, api)?
-        .intersect(spoken(api))
-        .map(|range| range.max)
-}
-
-fn choose(response: &ApiVersionsResponse) -> Result<Versions, String> {
-    let needed = |api: ApiKey| {
-        common(response, api).ok_or_else(|| {
-            let offered = range_of(response, api).map_or_else(
-                || String::from("nothing"),
-                |range| alloc::format!("versions {} to {}", range.min, range.max),
-            );
-            let ours = spoken(api);
-            alloc::format!(
-                "{} needs versions {} to {}, the broker offers {offered}: it is too old or not \
-                 a Kafka broker",
-                api.name(),
-                ours.min,
-                ours.max
-            )
-        })
-    };
-    Ok(Versions {
-        produce: needed(ApiKey::Produce)?,
-        metadata: needed(ApiKey::Metadata)?,
-        init_producer_id: common(response, ApiKey::InitProducerId),
-    })
-}
-
 #[cfg(test)]
 mod table;
 
 #[cfg(test)]
 const LIMITS: Limits = Limits {
     idle: Duration::from_secs(540),
+    patience: Duration::from_secs(1),
     request: Duration::from_secs(30),
     in_flight: 2,
 };
@@ -513,7 +480,13 @@ mod tests {
     }
 
     fn asked(version: i16) -> Connection {
-        let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into(), LIMITS);
+        let mut connection = Connection::new(
+            Instant::ORIGIN,
+            LANE,
+            "b1:9092".into(),
+            LIMITS,
+            Instant::from_millis(10_000),
+        );
         connection.phase = Phase::Negotiating(Ask::Sent(version));
         connection
     }

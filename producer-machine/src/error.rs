@@ -93,10 +93,12 @@ pub enum ProduceError {
     Closed,
     /// An earlier record of its partition failed, and `failed.batch` is `fail_later`: this one is
     /// not written behind the gap.
-    #[error("an earlier record of its partition failed with {code} (failed.batch is fail_later)")]
+    #[error(
+        "an earlier record of its partition failed with {earlier} (failed.batch is fail_later)"
+    )]
     EarlierFailed {
-        /// Why the earlier one failed.
-        code: ErrorCode,
+        /// The name of the error with which the earlier one failed.
+        earlier: &'static str,
     },
     /// The codec failed.
     #[error("the batch could not be compressed: {0}")]
@@ -104,8 +106,13 @@ pub enum ProduceError {
     /// The producer can do nothing more.
     #[error(transparent)]
     Fatal(#[from] FatalError),
+    /// The application gave it up with `purge`.
+    #[error("given up by purge before it was delivered")]
+    Purged,
     /// Tries used up.
-    #[error("not delivered after {attempts} attempts (retries used up), last error {last}")]
+    #[error(
+        "not delivered after {} (retries used up), last error {last}", attempts_of(*.attempts)
+    )]
     RetriesExhausted {
         /// How often it was tried.
         attempts: u32,
@@ -114,8 +121,8 @@ pub enum ProduceError {
     },
     /// Time used up.
     #[error(
-        "not delivered within delivery.timeout.ms: {attempts} attempts, last error {}{}",
-        last_of(.last), trouble_of(.trouble)
+        "not delivered within delivery.timeout.ms: {}, last error {}{}",
+        attempts_of(*.attempts), last_of(.last), trouble_of(.trouble)
     )]
     TimedOut {
         /// How often it was tried.
@@ -154,20 +161,37 @@ pub enum ProduceError {
 }
 
 impl ProduceError {
-    /// Kafka's name of the error, as other clients print it.
-    pub const fn code(&self) -> ErrorCode {
+    /// Kafka's code for it, as other clients report it. `None` where no broker had a part in
+    /// it, and Kafka has no code: the producer was closed, its records were purged, the codec
+    /// failed, or an earlier record did.
+    pub const fn code(&self) -> Option<ErrorCode> {
         match self {
-            Self::BatchmateRejected { code }
-            | Self::Broker { code, .. }
-            | Self::EarlierFailed { code } => *code,
-            Self::RetriesExhausted { last, .. } => *last,
-            Self::Closed | Self::Compression(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
-            Self::Fatal(fatal) => fatal.code,
-            Self::TimedOut { .. } => ErrorCode::REQUEST_TIMED_OUT,
-            Self::Unreachable { .. } => ErrorCode::NETWORK_EXCEPTION,
-            Self::TopicUnknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::BatchmateRejected { code } | Self::Broker { code, .. } => Some(*code),
+            Self::RetriesExhausted { last, .. } => Some(*last),
+            Self::Closed | Self::Compression(_) | Self::EarlierFailed { .. } | Self::Purged => None,
+            Self::Fatal(fatal) => Some(fatal.code),
+            Self::TimedOut { .. } => Some(ErrorCode::REQUEST_TIMED_OUT),
+            Self::Unreachable { .. } => Some(ErrorCode::NETWORK_EXCEPTION),
+            Self::TopicUnknown { .. } => Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         }
     }
+
+    /// A short name for logs and counters: that of the [code](Self::code), else `CLOSED`,
+    /// `COMPRESSION_FAILED`, `EARLIER_FAILED` or `PURGED`, which are ours.
+    pub const fn name(&self) -> &'static str {
+        match (self, self.code()) {
+            (_, Some(code)) => code.name(),
+            (Self::Compression(_), None) => "COMPRESSION_FAILED",
+            (Self::EarlierFailed { .. }, None) => "EARLIER_FAILED",
+            (Self::Purged, None) => "PURGED",
+            (_, None) => "CLOSED",
+        }
+    }
+}
+
+fn attempts_of(attempts: u32) -> String {
+    let plural = if attempts == 1 { "" } else { "s" };
+    alloc::format!("{attempts} attempt{plural}")
 }
 
 fn message_of(message: &Option<Arc<str>>) -> String {
@@ -255,4 +279,31 @@ pub enum DisconnectReason {
     /// No connection within `socket.connection.setup.timeout.ms`.
     #[error("no connection within socket.connection.setup.timeout.ms")]
     SetupTimeout,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_attempt_is_no_plural() {
+        let error = |attempts| ProduceError::RetriesExhausted {
+            attempts,
+            last: ErrorCode::NOT_ENOUGH_REPLICAS,
+        };
+        let said = "not delivered after 1 attempt (retries used up), last error \
+                    NOT_ENOUGH_REPLICAS (19)";
+        assert_eq!(alloc::format!("{}", error(1)), said);
+        assert!(alloc::format!("{}", error(2)).contains("after 2 attempts ("));
+    }
+
+    #[test]
+    fn what_no_broker_did_has_no_code_of_kafkas() {
+        assert_eq!(
+            (ProduceError::Closed.code(), ProduceError::Closed.name()),
+            (None, "CLOSED")
+        );
+        let codec = ProduceError::Compression("full".into());
+        assert_eq!((codec.code(), codec.name()), (None, "COMPRESSION_FAILED"));
+    }
 }

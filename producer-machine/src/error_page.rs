@@ -172,5 +172,7 @@ const ADVICE: &[(ErrorCode, &str)] = advice! {
     UNKNOWN_TOPIC_ID => "nothing: the topic was deleted or created anew, and is looked up";
     INCONSISTENT_TOPIC_ID => "nothing: the topic was created anew, and is looked up";
     TRANSACTION_ABORTABLE => "report it: there are no transactions here yet";
-    REBOOTSTRAP_REQUIRED => "make a new producer: starting again by itself is not built yet";
+    REBOOTSTRAP_REQUIRED =>
+        "nothing: brokers say so when they are asked about the cluster, and the producer starts \
+         again from bootstrap.servers by itself; if one says so about a batch, report it";
 };

@@ -63,6 +63,7 @@ pub use ids::{ConnectionId, FlushId, GroupId, JobId, Receipt, TopicHandle, Waite
 pub use kafka_producer_proto::ErrorCode;
 pub use kafka_producer_proto::compression::{Codec, Compressor};
 pub use machine::ProducerMachine;
+pub use machine::purge::Purge;
 #[doc(hidden)]
 pub use metrics::markdown as metrics_markdown;
 pub use metrics::{Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics};

@@ -20,7 +20,8 @@ fn established() -> Bench {
 fn assert_fell_with(bench: &Bench, receipt: Receipt, code: ErrorCode) {
     let failed = bench.failure_of(receipt);
     assert_eq!(failed.outcome, Outcome::NotWritten);
-    assert_eq!(failed.error, ProduceError::EarlierFailed { code });
+    let earlier = code.name();
+    assert_eq!(failed.error, ProduceError::EarlierFailed { earlier });
 }
 
 #[test]

@@ -172,7 +172,6 @@ impl Accumulator {
     pub(crate) fn is_of_former_topic(&self, key: BatchKey) -> bool {
         let batch = &self.batches[key.0 as usize];
         let partition = &self.partitions[batch.partition.0 as usize];
-        let is_handed_out = 0 < batch.attempts || batch.numbering.is_some();
-        is_handed_out && batch.incarnation != partition.incarnation
+        batch.is_handed_out() && batch.incarnation != partition.incarnation
     }
 }

@@ -101,7 +101,7 @@ impl ProducerMachine {
         let Some(view) = self.metadata.topic(topic) else {
             return;
         };
-        let keys: Vec<PartitionKey> = view.partitions.iter().filter_map(|p| p.key).collect();
+        let keys: Vec<PartitionKey> = view.used_partitions().collect();
         for key in keys {
             for batch in self.accumulator.recreate(key) {
                 // One that fails may take those behind it along.

@@ -62,7 +62,10 @@ impl ProducerMachine {
             Verdict::Refuse(_) => {
                 self.refuse_batch(key, code, answer.message, answer.blame);
             }
-            _ if self.may_not_follow(key) => self.fail(key, ProduceError::EarlierFailed { code }),
+            _ if self.may_not_follow(key) => {
+                let earlier = code.name();
+                self.fail(key, ProduceError::EarlierFailed { earlier });
+            }
             _ if self.accumulator.is_of_former_topic(key) => {
                 self.leave_former_topic(now, key, code);
             }
@@ -182,9 +185,9 @@ impl ProducerMachine {
     pub(super) fn fail_each(&mut self, key: BatchKey, fates: Vec<(Range<u32>, ProduceError)>) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let (partition, serial) = (batch.partition, batch.serial);
-        let code = fates.first().map(|(_, error)| error.code());
+        let earlier = fates.first().map_or("", |(_, error)| error.name());
         self.end_failed(key, fates);
-        self.fail_later(partition, serial, code);
+        self.fail_later(partition, serial, earlier);
     }
 
     /// As `fail_each`, whatever follows.
@@ -198,9 +201,9 @@ impl ProducerMachine {
     pub(super) fn abandon(&mut self, key: BatchKey, error: ProduceError) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let (partition, serial) = (batch.partition, batch.serial);
-        let code = Some(error.code());
+        let earlier = error.name();
         self.abandon_alone(key, error);
-        self.fail_later(partition, serial, code);
+        self.fail_later(partition, serial, earlier);
     }
 
     /// As `abandon`, whatever follows.
@@ -214,16 +217,15 @@ impl ProducerMachine {
     }
 
     /// Under `failed.batch=fail_later` what is behind a failed batch fails, too (D14).
-    fn fail_later(&mut self, key: PartitionKey, failed: Serial, code: Option<ErrorCode>) {
+    fn fail_later(&mut self, key: PartitionKey, failed: Serial, earlier: &'static str) {
         if self.config.failed_batch != FailedBatch::FailLater {
             return;
         }
-        let code = code.unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR);
         for later in self.accumulator.condemn(key, failed) {
             self.steps.step();
             self.take_out(later);
             let all = 0..self.accumulator.batches[later.0 as usize].count;
-            let error = ProduceError::EarlierFailed { code };
+            let error = ProduceError::EarlierFailed { earlier };
             self.end_failed(later, alloc::vec![(all, error)]);
         }
     }

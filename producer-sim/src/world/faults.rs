@@ -24,8 +24,9 @@ pub(crate) enum Fault {
     Create(String),
     /// Connections to a broker lose what is sent in a direction (F6, F8).
     Deafen(BrokerId, Way, Duration),
-    /// A topic is deleted with its records, and created anew after so long (F25).
-    Delete(String, Duration),
+    /// A topic is deleted with its records, and created anew after so long, with as many
+    /// partitions (F25).
+    Delete(String, u32, Duration),
     /// A partition has no leader for so long.
     Depose {
         topic: String,
@@ -157,14 +158,18 @@ impl World {
                 let count = self.topics.get(&topic).map_or(1, |topic| topic.count);
                 self.cluster.create_topic(&topic, count);
             }
-            Fault::Delete(topic, away) => {
+            Fault::Delete(topic, count, away) => {
                 if self.watch.has_in_flight() {
                     self.ledger.goals.reach(Goal::Recreated);
                 }
-                // Whoever creates it anew gives it as many partitions.
                 if let Some(found) = self.topics.get_mut(&topic) {
                     found.deletions += 1;
-                    self.cluster.knobs.auto_create_partitions = found.count;
+                    if count < found.count && 0 < self.ledger.pending() {
+                        self.ledger.goals.reach(Goal::Shrunk);
+                    }
+                    found.count = count;
+                    // Whoever asks for it first may create it.
+                    self.cluster.knobs.auto_create_partitions = count;
                 }
                 self.cluster.delete_topic(&topic);
                 self.agenda

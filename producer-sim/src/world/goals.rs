@@ -53,10 +53,14 @@ pub enum Goal {
     OneByte,
     /// A batch is sent in one request with batches of other partitions.
     PiggyBacked,
+    /// The application gives records up while requests are in flight.
+    PurgedInFlight,
     /// A topic is created anew while requests are in flight.
     Recreated,
     /// Sequences begin again with 0 after 2147483647.
     SequenceWrapped,
+    /// A topic comes back with fewer partitions while records wait.
+    Shrunk,
     /// Several answers come at once.
     SeveralAnswers,
     /// An answer comes twice, and the connection is given up.
@@ -83,7 +87,7 @@ pub struct Goals(BTreeMap<Goal, u64>);
 
 impl Goal {
     /// Every goal.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::AcknowledgedLost,
         Self::AcksZeroClosed,
         Self::AfterTheEnd,
@@ -107,8 +111,10 @@ impl Goal {
         Self::OutOfSequence,
         Self::OneByte,
         Self::PiggyBacked,
+        Self::PurgedInFlight,
         Self::Recreated,
         Self::SequenceWrapped,
+        Self::Shrunk,
         Self::SeveralAnswers,
         Self::StoppedByLoss,
         Self::StrayAnswer,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use kafka_producer_machine::{Acks, Guarantee, Instant, Outcome};
 use kafka_producer_proto::ErrorCode;
-use kafka_producer_proto::hash::murmur2_partition;
 
 use super::World;
 use super::goals::Goal;
@@ -251,11 +250,10 @@ impl World {
                 found.push(format!("D2: record {} was written to {topic}", id.0));
             }
             // A key goes by the count that the producer knew then.
-            let keyed = content.key.as_deref();
-            let keyed = keyed.map(|key| {
-                let counts = self.watch.discipline.counts(topic);
-                counts.map(|count| murmur2_partition(key, count)).collect()
-            });
+            let key = content.key.as_deref();
+            let counts = self.watch.discipline.counts(topic);
+            let keyed = counts.map(|count| self.rules.placement.partition(key, count));
+            let keyed: Option<BTreeSet<u32>> = keyed.collect();
             let explicit = content
                 .partition
                 .map(|partition| BTreeSet::from([partition]));
