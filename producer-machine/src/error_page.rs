@@ -155,5 +155,7 @@ const ADVICE: &[(ErrorCode, &str)] = advice! {
     UNKNOWN_TOPIC_ID => "nothing: the topic was deleted or created anew, and is looked up";
     INCONSISTENT_TOPIC_ID => "nothing: the topic was created anew, and is looked up";
     TRANSACTION_ABORTABLE => "report it: there are no transactions here yet";
-    REBOOTSTRAP_REQUIRED => "make a new producer: starting again by itself is not built yet";
+    REBOOTSTRAP_REQUIRED =>
+        "nothing: no broker says so of a batch; elsewhere the producer asks bootstrap.servers again, \
+         unless metadata.recovery.strategy is none";
 };

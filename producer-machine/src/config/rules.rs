@@ -45,6 +45,8 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
     Ok(Config {
         // Java treats 0 as 1: no record ever fits into a batch that has one.
         batch_size: settings.size("batch.size")?.max(1),
+        bootstrap_resolve_timeout: Some(settings.span("bootstrap.resolve.timeout.ms")?)
+            .filter(|limit| !limit.is_zero()),
         bootstrap_servers: servers::parse(&settings.list("bootstrap.servers")?, &mut warnings)?,
         buffer_memory: settings.size("buffer.memory")?,
         client_id: client_id(settings)?.into(),
@@ -61,6 +63,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         max_block: settings.span("max.block.ms")?,
         max_in_flight: settings.size("max.in.flight.requests.per.connection")?,
         max_request_size: settings.size("max.request.size")?,
+        metadata_cluster_check: settings.flag("metadata.cluster.check.enable")?,
         metadata_max_age: settings.span("metadata.max.age.ms")?,
         metadata_max_idle: settings.span("metadata.max.idle.ms")?,
         metadata_recovery: metadata_recovery(settings)?,
