@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use kafka_producer_machine::explain::{Explanation, Subject};
-use kafka_producer_machine::{Config, Metrics, Record, SendError, TopicHandle};
+use kafka_producer_machine::{Config, Metrics, Purge, Record, SendError, TopicHandle};
 
 use crate::park::{block_on, block_on_until, is_in_callback};
 use crate::{
@@ -22,6 +22,16 @@ use crate::{
 ///
 /// **Call [`close`](Self::close) (or [`flush`](Self::flush)) before the program ends**, or lose
 /// what is pending.
+///
+/// ```no_run
+/// # use kafka_producer_driver::{Record, blocking};
+/// # fn run(producer: &blocking::Producer) -> Result<(), Box<dyn std::error::Error>> {
+/// // The first call waits for room, the second for the cluster.
+/// let delivery = producer.send(&Record::to("orders").value("one apple"))?;
+/// println!("at offset {:?}", delivery.wait()?.offset);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a producer that nobody holds closes itself"]
 pub struct Producer {
@@ -127,6 +137,12 @@ impl Producer {
         refuse_in_callback()?;
         block_on(self.inner.flush());
         Ok(())
+    }
+
+    /// Gives up records that have not ended, without waiting; see
+    /// [`Producer::purge`](crate::Producer::purge).
+    pub fn purge(&self, what: Purge) {
+        self.inner.purge(what);
     }
 
     /// Takes nothing more, delivers what it can within `timeout`, fails the rest, and waits for

@@ -46,14 +46,18 @@ pub enum ProducerError {
 
 /// Why `send_all` stopped before the end.
 #[derive(Debug, thiserror::Error)]
-#[error("{} records were taken, the next one was not: {error}", taken.len())]
+#[error("{} taken, the next one was not: {error}", records(taken.len()))]
 #[non_exhaustive]
 pub struct SendAllError {
     /// The records that were taken: as many as this holds, from the first on.
     pub taken: Deliveries,
     /// Why the next one was not.
-    #[source]
     pub error: ProducerError,
+}
+
+fn records(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} record{plural}")
 }
 
 /// Why `wait` on a delivery has nothing good to say.

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kafka_producer_machine::explain::{Explanation, Subject};
-use kafka_producer_machine::{Config, Instant, Metrics, Record, Seed, SendError, TopicHandle};
+use kafka_producer_machine::{
+    Config, Instant, Metrics, Purge, Record, Seed, SendError, TopicHandle,
+};
 
 use crate::all::SendingAll;
 use crate::due::{Call, Callback};
@@ -89,6 +91,18 @@ impl Producer {
     /// It yields a [`Delivery`], a future of what becomes of the record. Dropping the future of
     /// `send` before it is done gives up the place in the line; the record was then either taken
     /// whole or not at all.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, Record};
+    /// # async fn run(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// // Two waits: for room, and for the cluster.
+    /// let record = Record::to("orders").key("user-42").value("one apple");
+    /// let delivery = producer.send(&record).await?;
+    /// let written = delivery.await?;
+    /// println!("{}-{} at {:?}", written.topic, written.partition, written.offset);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send<'p, 'r>(&'p self, record: &Record<'r>) -> Sending<'p, 'r> {
         Sending::new(Room::new(self, record, Awaited))
     }
@@ -96,6 +110,18 @@ impl Producer {
     /// Takes a record if there is room now.
     ///
     /// A program that only calls this should let its runtime run now and then.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Delivery, Producer, Record, SendError};
+    /// /// `None`: answer the caller that there is no room now.
+    /// fn admit(producer: &Producer, order: &[u8]) -> Result<Option<Delivery>, SendError> {
+    ///     match producer.try_send(&Record::to("orders").value(order)) {
+    ///         Ok(delivery) => Ok(Some(delivery)),
+    ///         Err(SendError::Full(_)) => Ok(None),
+    ///         Err(error) => Err(error),
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -115,6 +141,20 @@ impl Producer {
     ///
     /// What there is room for is appended in the call. Dropping the future keeps what was taken
     /// so far, and takes nothing more.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, Record};
+    /// # async fn run(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let prices = ["12", "13", "11"];
+    /// let record = |price| Record::to("prices").value(price);
+    /// let records: Vec<Record<'_>> = prices.into_iter().map(record).collect();
+    /// let deliveries = producer.send_all(&records).await?;
+    /// for outcome in deliveries.all().await {
+    ///     outcome?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_all<'p, 'r>(&'p self, records: &'r [Record<'r>]) -> SendingAll<'p, 'r> {
         SendingAll::new(self, records)
     }
@@ -145,6 +185,19 @@ impl Producer {
     /// refused. One that panics does not affect the others.
     ///
     /// If the record is not taken, the callback is dropped and the future says why.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, ProducerError, Record};
+    /// # async fn run(producer: &Producer) -> Result<(), ProducerError> {
+    /// let record = Record::to("orders").value("one apple");
+    /// producer
+    ///     .send_with(&record, |outcome| match outcome {
+    ///         Ok(written) => println!("at offset {:?}", written.offset),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
     pub fn send_with<'p, 'r>(
         &'p self,
         record: &Record<'r>,
@@ -187,6 +240,25 @@ impl Producer {
     /// polled inside a delivery callback stays pending, as what it waits for comes later.
     pub fn flush(&self) -> Flush {
         Flush::new(self)
+    }
+
+    /// Gives up records that were taken and have not ended, now: each fails with
+    /// [`ProduceError::Purged`](crate::ProduceError::Purged) and the truth about it. What is sent
+    /// afterwards is welcome.
+    ///
+    /// It is for programs whose records lose their worth with time. A producer that is to end is
+    /// better closed with a limit.
+    ///
+    /// ```no_run
+    /// # fn change_over(producer: &kafka_producer_driver::Producer) {
+    /// use kafka_producer_driver::Purge;
+    ///
+    /// producer.purge(Purge::Unsent);
+    /// # }
+    /// ```
+    pub fn purge(&self, what: Purge) {
+        self.hub()
+            .apply(Caller::Role, |core, now| core.machine.purge(now, what));
     }
 
     /// Takes nothing more, delivers what it can within `timeout`, then fails the rest; the future

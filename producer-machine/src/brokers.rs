@@ -292,7 +292,8 @@ impl Brokers {
     /// The connection carries requests: the backoff starts again from its beginning. A mere TCP
     /// connection must not reset it, or a peer that accepts and hangs up would be hammered.
     pub(crate) fn ready(&mut self, connection: ConnectionId) {
-        if let Some(Phase::Ready(versions)) = self.connections.get(&connection).map(|c| c.phase()) {
+        let phase = self.connections.get(&connection).map(Connection::phase);
+        if let Some(Phase::Ready(versions)) = phase {
             self.check.hear(versions.api_versions);
         }
         if let Some(broker) = self.broker_of(connection) {

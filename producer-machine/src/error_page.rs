@@ -9,6 +9,7 @@ use alloc::string::{String, ToString};
 use expect_test::expect_file;
 
 use crate::ErrorCode;
+use crate::error::FatalError;
 use crate::produce::{Scope, Verdict, proves_unwritten, verdict};
 
 /// What to do about a code that a producer meets.
@@ -26,6 +27,25 @@ fn every_code_that_is_judged_has_its_advice() {
     for &code in ErrorCode::ALL {
         let is_judged = verdict(code) != Verdict::Refuse(Scope::Batch) || proves_unwritten(code);
         assert!(!is_judged || advice(code).is_some(), "{code}");
+    }
+}
+
+#[test]
+fn the_page_of_fatal_errors_has_a_row_for_each_code_that_ends_a_producer() {
+    let page = include_str!("../../docs/errors/fatal.md");
+    let ends = |code: ErrorCode| verdict(code) == Verdict::Refuse(Scope::Producer);
+    let by_choice = |code: ErrorCode| verdict(code) == Verdict::OutOfSequence;
+    // Nobody says this one: names of `bootstrap.servers` have not resolved.
+    let ours = ErrorCode::NETWORK_EXCEPTION;
+    for &code in ErrorCode::ALL {
+        let begins = format!("| {} |", code.name());
+        let row = page.lines().find(|line| line.starts_with(&begins));
+        let is_end = ends(code) || by_choice(code) || code == ours;
+        assert_eq!(row.is_some(), is_end, "{code}");
+        if let Some(row) = row {
+            let advice = format!("| {} |", FatalError::from(code).advice());
+            assert!(row.ends_with(&advice), "{code}: {advice}");
+        }
     }
 }
 
@@ -156,6 +176,6 @@ const ADVICE: &[(ErrorCode, &str)] = advice! {
     INCONSISTENT_TOPIC_ID => "nothing: the topic was created anew, and is looked up";
     TRANSACTION_ABORTABLE => "report it: there are no transactions here yet";
     REBOOTSTRAP_REQUIRED =>
-        "nothing: no broker says so of a batch; elsewhere the producer asks bootstrap.servers again, \
-         unless metadata.recovery.strategy is none";
+        "nothing: brokers say so when they are asked about the cluster, and the producer starts \
+         again from bootstrap.servers by itself; if one says so about a batch, report it";
 };

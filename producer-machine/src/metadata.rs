@@ -60,6 +60,11 @@ enum Asking {
 /// Kafka's limit on the length of a topic's name.
 const MAX_TOPIC_NAME: usize = 249;
 
+/// Whether a topic may have this name, as far as its length goes; the rest the cluster judges.
+const fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_TOPIC_NAME
+}
+
 /// The cluster as far as it is known.
 #[derive(Debug, Hash)]
 pub(crate) struct Metadata {
@@ -124,7 +129,7 @@ impl Metadata {
         let handle = TopicHandle(self.topics.len() as u32);
         let name: Arc<str> = Arc::from(name);
         self.by_name.insert(Arc::clone(&name), handle);
-        let refusal = (MAX_TOPIC_NAME < name.len()).then_some(ErrorCode::INVALID_TOPIC_EXCEPTION);
+        let refusal = (!is_name(&name)).then_some(ErrorCode::INVALID_TOPIC_EXCEPTION);
         self.topics.push(TopicView::named(now, name, refusal));
         handle
     }

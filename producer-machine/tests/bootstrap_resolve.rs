@@ -34,7 +34,7 @@ fn when_no_name_resolves_in_time_the_producer_gives_up_and_says_which() {
     assert_eq!(failed.outcome, Outcome::NotWritten);
     let said = "the producer cannot go on: no name of bootstrap.servers could be resolved within \
                 bootstrap.resolve.timeout.ms, last b8:9092: the name did not resolve: no such \
-                host; close it and make a new one";
+                host; close it, correct bootstrap.servers or the resolver, and make a new one";
     assert_eq!(failed.error.to_string().replace("b9", "b8"), said);
     let later = bench.machine.send(bench.now, &Record::to("t").value("y"));
     assert!(matches!(later, Err(SendError::Fatal(_))), "{later:?}");

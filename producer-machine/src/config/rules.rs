@@ -15,7 +15,7 @@ use super::builder::ConfigBuilder;
 use super::error::ConfigError;
 use super::table::{Support, find};
 use super::value::Value;
-use super::{Acks, Config, Guarantee, MetadataRecovery, UnknownFate, names, servers};
+use super::{Acks, Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate, names, servers};
 use crate::partitioner::PartitionRule;
 
 /// The configuration that these settings make.
@@ -45,8 +45,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
     Ok(Config {
         // Java treats 0 as 1: no record ever fits into a batch that has one.
         batch_size: settings.size("batch.size")?.max(1),
-        bootstrap_resolve_timeout: Some(settings.span("bootstrap.resolve.timeout.ms")?)
-            .filter(|limit| !limit.is_zero()),
+        bootstrap_resolve_timeout: unless_zero(settings, "bootstrap.resolve.timeout.ms")?,
         bootstrap_servers: servers::parse(&settings.list("bootstrap.servers")?, &mut warnings)?,
         buffer_memory: settings.size("buffer.memory")?,
         client_id: client_id(settings)?.into(),
@@ -55,8 +54,8 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         compression_level: level(settings, compression, &mut warnings)?,
         compression_threads: threads(settings)?,
         connections_max_idle: settings.span("connections.max.idle.ms")?,
-        connections_per_broker: u32::try_from(settings.number("connections.per.broker")?)
-            .unwrap_or(1),
+        connections_per_broker: connections_per_broker(settings)?,
+        data_loss: data_loss(settings)?,
         delivery_timeout: delivery_timeout(settings, linger, request_timeout, &mut warnings)?,
         guarantee: guarantee(settings, &mut warnings)?,
         linger,
@@ -83,11 +82,22 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         send_buffer_bytes: usize::try_from(settings.number("send.buffer.bytes")?).ok(),
         setup_timeout,
         setup_timeout_max,
-        unknown_fate: match &*settings.text("unknown.fate")? {
-            "rewrite" => UnknownFate::Rewrite,
-            _ => UnknownFate::Report,
-        },
+        unknown_fate: unknown_fate(settings)?,
         warnings,
+    })
+}
+
+fn data_loss(settings: &ConfigBuilder) -> Result<DataLoss, ConfigError> {
+    Ok(match &*settings.text("data.loss")? {
+        "stop" => DataLoss::Stop,
+        _ => DataLoss::Report,
+    })
+}
+
+fn unknown_fate(settings: &ConfigBuilder) -> Result<UnknownFate, ConfigError> {
+    Ok(match &*settings.text("unknown.fate")? {
+        "rewrite" => UnknownFate::Rewrite,
+        _ => UnknownFate::Report,
     })
 }
 
@@ -306,13 +316,22 @@ fn availability_timeout(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Duration>, ConfigError> {
     let name = "partitioner.availability.timeout.ms";
-    let timeout = Some(settings.span(name)?).filter(|timeout| !timeout.is_zero());
+    let timeout = unless_zero(settings, name)?;
     if timeout.is_some() && !adaptive {
         warnings.push(format!(
             "{name} has no effect without partitioner.adaptive.partitioning.enable"
         ));
     }
     Ok(timeout)
+}
+
+/// A span of which zero means that there is no limit.
+fn unless_zero(settings: &ConfigBuilder, name: &str) -> Result<Option<Duration>, ConfigError> {
+    Ok(Some(settings.span(name)?).filter(|span| !span.is_zero()))
+}
+
+fn connections_per_broker(settings: &ConfigBuilder) -> Result<u32, ConfigError> {
+    Ok(u32::try_from(settings.number("connections.per.broker")?).unwrap_or(1))
 }
 
 fn codec(settings: &ConfigBuilder) -> Result<Codec, ConfigError> {

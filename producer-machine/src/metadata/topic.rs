@@ -11,7 +11,7 @@ use core::time::Duration;
 use kafka_producer_proto::messages::metadata::MetadataResponseTopic;
 use kafka_producer_proto::{ErrorCode, Uuid};
 
-use super::MAX_TOPIC_NAME;
+use super::is_name;
 use crate::Instant;
 use crate::accumulator::PartitionKey;
 use crate::brokers::NodeId;
@@ -135,10 +135,10 @@ impl TopicView {
         self.former.splice(..0, gone);
     }
 
-    /// Whether a request may carry the name. A longer one belongs to no topic, and one above
-    /// 32,767 bytes fits no request.
+    /// Whether a request may carry the name. An empty or a longer one belongs to no topic, and
+    /// one above 32,767 bytes fits no request.
     pub(crate) fn can_be_asked_for(&self) -> bool {
-        self.name.len() <= MAX_TOPIC_NAME
+        is_name(&self.name)
     }
 
     /// Takes over the partitions of an answer. Adds those whose leader or leader epoch is new.
