@@ -203,6 +203,9 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     if idempotent == "false" && chance.one_in(3) {
         settings.push(("retries", chance.pick("0", &["1", "3"]).into()));
     }
+    if chance.one_in(3) {
+        settings.push(("data.loss", "stop".into()));
+    }
     settings.push((
         "compression.type",
         chance.pick("none", &["none", "lz4"]).into(),
@@ -352,6 +355,14 @@ fn topic_fault_of(world: &World, chance: &mut Chance, kind: u64, broker: BrokerI
         },
         19 => Fault::Grow(topic, chance.pick(1, &[3])),
         20 => Fault::Narrow(topic, chance.pick(300, &[1000]), span),
+        21 => Fault::Forget { topic, partition },
+        22 => Fault::Lose {
+            topic,
+            partition,
+            to: broker,
+            lost: i64::from(chance.pick(1, &[5, 100])),
+        },
+        23 => Fault::Retire { topic, partition },
         _ => Fault::Move {
             topic,
             partition,
@@ -360,7 +371,7 @@ fn topic_fault_of(world: &World, chance: &mut Chance, kind: u64, broker: BrokerI
     }
 }
 
-const KINDS: u64 = 21;
+const KINDS: u64 = 24;
 
 impl World {
     /// Hands in random records.

@@ -14,6 +14,7 @@ pub(crate) struct Rules {
     pub(crate) batch_size: usize,
     pub(crate) buffer_memory: usize,
     pub(crate) compresses: bool,
+    pub(crate) data_loss: DataLoss,
     pub(crate) delivery_timeout: Duration,
     /// Where sequences may begin besides 0.
     pub(crate) first_sequence: i32,
@@ -67,6 +68,13 @@ impl Placement {
     }
 }
 
+/// What follows when acknowledged records are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataLoss {
+    Report,
+    Stop,
+}
+
 /// How often a batch may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retries {
@@ -89,6 +97,10 @@ impl Rules {
             batch_size: size("batch.size", 16_384),
             buffer_memory: size("buffer.memory", 33_554_432),
             compresses: config.compresses(),
+            data_loss: match settings.get("data.loss").map(String::as_str) {
+                Some("stop") => DataLoss::Stop,
+                _ => DataLoss::Report,
+            },
             delivery_timeout: millis("delivery.timeout.ms", 120_000),
             first_sequence: 0,
             lanes: size("connections.per.broker", 1),

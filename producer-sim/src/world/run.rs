@@ -251,6 +251,10 @@ impl World {
             Event::Notice(Notice::Fatal(error)) => {
                 self.note(format!("fatal: {error}"));
                 self.is_fatal = true;
+                self.check_stop(error.code);
+            }
+            Event::Notice(Notice::DataLossSuspected { .. }) => {
+                self.ledger.goals.reach(Goal::LossSuspected);
             }
             Event::Notice(Notice::EpochBumped { .. }) => self.on_bumped(),
             Event::SpaceReady(waiter) => self.on_space(*waiter),
