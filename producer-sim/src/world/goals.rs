@@ -23,6 +23,8 @@ pub enum Goal {
     DuplicateKnown,
     /// The epochs of a producer id are used up.
     EpochsUsedUp,
+    /// A batch of several records has more than `batch.size` before compression.
+    EstimatedSmaller,
     /// A record ends by its deadline while it waits.
     ExpiredWaiting,
     /// A record ends by its deadline while it is in flight.
@@ -75,7 +77,7 @@ pub struct Goals(BTreeMap<Goal, u64>);
 
 impl Goal {
     /// Every goal.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AcksZeroClosed,
         Self::AfterTheEnd,
         Self::BumpInDoubt,
@@ -84,6 +86,7 @@ impl Goal {
         Self::DoubtAfterAppend,
         Self::DuplicateKnown,
         Self::EpochsUsedUp,
+        Self::EstimatedSmaller,
         Self::ExpiredWaiting,
         Self::ExpiredInFlight,
         Self::ExpiredBlocked,
