@@ -225,8 +225,14 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
-        for batch in connection.written() {
+        let written = connection.written();
+        if written.is_empty() {
+            return;
+        }
+        for batch in written {
             self.on_sent_unanswered(now, batch);
         }
+        // A broker that takes what it never answers is not sick.
+        self.on_heard(now, id);
     }
 }
