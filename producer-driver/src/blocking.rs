@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use kafka_producer_machine::explain::{Explanation, Subject};
-use kafka_producer_machine::{Config, Metrics, Record, SendError, TopicHandle};
+use kafka_producer_machine::{Config, Metrics, Purge, Record, SendError, TopicHandle};
 
 use crate::park::{block_on, block_on_until, is_in_callback};
 use crate::{
@@ -127,6 +127,12 @@ impl Producer {
         refuse_in_callback()?;
         block_on(self.inner.flush());
         Ok(())
+    }
+
+    /// Gives up records that have not ended, without waiting; see
+    /// [`Producer::purge`](crate::Producer::purge).
+    pub fn purge(&self, what: Purge) {
+        self.inner.purge(what);
     }
 
     /// Takes nothing more, delivers what it can within `timeout`, fails the rest, and waits for

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kafka_producer_machine::explain::{Explanation, Subject};
-use kafka_producer_machine::{Config, Instant, Metrics, Record, Seed, SendError, TopicHandle};
+use kafka_producer_machine::{
+    Config, Instant, Metrics, Purge, Record, Seed, SendError, TopicHandle,
+};
 
 use crate::all::SendingAll;
 use crate::due::{Call, Callback};
@@ -187,6 +189,25 @@ impl Producer {
     /// polled inside a delivery callback stays pending, as what it waits for comes later.
     pub fn flush(&self) -> Flush {
         Flush::new(self)
+    }
+
+    /// Gives up records that were taken and have not ended, now: each fails with
+    /// [`ProduceError::Purged`](crate::ProduceError::Purged) and the truth about it. What is sent
+    /// afterwards is welcome.
+    ///
+    /// It is for programs whose records lose their worth with time. A producer that is to end is
+    /// better closed with a limit.
+    ///
+    /// ```no_run
+    /// # fn change_over(producer: &kafka_producer_driver::Producer) {
+    /// use kafka_producer_driver::Purge;
+    ///
+    /// producer.purge(Purge::Unsent);
+    /// # }
+    /// ```
+    pub fn purge(&self, what: Purge) {
+        self.hub()
+            .apply(Caller::Role, |core, now| core.machine.purge(now, what));
     }
 
     /// Takes nothing more, delivers what it can within `timeout`, then fails the rest; the future

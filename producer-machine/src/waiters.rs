@@ -110,6 +110,12 @@ impl Waiters {
         !self.queue.is_empty()
     }
 
+    /// Whether anybody was told that there is room, and has not left.
+    pub(crate) fn are_told(&self) -> bool {
+        let others = self.queue.len() + self.aside_count + self.topics.len();
+        others < self.all.len()
+    }
+
     /// How many wait for room and have none yet.
     pub(crate) fn waiting_for_space(&self) -> usize {
         self.queue.len() + self.aside_count

@@ -427,3 +427,117 @@ fn edge_e22_a_flush_does_not_keep_the_memory_of_batches_that_have_ended() {
     assert_eq!(bench.flushed(flush), 1);
     bench.assert_settled();
 }
+
+/// So many who wait with a record of this size each, while four large batches fill the buffer.
+struct Crowd {
+    bench: Bench,
+    waiting: Vec<WaiterId>,
+    value: String,
+}
+
+impl Crowd {
+    /// One batch ends, the others are tried again much later: there is room for one.
+    fn new(count: usize, size: usize) -> Self {
+        let mut bench = Bench::new(&[
+            ("buffer.memory", "65536"),
+            ("batch.size", "16384"),
+            ("linger.ms", "500"),
+            ("retry.backoff.ms", "60000"),
+            ("retry.backoff.max.ms", "60000"),
+        ]);
+        bench.add_topic("wide", &[0; 8]);
+        bench.machine.topic(bench.now, "wide");
+        bench.run();
+        for partition in 0..4 {
+            bench.send_to("wide", partition, &"x".repeat(16_000));
+        }
+        let value = "x".repeat(size);
+        let never = bench.now + Duration::from_secs(60);
+        let waiting = (0..count).map(|_| {
+            let shortage = shortage(&mut bench, 4, &value);
+            bench.machine.wait_for_space(bench.now, shortage, never)
+        });
+        let waiting = waiting.collect();
+        bench.run();
+        let seen = bench.take_request();
+        bench.answer_with(&seen, |batch| match batch.partition {
+            0 => support::answer(ErrorCode::NONE),
+            _ => support::answer(ErrorCode::NOT_ENOUGH_REPLICAS),
+        });
+        Self {
+            bench,
+            waiting,
+            value,
+        }
+    }
+
+    /// Those who were told come one after the other, each with its record, until nobody is told.
+    fn come(&mut self) {
+        let bench = &mut self.bench;
+        loop {
+            let events = std::mem::take(&mut bench.events).into_iter();
+            let told = events.filter_map(|event| match event {
+                Event::SpaceReady(waiter) => Some(waiter),
+                _ => None,
+            });
+            let told: Vec<WaiterId> = told.collect();
+            if told.is_empty() {
+                return;
+            }
+            for waiter in told {
+                let record = Record::to("wide").partition(4).value(&self.value);
+                let record = record.timestamp(1);
+                match bench.machine.send_reserved(bench.now, waiter, &record) {
+                    // Who came before has used the room: it waits on.
+                    Err(SendError::Full(_)) => {}
+                    sent => {
+                        bench.receipts.push(sent.expect("it was promised"));
+                        bench.run();
+                        bench.machine.cancel_wait(bench.now, waiter);
+                        self.waiting.retain(|&waiting| waiting != waiter);
+                    }
+                }
+                bench.run();
+            }
+        }
+    }
+
+    /// How many records each batch has that came.
+    fn batches(&mut self) -> Vec<usize> {
+        let seen = self.bench.take_requests();
+        let batches = seen.iter().flat_map(|seen| &seen.batches);
+        let counts = batches.map(|batch| batch.values.len()).collect();
+        seen.iter().for_each(|seen| self.bench.acknowledge(seen));
+        counts
+    }
+}
+
+#[test]
+fn edge_e129_released_room_calls_as_many_as_fill_a_batch_and_their_records_share_it() {
+    let mut crowd = Crowd::new(60, 700);
+    crowd.come();
+    let mut batches = Vec::new();
+    while !crowd.waiting.is_empty() {
+        let came = crowd.batches();
+        assert!(!came.is_empty(), "{} wait", crowd.waiting.len());
+        batches.extend(came);
+        crowd.come();
+    }
+    crowd.bench.advance_ms(500);
+    batches.extend(crowd.batches());
+    // Each may need a buffer of 1,024 bytes of its own, and so 16 are told of room for 16,384.
+    let (last, full) = batches.split_last().expect("some came");
+    assert!(full.iter().all(|&records| 16 <= records), "{batches:?}");
+    assert_eq!(full.iter().sum::<usize>() + last, 60);
+}
+
+#[test]
+fn edge_e129_the_records_of_those_who_waited_linger_as_any_others() {
+    let mut crowd = Crowd::new(40, 3);
+    crowd.come();
+    assert!(crowd.waiting.is_empty());
+    crowd.bench.advance_ms(499);
+    assert!(crowd.batches().is_empty());
+    crowd.bench.advance_ms(1);
+    assert_eq!(crowd.batches(), [40]);
+}

@@ -311,7 +311,7 @@ fn edge_e123_a_topic_that_the_cluster_refuses_fails_at_once() {
     script.error = ErrorCode::INVALID_TOPIC_EXCEPTION;
     let receipt = bench.try_send(&Record::to("bad name")).expect("room");
     let code = bench.failure_of(receipt).error.code();
-    assert_eq!(code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+    assert_eq!(code, Some(ErrorCode::INVALID_TOPIC_EXCEPTION));
     bench.assert_settled();
 }
 
@@ -466,4 +466,72 @@ fn keys_take_no_notice_of_racks_and_round_robin_takes_none_of_keys() {
         story.bench.try_send(&record).expect("there is room");
     }
     assert_eq!(story.records("turn"), [3, 3, 0]);
+}
+
+#[test]
+fn edge_e126_an_empty_name_is_no_topic_and_nobody_is_asked_for_it() {
+    let mut bench = Bench::ready(&[]);
+    bench.metadata_requests.clear();
+    let unnamed = Record::to("").value("a");
+    for record in [unnamed, unnamed.partition(3), unnamed.key("k")] {
+        let refused = bench.try_send(&record);
+        let Err(SendError::Invalid { what }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(
+            what,
+            "the name of a topic was expected, an empty one came; name it"
+        );
+    }
+    let topic = bench.machine.topic(bench.now, "");
+    bench.run();
+    assert_eq!(
+        bench.machine.topic_error(topic),
+        Some(ErrorCode::INVALID_TOPIC_EXCEPTION)
+    );
+    assert_eq!(bench.machine.buffer_used(), 0);
+    bench.advance(Duration::from_secs(60));
+    let asked = bench.metadata_requests.iter();
+    let asked = asked.flat_map(|(_, request)| request.topics.iter().flatten());
+    assert_eq!(
+        asked
+            .filter(|topic| topic.name.as_deref() == Some(""))
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn edge_e126_a_negative_timestamp_is_refused_and_zero_is_one() {
+    let mut bench = Bench::ready(&[]);
+    for timestamp in [i64::MIN, -2, -1] {
+        let record = Record::to("t").value("a").timestamp(timestamp);
+        let refused = bench.try_send(&record);
+        let Err(SendError::Invalid { what }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(what.contains(&timestamp.to_string()), "{what}");
+    }
+    assert_eq!(bench.machine.buffer_used(), 0);
+    let record = Record::to("t").value("a").timestamp(0);
+    bench.try_send(&record).expect("the first moment of 1970");
+    bench.flush();
+    bench.acknowledge_all();
+    bench.assert_settled();
+}
+
+#[test]
+fn edge_e126_an_empty_key_is_hashed_and_no_key_is_not() {
+    let mut story = Story::new(&[0, 1, 2, 3], &[]).establish();
+    for _ in 0..400 {
+        let keyed = Record::to("s").key("").value("empty").timestamp(1);
+        story.bench.try_send(&keyed).expect("there is room");
+        story.answer(|_| true);
+    }
+    // murmur2 of nothing is 275646681.
+    assert_eq!(story.records("empty"), [0, 400, 0, 0]);
+    story.send(400, "none", |_| true);
+    let used = story.records("none").into_iter().filter(|&count| 0 < count);
+    assert!(1 < used.count(), "records without a key are spread");
+    story.bench.assert_settled();
 }

@@ -422,3 +422,22 @@ fn a_refused_connection_is_told_with_its_reason() {
     let reason = DisconnectReason::Failed("connection refused".into());
     assert!(said.to_string().contains(&reason.to_string()), "{said}");
 }
+
+#[test]
+fn records_are_pending_from_when_they_are_taken_until_they_are_resolved() {
+    let mut bench = Bench::ready(&[("linger.ms", "60000")]);
+    assert_eq!(bench.machine.pending_records(), 0);
+    bench.send_to("t", 0, "a");
+    bench.send_to("t", 0, "b");
+    bench.send_to("t", 1, "c");
+    bench.send_to("unknown", 0, "held");
+    assert_eq!(bench.machine.pending_records(), 4, "open and held");
+    bench.flush();
+    let seen = bench.take_request();
+    assert_eq!(bench.machine.pending_records(), 4, "in flight and held");
+    bench.acknowledge(&seen);
+    assert_eq!(bench.machine.pending_records(), 1, "held");
+    bench.machine.close(bench.now, bench.now);
+    bench.run();
+    assert_eq!(bench.machine.pending_records(), 0);
+}

@@ -38,7 +38,7 @@ use slab::Slab;
 
 pub(crate) use batch::{Batch, BatchKey, PartitionKey, Serial};
 pub(crate) use budget::{Budget, Class};
-pub(crate) use fate::{Refreshes, Resolution};
+pub(crate) use fate::{Fate, Refreshes, Resolution};
 pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
@@ -48,7 +48,6 @@ pub(crate) use partition::{Departure, Open, Partition};
 pub(crate) use stage::{Records, Stage};
 
 use compress::largest_batch;
-use fate::Fate;
 use jobs::Jobs;
 use loans::Loans;
 use ratio::{Ratio, Room};

@@ -8,7 +8,7 @@ use super::*;
 use crate::config::testing::{check, config, said};
 
 #[test]
-fn c1_a_set_delivery_timeout_must_leave_time_for_one_try() {
+fn edge_e125_c1_a_set_delivery_timeout_must_leave_time_for_one_try() {
     check(
         &[("delivery.timeout.ms", "30004")],
         expect![[r#"
@@ -28,7 +28,7 @@ fn c1_a_set_delivery_timeout_must_leave_time_for_one_try() {
 }
 
 #[test]
-fn c1_a_default_delivery_timeout_is_raised() {
+fn edge_e125_c1_a_default_delivery_timeout_is_raised() {
     check(
         &[("request.timeout.ms", "120000")],
         expect![[r#"
@@ -41,7 +41,7 @@ fn c1_a_default_delivery_timeout_is_raised() {
 }
 
 #[test]
-fn c2_idempotence_needs_retries() {
+fn edge_e125_c2_idempotence_needs_retries() {
     check(
         &[("retries", "0"), ("enable.idempotence", "true")],
         expect![[r#"
@@ -62,7 +62,7 @@ fn c2_idempotence_needs_retries() {
 }
 
 #[test]
-fn c3_idempotence_needs_every_replica() {
+fn edge_e125_c3_idempotence_needs_every_replica() {
     check(
         &[("acks", "1"), ("enable.idempotence", "true")],
         expect![[r#"
@@ -90,7 +90,7 @@ fn c3_idempotence_needs_every_replica() {
 }
 
 #[test]
-fn c4_more_than_five_in_flight_need_idempotence_off_by_name() {
+fn edge_e125_c4_more_than_five_in_flight_need_idempotence_off_by_name() {
     let six = ("max.in.flight.requests.per.connection", "6");
     check(
         &[six],
@@ -109,7 +109,7 @@ fn c4_more_than_five_in_flight_need_idempotence_off_by_name() {
 }
 
 #[test]
-fn c5_transactions_are_refused_whatever_idempotence_is() {
+fn edge_e125_c5_transactions_are_refused_whatever_idempotence_is() {
     let named = ("transactional.id", "t");
     check(
         &[named],
@@ -129,7 +129,7 @@ fn c5_transactions_are_refused_whatever_idempotence_is() {
 }
 
 #[test]
-fn c6_two_phase_commit_is_refused_whatever_its_timeout_is() {
+fn edge_e125_c6_two_phase_commit_is_refused_whatever_its_timeout_is() {
     let two_phase = ("transaction.two.phase.commit.enable", "true");
     check(
         &[two_phase],
@@ -143,7 +143,7 @@ fn c6_two_phase_commit_is_refused_whatever_its_timeout_is() {
 }
 
 #[test]
-fn c7_a_rack_to_prefer_needs_a_rack_of_ones_own() {
+fn edge_e125_c7_a_rack_to_prefer_needs_a_rack_of_ones_own() {
     let aware = ("partitioner.rack.aware", "true");
     check(
         &[aware],
@@ -163,7 +163,7 @@ fn partitions(properties: &[(&str, &str)]) -> (PartitionRule, bool) {
 }
 
 #[test]
-fn javas_partitioner_classes_are_answered_with_the_rules_that_they_are() {
+fn edge_e125_javas_partitioner_classes_are_answered_with_the_rules_that_they_are() {
     let of = |name: &str| {
         let class = format!("org.apache.kafka.clients.producer.{name}");
         partitions(&[("partitioner.class", &class)])
@@ -176,7 +176,7 @@ fn javas_partitioner_classes_are_answered_with_the_rules_that_they_are() {
 }
 
 #[test]
-fn a_partitioner_class_that_cannot_be_run_is_refused() {
+fn edge_e125_a_partitioner_class_that_cannot_be_run_is_refused() {
     check(
         &[("partitioner.class", "com.acme.ByRegion")],
         expect![[r#"
@@ -188,7 +188,7 @@ fn a_partitioner_class_that_cannot_be_run_is_refused() {
 }
 
 #[test]
-fn partitioner_and_partitioner_class_must_agree() {
+fn edge_e125_partitioner_and_partitioner_class_must_agree() {
     let name = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
     let class = ("partitioner.class", name);
     let agreed = partitions(&[class, ("partitioner", "ROUND_ROBIN")]);
@@ -204,7 +204,7 @@ fn partitioner_and_partitioner_class_must_agree() {
 }
 
 #[test]
-fn a_broker_is_never_left_out_without_adaptive_partitioning() {
+fn edge_e125_a_broker_is_never_left_out_without_adaptive_partitioning() {
     let timeout = ("partitioner.availability.timeout.ms", "5");
     assert_eq!(said(&[timeout]), said(&[]));
     let uniform = ("partitioner.adaptive.partitioning.enable", "false");
@@ -218,7 +218,7 @@ fn a_broker_is_never_left_out_without_adaptive_partitioning() {
 }
 
 #[test]
-fn c8_a_first_backoff_above_its_maximum_is_the_maximum() {
+fn edge_e125_c8_a_first_backoff_above_its_maximum_is_the_maximum() {
     check(
         &[("retry.backoff.ms", "2000")],
         expect![[r#"
@@ -237,7 +237,7 @@ fn c8_a_first_backoff_above_its_maximum_is_the_maximum() {
 }
 
 #[test]
-fn c8_a_reconnect_backoff_alone_does_not_grow() {
+fn edge_e125_c8_a_reconnect_backoff_alone_does_not_grow() {
     check(
         &[("reconnect.backoff.ms", "7")],
         expect![[r#"
@@ -250,7 +250,7 @@ fn c8_a_reconnect_backoff_alone_does_not_grow() {
 }
 
 #[test]
-fn c9_a_linger_beyond_i32_is_clipped() {
+fn edge_e125_c9_a_linger_beyond_i32_is_clipped() {
     check(
         &[
             ("linger.ms", "9223372036854775807"),
@@ -263,7 +263,7 @@ fn c9_a_linger_beyond_i32_is_clipped() {
 }
 
 #[test]
-fn c10_one_in_flight_goes_with_and_without_idempotence() {
+fn edge_e125_c10_one_in_flight_goes_with_and_without_idempotence() {
     let one = ("max.in.flight.requests.per.connection", "1");
     check(&[one], expect!["Idempotent"]);
     check(
@@ -273,7 +273,7 @@ fn c10_one_in_flight_goes_with_and_without_idempotence() {
 }
 
 #[test]
-fn c11_a_transactions_timeout_says_nothing_without_transactions() {
+fn edge_e125_c11_a_transactions_timeout_says_nothing_without_transactions() {
     check(
         &[("transaction.timeout.ms", "1000")],
         expect![[r#"
@@ -284,7 +284,7 @@ fn c11_a_transactions_timeout_says_nothing_without_transactions() {
 }
 
 #[test]
-fn c12_sizes_that_exclude_each_other_are_judged_record_by_record() {
+fn edge_e125_c12_sizes_that_exclude_each_other_are_judged_record_by_record() {
     check(
         &[
             ("max.request.size", "2000000"),

@@ -43,4 +43,16 @@ impl ProducerMachine {
             self.reconsider(now, key);
         }
     }
+
+    /// Whether batches may linger: not while somebody waits for memory (E8), unless others were
+    /// told that there is some. A batch that leaves before those have come is one of their
+    /// records, and not all of them (E129); if they do not come it lingers and no more.
+    pub(super) fn hurry(&self) -> Hurry {
+        let waits = self.waiters.wait_for_space() && !self.waiters.are_told();
+        if self.is_open() && !waits {
+            Hurry::Relaxed
+        } else {
+            Hurry::Now
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod held;
 mod hint;
 mod lifecycle;
 mod metrics;
+pub(crate) mod purge;
 mod rebootstrap;
 mod receive;
 mod schedule;
@@ -485,15 +486,6 @@ impl ProducerMachine {
             session: self.session,
             hurry: self.hurry(),
             flushed_to: self.flushes.back().map(|&(_, up_to)| up_to),
-        }
-    }
-
-    /// Whether batches may linger.
-    fn hurry(&self) -> Hurry {
-        if self.is_open() && !self.waiters.wait_for_space() {
-            Hurry::Relaxed
-        } else {
-            Hurry::Now
         }
     }
 }

@@ -364,6 +364,10 @@ pub(super) const NO_TIMESTAMP: i64 = -1;
 
 #[cold]
 fn never_a_topic(view: &TopicView) -> SendError {
+    if view.name.is_empty() {
+        let what = "the name of a topic was expected, an empty one came; name it".to_string();
+        return SendError::Invalid { what };
+    }
     SendError::Topic {
         topic: Arc::clone(&view.name),
         code: view.refusal.unwrap_or(ErrorCode::INVALID_TOPIC_EXCEPTION),

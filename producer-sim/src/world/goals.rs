@@ -49,6 +49,8 @@ pub enum Goal {
     OneByte,
     /// A batch is sent in one request with batches of other partitions.
     PiggyBacked,
+    /// The application gives records up while requests are in flight.
+    PurgedInFlight,
     /// A topic is created anew while requests are in flight.
     Recreated,
     /// Sequences begin again with 0 after 2147483647.
@@ -99,6 +101,7 @@ impl Goal {
         Self::OutOfSequence,
         Self::OneByte,
         Self::PiggyBacked,
+        Self::PurgedInFlight,
         Self::Recreated,
         Self::SequenceWrapped,
         Self::SeveralAnswers,

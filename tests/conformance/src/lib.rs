@@ -86,6 +86,7 @@ macro_rules! suite {
             a_flush_is_over_when_all_is_resolved,
             close_delivers_what_it_can,
             close_fails_what_is_late,
+            purge_gives_up_and_the_producer_goes_on,
             a_closed_producer_takes_nothing,
             closing_twice_is_closing_once,
             the_last_handle_leaves_its_records_to_be_delivered,

@@ -166,7 +166,7 @@ fn a_fatal_error_is_told_once_and_says_what_to_do() {
     let code = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
     assert_eq!(
         (error.error.code(), error.outcome),
-        (code, Outcome::NotWritten)
+        (Some(code), Outcome::NotWritten)
     );
     for _ in 0..3 {
         let refused = producer.try_send(&Record::to("orders").value("later"));

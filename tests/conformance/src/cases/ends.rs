@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use kafka_producer::{Outcome, ProduceError, ProducerError, Record, SendError};
+use kafka_producer::{Outcome, ProduceError, ProducerError, Purge, Record, SendError};
 use kafka_producer_driver::block_on;
 
 use crate::{Cluster, Task, Transport, config};
@@ -57,6 +57,22 @@ pub fn close_fails_what_is_late(transport: &impl Transport) {
         error.into_record().unwrap().value.as_deref(),
         Some(&b"x"[..])
     );
+}
+
+pub fn purge_gives_up_and_the_producer_goes_on(transport: &impl Transport) {
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[("linger.ms", "60000")]));
+    let given_up = producer.try_send(&Record::to("orders").value("x")).unwrap();
+    producer.purge(Purge::Unsent);
+    let error = block_on(given_up).unwrap_err();
+    assert_eq!(
+        (&error.error, error.outcome),
+        (&ProduceError::Purged, Outcome::NotWritten)
+    );
+    let sent = producer.try_send(&Record::to("orders").value("y")).unwrap();
+    block_on(producer.flush());
+    assert!(matches!(sent.try_result(), Some(Ok(_))));
+    assert_eq!(cluster.values("orders", 0), ["y"]);
 }
 
 pub fn a_closed_producer_takes_nothing(transport: &impl Transport) {
