@@ -79,7 +79,7 @@ pub struct Goals(BTreeMap<Goal, u64>);
 
 impl Goal {
     /// Every goal.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::AcksZeroClosed,
         Self::AfterTheEnd,
         Self::BumpInDoubt,
