@@ -37,7 +37,7 @@ pub struct ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// `batch.size`: target bytes of a batch; 0 turns batching off.
+    /// `batch.size`: target bytes of a batch, after compression; 0 turns batching off.
     pub fn batch_size(self, bytes: usize) -> Self {
         self.with_number("batch.size", bytes)
     }
