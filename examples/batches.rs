@@ -34,6 +34,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

@@ -43,6 +43,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         eprintln!("{customer}: partition {}", written.partition);
     }
 
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

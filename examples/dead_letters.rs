@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }
 

@@ -42,6 +42,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         of("request-total"),
         of("record-error-total"),
     );
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Err(error) => eprintln!("{error}: {:?}", error.record()),
     }
 
-    // Without this, a program that ends loses what is still on its way.
-    producer.close(Duration::from_secs(10)).await;
+    // Without this, a program that ends loses what is still on its way. With it, it knows.
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

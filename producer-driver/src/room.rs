@@ -14,10 +14,67 @@ use std::task::{Context, Poll, Waker};
 
 use kafka_producer_machine::{Instant, Receipt, Record, SendError, WaiterId};
 
+use crate::clock::Clock;
 use crate::due::{Call, Callback};
 use crate::hub::{Caller, Core};
+use crate::interceptor::{Chain, Intercepted};
 use crate::waits::Answer;
 use crate::{Delivery, Producer, ProducerError};
+
+/// A record on its way in: the sender's own, or what interceptors have made of it.
+pub(crate) trait Entrant<'r> {
+    /// Hands it to the machine, with the room that `waiter` was granted; gives its timestamp too.
+    fn enter(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        clock: &Clock,
+        waiter: Option<WaiterId>,
+    ) -> Result<(Receipt, i64), SendError>;
+
+    /// About how many bytes it takes.
+    fn size(&self) -> usize;
+
+    /// As it is kept while it waits.
+    fn keep(self) -> Kept<'r>;
+}
+
+/// A record that waits for room.
+pub(crate) enum Kept<'r> {
+    Intercepted(Intercepted<'r>),
+    Plain(Record<'r>),
+}
+
+impl<'r> Entrant<'r> for &Record<'r> {
+    #[inline]
+    fn enter(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        clock: &Clock,
+        waiter: Option<WaiterId>,
+    ) -> Result<(Receipt, i64), SendError> {
+        let timestamp = match self.timestamp {
+            Some(own) => own,
+            None => clock.timestamp(now),
+        };
+        let machine = &mut core.machine;
+        let receipt = match waiter {
+            None => machine.send_stamped(now, timestamp, self)?,
+            Some(waiter) => machine.send_reserved_stamped(now, waiter, timestamp, self)?,
+        };
+        Ok((receipt, timestamp))
+    }
+
+    #[inline]
+    fn size(&self) -> usize {
+        size(self)
+    }
+
+    fn keep(self) -> Kept<'r> {
+        Kept::Plain(*self)
+    }
+}
 
 /// What the sender wants to know of a record that was taken.
 pub(crate) trait Want: Unpin {
@@ -88,7 +145,7 @@ enum Rest<'p, 'r, W> {
 /// A place in the line.
 pub(crate) struct Waiting<'p, 'r, W> {
     producer: &'p Producer,
-    record: Record<'r>,
+    record: Kept<'r>,
     want: W,
     place: Place,
 }
@@ -139,16 +196,37 @@ impl Core {
 
 impl<'p, 'r, W: Want> Room<'p, 'r, W> {
     /// Appends now, or takes a place in the line.
+    #[inline]
     pub(crate) fn new(producer: &'p Producer, record: &Record<'r>, want: W) -> Self {
+        match producer.hub().interceptors() {
+            None => Self::enter(producer, &mut Some(record), want),
+            Some(chain) => Self::intercept(producer, chain, record, want),
+        }
+    }
+
+    #[cold]
+    fn intercept(producer: &'p Producer, chain: &Arc<Chain>, record: &Record<'r>, want: W) -> Self {
+        let mut entrant = Some(chain.intercept(producer.hub(), record));
+        let room = Self::enter(producer, &mut entrant, want);
+        if let (Some(refusal), Some(entrant)) = (room.refusal(), &mut entrant) {
+            entrant.refuse(&refusal);
+        }
+        room
+    }
+
+    /// Whoever waits is taken out of `entrant`.
+    #[inline]
+    fn enter<E: Entrant<'r>>(producer: &'p Producer, entrant: &mut Option<E>, want: W) -> Self {
+        let hub = producer.hub();
         // What the application gave, such as a callback, is never dropped under the lock.
         let mut want = Some(want);
-        producer.hub().apply(Caller::Sender, |core, now| {
-            let timestamp = producer.timestamp(now, record);
-            match core.machine.send_stamped(now, timestamp, record) {
-                Ok(receipt) => {
+        hub.apply(Caller::Sender, |core, now| {
+            let own = entrant.as_mut().expect("only `Waiting` below takes it");
+            match own.enter(core, now, &hub.clock, None) {
+                Ok((receipt, timestamp)) => {
                     let want = want.as_mut().expect("only `Waiting` below takes it");
                     let taken = want.taken(core, receipt, timestamp);
-                    let turn = match core.appended(size(record)) {
+                    let turn = match core.appended(own.size()) {
                         true => Turn::Next,
                         false => Turn::Now,
                     };
@@ -160,10 +238,11 @@ impl<'p, 'r, W: Want> Room<'p, 'r, W> {
                 }
                 Err(SendError::Full(shortage)) => {
                     let place = core.queue(now, shortage, producer);
+                    let entrant = entrant.take().expect("it is taken here only");
                     let want = want.take().expect("it is taken here only");
                     Self::not_taken(Rest::Waiting(Waiting {
                         producer,
-                        record: *record,
+                        record: entrant.keep(),
                         want,
                         place,
                     }))
@@ -215,6 +294,11 @@ impl<'p, 'r, W: Want> Room<'p, 'r, W> {
         Poll::Ready(result)
     }
 
+    /// Whether others should have a chance to run before it is told.
+    pub(crate) fn is_told_later(&self) -> bool {
+        self.turn == Turn::Next
+    }
+
     /// The answer, if there is no need to wait for it.
     #[inline]
     pub(crate) fn now(&mut self) -> Option<Result<W::Taken, ProducerError>> {
@@ -242,14 +326,21 @@ impl<W: Want> Waiting<'_, '_, W> {
         let Poll::Ready(answer) = hub.lock().waiters.poll(place.waiter, &mut newest) else {
             return None;
         };
-        hub.apply(Caller::Sender, |core, now| {
+        let result = hub.apply(Caller::Sender, |core, now| {
             if answer == Answer::Expired {
                 return Some(Err(place.expired(now)));
             }
-            let timestamp = self.producer.timestamp(now, &self.record);
-            let machine = &mut core.machine;
-            match machine.send_reserved_stamped(now, place.waiter, timestamp, &self.record) {
-                Ok(receipt) => Some(Ok(self.want.taken(core, receipt, timestamp))),
+            let entered = match &mut self.record {
+                Kept::Intercepted(record) => {
+                    record.enter(core, now, &hub.clock, Some(place.waiter))
+                }
+                Kept::Plain(record) => {
+                    let mut record = &*record;
+                    record.enter(core, now, &hub.clock, Some(place.waiter))
+                }
+            };
+            match entered {
+                Ok((receipt, timestamp)) => Some(Ok(self.want.taken(core, receipt, timestamp))),
                 Err(SendError::Full(_)) if core.closed => Some(Err(SendError::Closed.into())),
                 Err(SendError::Full(_)) => {
                     core.waiters.park_again(place.waiter, waker);
@@ -257,7 +348,11 @@ impl<W: Want> Waiting<'_, '_, W> {
                 }
                 Err(error) => Some(Err(error.into())),
             }
-        })
+        });
+        if let (Some(Err(error)), Kept::Intercepted(record)) = (&result, &mut self.record) {
+            record.refuse(error);
+        }
+        result
     }
 }
 

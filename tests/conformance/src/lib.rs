@@ -15,6 +15,7 @@ pub mod cases {
     pub mod cancel;
     pub mod edges;
     pub mod ends;
+    pub mod interceptors;
     pub mod metrics;
     pub mod peers;
     pub mod room;
@@ -89,6 +90,14 @@ macro_rules! suite {
             a_closed_producer_takes_nothing,
             closing_twice_is_closing_once,
             the_last_handle_leaves_its_records_to_be_delivered,
+        );
+        $crate::suite!($transport; interceptors:
+            interceptors_see_every_way_to_send,
+            interceptors_see_what_those_before_made_of_a_record,
+            a_record_that_waits_for_room_is_intercepted_once,
+            edge_e128_interceptor_and_callback_are_told_of_a_failure_once,
+            edge_e128_an_interceptor_that_panics_is_left_out,
+            what_became_of_a_record_is_visible_before_its_interceptor_is_told,
         );
         $crate::suite!($transport; metrics:
             metrics_tell_what_was_sent,

@@ -87,7 +87,7 @@ fn send(producer: &Producer, value: &str) -> Result<RecordMetadata, DeliveryErro
 }
 
 fn end(producer: &Producer) {
-    block_on(producer.close(Duration::from_secs(10)));
+    block_on(producer.close(Duration::from_secs(10))).unwrap();
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use kafka_producer::{
-    DeliveryError, ProduceError, Producer, ProducerError, Record, RecordMetadata, WaitError,
-    blocking,
+    CloseError, DeliveryError, ProduceError, Producer, ProducerError, Record, RecordMetadata,
+    WaitError, blocking,
 };
 use kafka_producer_driver::block_on;
 
@@ -57,8 +57,8 @@ pub fn edge_e23_a_close_in_a_callback_begins_and_is_not_waited_for(transport: &i
         .try_send_with(&Record::to("orders").value("x"), call)
         .unwrap();
     let closed = called.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(closed, Err(ProducerError::WouldDeadlock));
-    block_on(producer.close(PATIENCE));
+    assert_eq!(closed, Err(CloseError::WouldDeadlock));
+    block_on(producer.close(PATIENCE)).unwrap();
     assert_eq!(cluster.values("orders", 0), ["x"]);
 }
 

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use kafka_producer::{Outcome, ProduceError, ProducerError, Record, SendError};
+use kafka_producer::{CloseError, Outcome, ProduceError, ProducerError, Record, SendError};
 use kafka_producer_driver::block_on;
 
 use crate::{Cluster, Task, Transport, config};
@@ -30,7 +30,7 @@ pub fn close_delivers_what_it_can(transport: &impl Transport) {
     let cluster = Cluster::start(&[("orders", 1)]);
     let producer = transport.start(config(&cluster.bootstrap(), &[("linger.ms", "60000")]));
     let delivery = producer.try_send(&Record::to("orders").value("x")).unwrap();
-    block_on(producer.close(Duration::from_secs(30)));
+    block_on(producer.close(Duration::from_secs(30))).unwrap();
     assert!(matches!(delivery.try_result(), Some(Ok(_))));
     assert_eq!(cluster.values("orders", 0), ["x"]);
 }
@@ -42,12 +42,20 @@ pub fn close_fails_what_is_late(transport: &impl Transport) {
     let producer = transport.start(config(&address, &[]));
     let delivery = producer.try_send(&Record::to("orders").value("x")).unwrap();
     let started = Instant::now();
-    block_on(producer.close(Duration::from_millis(200)));
+    let closed = block_on(producer.close(Duration::from_millis(200)));
     assert!(
         started.elapsed() < Duration::from_secs(5),
         "{:?}",
         started.elapsed()
     );
+    let lost = CloseError::Undelivered {
+        delivered: 0,
+        not_written: 1,
+        maybe_written: 0,
+    };
+    assert_eq!(closed, Err(lost.clone()));
+    // Whoever asks again is told the same.
+    assert_eq!(block_on(producer.close(Duration::ZERO)), Err(lost));
     let error = delivery.try_result().unwrap().unwrap_err();
     assert_eq!(
         (&error.error, error.outcome),
@@ -63,7 +71,7 @@ pub fn a_closed_producer_takes_nothing(transport: &impl Transport) {
     let cluster = Cluster::start(&[("orders", 1)]);
     let producer = transport.start(config(&cluster.bootstrap(), &[]));
     let record = Record::to("orders").value("x");
-    block_on(producer.close(Duration::from_secs(10)));
+    block_on(producer.close(Duration::from_secs(10))).unwrap();
     assert_eq!(producer.try_send(&record).unwrap_err(), SendError::Closed);
     let refused = block_on(producer.send(&record)).unwrap_err();
     assert_eq!(refused, ProducerError::Send(SendError::Closed));
@@ -80,9 +88,9 @@ pub fn closing_twice_is_closing_once(transport: &impl Transport) {
         producer.close(Duration::from_secs(10)),
         producer.clone().close(Duration::from_secs(10)),
     );
-    block_on(second);
+    block_on(second).unwrap();
     let mut first = Task::new(first);
-    assert_eq!(first.poll(), Poll::Ready(()));
+    assert_eq!(first.poll(), Poll::Ready(Ok(())));
     block_on(delivery).unwrap();
 }
 
