@@ -2,13 +2,12 @@
 //!
 //! Needs a cluster; see the example `simple`.
 
-use std::error::Error;
 use std::time::Duration;
 
 use kafka_producer::{Config, Record};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let servers = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "localhost:9092".to_string());

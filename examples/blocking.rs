@@ -2,12 +2,11 @@
 //!
 //! Needs a cluster; see the example `simple`. Run it with `--features threads`.
 
-use std::error::Error;
 use std::time::Duration;
 
 use kafka_producer::{Acks, Config, Guarantee, Header, Record};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> anyhow::Result<()> {
     let servers = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "localhost:9092".to_string());

@@ -2,7 +2,6 @@
 //!
 //! Needs a cluster; see the example `simple`.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +16,7 @@ struct Tally {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let servers = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "localhost:9092".to_string());

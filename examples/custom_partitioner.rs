@@ -3,7 +3,6 @@
 //! Needs a cluster: `cargo run -p kafka-producer-cli -- broker --port 9092` serves a simulated
 //! one, then `cargo run --example custom_partitioner -- localhost:9092`.
 
-use std::error::Error;
 use std::time::Duration;
 
 use kafka_producer::{Config, Partitioner, Record, Unplaced};
@@ -26,7 +25,7 @@ impl Partitioner for LargeFirst {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let servers = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "localhost:9092".to_string());

@@ -4,8 +4,9 @@
 //! Runs by itself, in virtual time: `cargo run --example simulated`, or one seed again with
 //! `cargo run --example simulated -- 7`. In a real project this is a `#[test]`.
 
-use std::error::Error;
 use std::time::Duration;
+
+use anyhow::Context;
 
 use kafka_producer::{Outcome, Record};
 use kafka_producer_sim::world::{RecordId, Resolution, World};
@@ -32,7 +33,7 @@ impl Ledger {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> anyhow::Result<()> {
     let seeds = match std::env::args().nth(1).map(|seed| seed.parse::<u64>()) {
         Some(Ok(seed)) => vec![seed],
         _ => (0..20).collect(),
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A day in which brokers stop, connections are cut and leaders move; the same for the same seed.
-fn run(seed: u64) -> Result<Ledger, Box<dyn Error>> {
+fn run(seed: u64) -> anyhow::Result<Ledger> {
     let mut world = World::new(seed)
         .brokers(3)
         .topic("payments", 3)
@@ -76,7 +77,7 @@ fn run(seed: u64) -> Result<Ledger, Box<dyn Error>> {
     for payment in &payments {
         let resolution = world
             .resolution(*payment)
-            .ok_or("a payment without an end")?;
+            .context("a payment without an end")?;
         ledger.settle(resolution);
     }
     // Money neither vanishes nor appears: what is in the log was booked, or is uncertain.

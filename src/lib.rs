@@ -56,9 +56,9 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, Guarantee, Header, PartitionRule, Partitioner, Record,
-    RecordBuilder, Setting, Support, Topic, TopicHandle, TopicLoad, UnknownFate, Unplaced,
-    properties,
+    Acks, Codec, Config, ConfigBuilder, DataLoss, Guarantee, Header, PartitionRule, Partitioner,
+    Purge, Record, RecordBuilder, Setting, Support, Topic, TopicHandle, TopicLoad, UnknownFate,
+    Unplaced, properties,
 };
 
 /// Code of the application that sees every record.

@@ -57,9 +57,13 @@ pub(crate) struct BrokerArgs {
     #[arg(long, default_value_t = 9092)]
     pub(crate) port: u16,
     /// A topic that exists from the start, as NAME or NAME:PARTITIONS (repeatable). Others are
-    /// created when they are asked for.
+    /// created when they are asked for, unless --no-auto-create-topics is given.
     #[arg(long = "topic", value_name = "NAME:PARTITIONS", value_parser = topic)]
     pub(crate) topics: Vec<(String, u32)>,
+    /// Leave topics unknown that do not exist, as auto.create.topics.enable=false does at a broker
+    /// of Kafka.
+    #[arg(long)]
+    pub(crate) no_auto_create_topics: bool,
     /// How many bytes of records are kept in all; the oldest go first.
     #[arg(long, value_name = "BYTES")]
     pub(crate) retention_bytes: Option<usize>,

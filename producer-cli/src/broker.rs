@@ -17,6 +17,9 @@ pub(crate) fn run(args: &BrokerArgs) -> Result<ExitCode, Failure> {
     config.brokers = args.brokers;
     config.port = args.port;
     config.topics.clone_from(&args.topics);
+    if args.no_auto_create_topics {
+        config.auto_create_partitions = None;
+    }
     config.retention_bytes = args.retention_bytes.unwrap_or(config.retention_bytes);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -3,6 +3,7 @@
 use kafka_producer_sim::serve::{Server, ServerConfig};
 
 use crate::args::legal_topic;
+use crate::engine::counted;
 use crate::failure::Failure;
 
 /// A cluster that ends with the command.
@@ -37,11 +38,14 @@ impl Embedded {
     pub(crate) fn list(&self, topic: &str) {
         let counts = self.server.counts(topic);
         let total: i64 = counts.iter().map(|partition| partition.written).sum();
-        eprintln!("{total} records landed in topic {topic} of the simulated cluster:");
+        let records = |number: i64| counted(number.unsigned_abs(), "record");
+        let landed = records(total);
+        eprintln!("{landed} landed in topic {topic} of the simulated cluster:");
         for counts in counts {
             eprintln!(
-                "  partition {}: {} records",
-                counts.partition, counts.written
+                "  partition {}: {}",
+                counts.partition,
+                records(counts.written)
             );
         }
     }

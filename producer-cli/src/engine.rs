@@ -27,8 +27,10 @@ pub(crate) struct Delivered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Undelivered {
     pub(crate) partition: Option<u32>,
-    /// Kafka's name of the error.
-    pub(crate) error: &'static str,
+    /// Kafka's name of the error, or one of ours where Kafka has none.
+    pub(crate) name: &'static str,
+    /// Kafka's code of that name.
+    pub(crate) code: Option<i16>,
     /// What happened, in a sentence.
     pub(crate) message: String,
     pub(crate) outcome: Outcome,
@@ -220,20 +222,23 @@ const fn is_late(error: &ProduceError) -> bool {
 fn undelivered(error: &DeliveryError) -> Undelivered {
     Undelivered {
         partition: error.partition,
-        error: error.error.code().name(),
+        name: error.error.name(),
+        code: error.error.code().map(|code| code.0),
         message: named(&error.topic, error.error.code(), error.error.to_string()),
         outcome: error.outcome,
     }
 }
 
 /// The message of an error, with the topic's name in it if the error is about the topic.
-fn named(topic: &str, code: ErrorCode, message: String) -> String {
+fn named(topic: &str, code: Option<ErrorCode>, message: String) -> String {
     let of_topic = [
         ErrorCode::INVALID_TOPIC_EXCEPTION,
         ErrorCode::TOPIC_AUTHORIZATION_FAILED,
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
     ];
-    if of_topic.contains(&code) && !message.contains(&format!("topic {topic}")) {
+    if code.is_some_and(|code| of_topic.contains(&code))
+        && !message.contains(&format!("topic {topic}"))
+    {
         format!("topic {topic}: {message}")
     } else {
         message
@@ -242,23 +247,31 @@ fn named(topic: &str, code: ErrorCode, message: String) -> String {
 
 /// A record that the producer did not take.
 fn refused(error: &ProducerError) -> Undelivered {
-    let name = match error {
-        ProducerError::Send(SendError::TooLarge { .. }) => "MESSAGE_TOO_LARGE",
-        ProducerError::Send(SendError::Invalid { .. }) => "INVALID_RECORD",
-        ProducerError::Send(SendError::Topic { code, .. }) => code.name(),
-        ProducerError::Send(SendError::Fatal(fatal)) => fatal.code.name(),
+    let code = match error {
+        ProducerError::Send(SendError::TooLarge { .. }) => Some(ErrorCode::MESSAGE_TOO_LARGE),
+        ProducerError::Send(SendError::Invalid { .. }) => Some(ErrorCode::INVALID_RECORD),
+        ProducerError::Send(SendError::Topic { code, .. }) => Some(*code),
+        ProducerError::Send(SendError::Fatal(fatal)) => Some(fatal.code),
         // Java's producer calls both of these a timeout.
         ProducerError::BufferFull { .. } | ProducerError::MetadataTimeout { .. } => {
-            "REQUEST_TIMED_OUT"
+            Some(ErrorCode::REQUEST_TIMED_OUT)
         }
-        _ => "UNKNOWN_SERVER_ERROR",
+        // Nothing else ends a send of ours but the end of the producer.
+        _ => None,
     };
     Undelivered {
         partition: None,
-        error: name,
+        name: code.map_or("CLOSED", ErrorCode::name),
+        code: code.map(|code| code.0),
         message: error.to_string(),
         outcome: Outcome::NotWritten,
     }
+}
+
+/// A number and its noun, as `1 line` or `2 lines`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// How long nothing is said of metadata that does not come, and then between two notices.
@@ -307,10 +320,18 @@ mod tests {
     #[test]
     fn an_error_about_the_topic_names_it_once() {
         let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
-        let refused = |message: &str| named("t", code, message.to_string());
+        let refused = |message: &str| named("t", Some(code), message.to_string());
         assert_eq!(refused("not allowed"), "topic t: not allowed");
         assert_eq!(refused("topic t: not allowed"), "topic t: not allowed");
-        let other = named("t", ErrorCode::REQUEST_TIMED_OUT, "late".to_string());
+        let late = Some(ErrorCode::REQUEST_TIMED_OUT);
+        let other = named("t", late, "late".to_string());
         assert_eq!(other, "late");
+        assert_eq!(named("t", None, "closed".to_string()), "closed");
+    }
+
+    #[test]
+    fn what_the_producer_does_by_itself_is_no_error_of_a_broker() {
+        let closed = refused(&ProducerError::Send(SendError::Closed));
+        assert_eq!((closed.name, closed.code), ("CLOSED", None));
     }
 }

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use kafka_producer_machine::explain::{Explanation, Subject};
-use kafka_producer_machine::{Config, Metrics, Record, SendError, TopicHandle};
+use kafka_producer_machine::{Config, Metrics, Purge, Record, SendError, TopicHandle};
 
 use crate::park::{block_on, block_on_until, is_in_callback};
 use crate::{
@@ -148,6 +148,12 @@ impl Producer {
             pending: self.inner.hub().lock().machine.pending_records(),
             waited: started.elapsed(),
         })
+    }
+
+    /// Gives up records that have not ended, without waiting; see
+    /// [`Producer::purge`](crate::Producer::purge).
+    pub fn purge(&self, what: Purge) {
+        self.inner.purge(what);
     }
 
     /// Takes nothing more, delivers what it can within `timeout`, fails the rest, and waits for

@@ -92,7 +92,8 @@ impl fmt::Display for DeliveryError {
 
 impl std::error::Error for DeliveryError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
+        // What `Display` says is said already: whoever prints the chain reads it once.
+        self.error.source()
     }
 }
 

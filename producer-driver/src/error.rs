@@ -89,7 +89,6 @@ pub struct SendAllError {
     /// The records that were taken: as many as this holds, from the first on.
     pub taken: Deliveries,
     /// Why the next one was not.
-    #[source]
     pub error: ProducerError,
 }
 

@@ -146,6 +146,16 @@ impl Hub {
         caller: Caller,
         act: impl FnOnce(&mut Core, Instant) -> T,
     ) -> T {
+        self.apply_in_line(caller, act)
+    }
+
+    /// As `apply`, for what is done with every record: the call costs 2 % of it.
+    #[inline(always)]
+    pub(crate) fn apply_in_line<T>(
+        self: &Arc<Self>,
+        caller: Caller,
+        act: impl FnOnce(&mut Core, Instant) -> T,
+    ) -> T {
         let now = match caller {
             Caller::Role => self.clock.precise(),
             Caller::Sender => self.clock.coarse(),

@@ -21,7 +21,6 @@ use kafka_producer_machine::{
     Header, Instant, Outcome, Receipt, Record, SendError, Topic, TopicHandle, WaiterId,
 };
 
-use crate::clock::Clock;
 use crate::due::Callback;
 use crate::foreign::panics;
 use crate::hub::{Core, Hub};
@@ -143,10 +142,10 @@ impl<'a> InterceptedHeader<'a> {
         }
     }
 
-    fn owned(header: &Header<'_>) -> InterceptedHeader<'static> {
+    fn into_owned(self) -> InterceptedHeader<'static> {
         InterceptedHeader {
-            key: Cow::Owned(header.key.into()),
-            value: header.value.map(|value| Cow::Owned(value.into())),
+            key: Cow::Owned(self.key.into_owned()),
+            value: self.value.map(|value| Cow::Owned(value.into_owned())),
         }
     }
 }
@@ -309,6 +308,44 @@ impl Intercepted<'_> {
         self.end(Ending::Refused(error));
     }
 
+    /// The record as the machine takes it.
+    fn lend<T>(&self, act: impl FnOnce(&Record<'_>) -> T) -> T {
+        let headers: Vec<Header<'_>> = self
+            .record
+            .headers
+            .iter()
+            .map(InterceptedHeader::lend)
+            .collect();
+        act(&Record {
+            topic: self.topic(),
+            partition: self.record.partition,
+            timestamp: self.record.timestamp,
+            key: self.record.key.as_deref(),
+            value: self.record.value.as_deref(),
+            headers: &headers,
+        })
+    }
+
+    /// It was taken: the interceptors are told of its end, before the sender's own callback,
+    /// which comes in next.
+    fn taken(&mut self, core: &mut Core, receipt: Receipt, timestamp: i64) {
+        let Some(chain) = self.duty.take() else {
+            return;
+        };
+        let headers = std::mem::take(&mut self.record.headers).into_iter();
+        let pending = Pending {
+            chain,
+            partition: self.record.partition,
+            headers: headers.map(InterceptedHeader::into_owned).collect(),
+        };
+        let callback = Callback {
+            index: receipt.index,
+            timestamp,
+            call: Box::new(move |result| pending.end(&result)),
+        };
+        core.completions.call(receipt.group.into(), callback);
+    }
+
     fn end(&mut self, ending: Ending<'_>) {
         let Some(chain) = self.duty.take() else {
             return;
@@ -328,44 +365,32 @@ impl Intercepted<'_> {
     }
 }
 
-impl<'r> Entrant<'r> for Intercepted<'r> {
+impl<'r> Entrant<'r> for &mut Intercepted<'r> {
+    fn timestamp(&self) -> Option<i64> {
+        self.record.timestamp
+    }
+
     fn enter(
         &mut self,
         core: &mut Core,
         now: Instant,
-        clock: &Clock,
-        waiter: Option<WaiterId>,
-    ) -> Result<(Receipt, i64), SendError> {
-        let headers: Vec<Header<'_>> = self
-            .record
-            .headers
-            .iter()
-            .map(InterceptedHeader::lend)
-            .collect();
-        let record = Record {
-            topic: self.topic(),
-            partition: self.record.partition,
-            timestamp: self.record.timestamp,
-            key: self.record.key.as_deref(),
-            value: self.record.value.as_deref(),
-            headers: &headers,
-        };
-        let (receipt, timestamp) = (&record).enter(core, now, clock, waiter)?;
-        if let Some(chain) = self.duty.take() {
-            let pending = Pending {
-                chain,
-                partition: self.record.partition,
-                headers: headers.iter().map(InterceptedHeader::owned).collect(),
-            };
-            // Before the sender's own callback, which comes in next.
-            let callback = Callback {
-                index: receipt.index,
-                timestamp,
-                call: Box::new(move |result| pending.end(&result)),
-            };
-            core.completions.call(receipt.group.into(), callback);
-        }
-        Ok((receipt, timestamp))
+        timestamp: i64,
+    ) -> Result<Receipt, SendError> {
+        let receipt = self.lend(|mut record| record.enter(core, now, timestamp))?;
+        self.taken(core, receipt, timestamp);
+        Ok(receipt)
+    }
+
+    fn enter_late(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        timestamp: i64,
+        waiter: WaiterId,
+    ) -> Result<Receipt, SendError> {
+        let receipt = self.lend(|mut record| record.enter_late(core, now, timestamp, waiter))?;
+        self.taken(core, receipt, timestamp);
+        Ok(receipt)
     }
 
     fn size(&self) -> usize {
@@ -373,8 +398,12 @@ impl<'r> Entrant<'r> for Intercepted<'r> {
         len(&self.record.key) + len(&self.record.value)
     }
 
-    fn keep(self) -> Kept<'r> {
-        Kept::Intercepted(self)
+    fn keep(&mut self) -> Kept<'r> {
+        Kept::Intercepted(Intercepted {
+            duty: self.duty.take(),
+            record: self.record.clone(),
+            handle: self.handle.clone(),
+        })
     }
 }
 

@@ -45,11 +45,11 @@ pub use error::{CloseError, ProducerError, SendAllError, WaitError};
 pub use interceptor::{Acknowledgement, Ending, InterceptedHeader, InterceptedRecord, Interceptor};
 pub use kafka_producer_machine::explain;
 pub use kafka_producer_machine::{
-    Acks, Codec, Config, ConfigBuilder, ConfigError, DisconnectReason, ErrorCode, FatalError,
-    Guarantee, Header, Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics,
-    Outcome, OwnedRecord, PartitionRule, Partitioner, ProduceError, Record, RecordBuilder,
-    SendError, Setting, Shortage, Support, Topic, TopicHandle, TopicLoad, UnknownFate, Unplaced,
-    properties,
+    Acks, Codec, Config, ConfigBuilder, ConfigError, DataLoss, DisconnectReason, ErrorCode,
+    FatalError, Guarantee, Header, Metric, MetricDefinition, MetricGroup, MetricSubject,
+    MetricUnit, Metrics, Outcome, OwnedRecord, PartitionRule, Partitioner, ProduceError, Purge,
+    Record, RecordBuilder, SendError, Setting, Shortage, Support, Topic, TopicHandle, TopicLoad,
+    UnknownFate, Unplaced, properties,
 };
 pub use park::{block_on, block_on_until};
 pub use producer::{PartitionInfo, Producer};

@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kafka_producer_machine::explain::{Explanation, Subject};
-use kafka_producer_machine::{Config, Instant, Metrics, Record, Seed, SendError, TopicHandle};
+use kafka_producer_machine::{
+    Config, Instant, Metrics, Purge, Record, Seed, SendError, TopicHandle,
+};
 
 use crate::all::SendingAll;
 use crate::due::Call;
 use crate::ends::{Close, Flush, PartitionsFor};
 use crate::hub::{Caller, Hub};
 use crate::link::Hosted;
-use crate::room::{Awaited, Detached, Entrant, Room, Sending, SendingDetached, Want};
+use crate::room::{Awaited, Detached, Entrant, Room, Sending, SendingDetached, Want, stamp};
 use crate::runtime::{Role, Runtime, SocketOptions};
 use crate::{Delivery, DeliveryError, ProducerBuilder, RecordMetadata, notice};
 
@@ -178,6 +180,25 @@ impl Producer {
         Flush::new(self)
     }
 
+    /// Gives up records that were taken and have not ended, now: each fails with
+    /// [`ProduceError::Purged`](crate::ProduceError::Purged) and the truth about it. What is sent
+    /// afterwards is welcome.
+    ///
+    /// It is for programs whose records lose their worth with time. A producer that is to end is
+    /// better closed with a limit.
+    ///
+    /// ```no_run
+    /// # fn change_over(producer: &kafka_producer_driver::Producer) {
+    /// use kafka_producer_driver::Purge;
+    ///
+    /// producer.purge(Purge::Unsent);
+    /// # }
+    /// ```
+    pub fn purge(&self, what: Purge) {
+        self.hub()
+            .apply(Caller::Role, |core, now| core.machine.purge(now, what));
+    }
+
     /// Takes nothing more, delivers what it can within `timeout`, then fails the rest; the future
     /// is done when all callbacks have run.
     ///
@@ -268,7 +289,7 @@ impl Producer {
     fn take_now<W: Want>(&self, record: &Record<'_>, want: W) -> Result<W::Taken, SendError> {
         let hub = self.hub();
         match hub.interceptors() {
-            None => self.enter_now(&mut &*record, want),
+            None => self.enter_now(record, want),
             Some(chain) => {
                 let mut record = chain.intercept(hub, record);
                 let taken = self.enter_now(&mut record, want);
@@ -283,13 +304,14 @@ impl Producer {
     #[inline]
     fn enter_now<'r, W: Want>(
         &self,
-        record: &mut impl Entrant<'r>,
+        mut record: impl Entrant<'r>,
         mut want: W,
     ) -> Result<W::Taken, SendError> {
         let hub = self.hub();
         // What the application gave, such as a callback, is never dropped under the lock.
         hub.apply(Caller::Sender, |core, now| {
-            let (receipt, timestamp) = record.enter(core, now, &hub.clock, None)?;
+            let timestamp = stamp(now, &hub.clock, &record);
+            let receipt = record.enter(core, now, timestamp)?;
             Ok(want.taken(core, receipt, timestamp))
         })
     }

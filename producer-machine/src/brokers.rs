@@ -119,7 +119,6 @@ pub(crate) struct Opening {
     pub(crate) host: Arc<str>,
     pub(crate) port: u16,
     pub(crate) attempt: u32,
-    pub(crate) setup_deadline: Instant,
 }
 
 /// Where a request may go that any broker can answer.
@@ -176,6 +175,7 @@ impl Brokers {
             setup: Backoff::new(config.setup_timeout, config.setup_timeout_max),
             limits: Limits {
                 idle: config.connections_max_idle,
+                patience: config.reconnect_backoff_max.max(RECONNECT_FLOOR),
                 request: config.request_timeout,
                 in_flight: config.max_in_flight,
             },
@@ -255,14 +255,13 @@ impl Brokers {
         broker.attempts = broker.attempts.wrapping_add(1);
         // Expired means more than the limit, so the deadline is one tick behind it.
         let setup_deadline = now + self.setup.delay(broker.setup_failures, jitter) + TICK;
-        self.connections
-            .insert(connection, Connection::new(now, id, address, self.limits));
+        let made = Connection::new(now, id, address, self.limits, setup_deadline);
+        self.connections.insert(connection, made);
         Some(Opening {
             connection,
             host: Arc::clone(&broker.host),
             port: broker.port,
             attempt,
-            setup_deadline,
         })
     }
 
@@ -389,6 +388,9 @@ impl Brokers {
     /// Where to ask what any broker can answer: the idlest connection, else one that is being
     /// made, else the node that was left alone longest. Brokers that metadata named go before the
     /// bootstrap addresses, which are another way to them and are not tried beside them.
+    ///
+    /// A connection that takes long to be made is not waited for: a peer that drops what it is
+    /// sent would hold up the answers of all the others for the whole setup timeout.
     pub(crate) fn least_loaded(&self, now: Instant) -> Option<LeastLoaded> {
         let idlest = self
             .connections
@@ -398,11 +400,11 @@ impl Brokers {
         if let Some((&id, _)) = idlest {
             return Some(LeastLoaded::Connected(id));
         }
-        if self.connections.values().any(|c| !c.is_ready()) {
+        if self.connections.values().any(|c| c.is_promising(now)) {
             return Some(LeastLoaded::Pending);
         }
         // Those that are connected to are full or throttled: that may last.
-        let is_any_busy = !self.connections.is_empty();
+        let is_any_busy = self.connections.values().any(Connection::is_ready);
         let spares_bootstrap = is_any_busy || (self.keeps_to_learned && self.has_learned());
         let absent = || {
             self.all.iter().filter(move |(node, broker)| {
@@ -418,7 +420,7 @@ impl Brokers {
             return Some(LeastLoaded::Connect(LaneId { node, index: 0 }));
         }
         let soonest = absent().map(|(_, broker)| broker.not_before).min();
-        let busy = is_any_busy.then_some(LeastLoaded::Pending);
+        let busy = (!self.connections.is_empty()).then_some(LeastLoaded::Pending);
         soonest.map(LeastLoaded::NotBefore).or(busy)
     }
 

@@ -28,6 +28,7 @@ use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader, Uuid, VersionRange};
 
 use crate::accumulator::BatchKey;
 use crate::brokers::{LaneId, MAX_FRAME};
+use crate::error::DisconnectReason;
 use crate::time::{Alarm, TICK};
 use crate::{Instant, TopicHandle};
 
@@ -86,6 +87,9 @@ enum Writer {
 pub(crate) struct Limits {
     /// `connections.max.idle.ms`.
     pub(crate) idle: Duration,
+    /// How long each step until it is ready may take before others are tried beside it:
+    /// `reconnect.backoff.max.ms`.
+    pub(crate) patience: Duration,
     /// `request.timeout.ms`.
     pub(crate) request: Duration,
     /// `max.in.flight.requests.per.connection`.
@@ -159,7 +163,11 @@ pub(crate) struct Connection {
     /// Until then the broker reads nothing: what is sent meanwhile is answered later.
     deaf_until: Instant,
     writer: Writer,
-    /// Setup, then the oldest request, or idleness.
+    /// When the driver must have connected.
+    pub(crate) setup_deadline: Instant,
+    /// When to look elsewhere, or once more, for it is not ready yet.
+    late_at: Instant,
+    /// Setup, then the oldest request, or idleness; lateness before that.
     pub(crate) alarm: Alarm,
     /// When `connections.max.idle.ms` ends if nothing happens until then.
     pub(crate) idle_at: Instant,
@@ -178,7 +186,13 @@ pub(crate) enum Negotiated {
 }
 
 impl Connection {
-    pub(crate) fn new(now: Instant, lane: LaneId, address: Arc<str>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        lane: LaneId,
+        address: Arc<str>,
+        limits: Limits,
+        setup_deadline: Instant,
+    ) -> Self {
         Self {
             lane,
             address,
@@ -194,6 +208,8 @@ impl Connection {
             throttled_since: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
             writer: Writer::Idle,
+            setup_deadline,
+            late_at: now + limits.patience,
             alarm: Alarm::default(),
             idle_at: Instant::NEVER,
             next_correlation: 0,
@@ -208,6 +224,7 @@ impl Connection {
         let version = ApiKey::ApiVersions.client_versions().max;
         self.phase = Phase::Negotiating(Ask::Pending(version));
         self.since = now;
+        self.late_at = now + self.limits.patience;
         self.heard(now);
         true
     }
@@ -348,6 +365,48 @@ impl Connection {
         [written_by, answered_by].into_iter().flatten().min()
     }
 
+    /// When to look at it next: before it is ready also because it takes long.
+    pub(crate) fn look_at(&self) -> Instant {
+        let deadline = match self.phase {
+            Phase::Connecting => self.setup_deadline,
+            Phase::Negotiating(_) | Phase::Ready(_) => {
+                self.oldest_deadline().unwrap_or(self.idle_at)
+            }
+        };
+        if self.is_ready() {
+            deadline
+        } else {
+            deadline.min(self.late_at)
+        }
+    }
+
+    /// Why it is to be given up now, if it is.
+    pub(crate) fn end(&self, now: Instant) -> Option<DisconnectReason> {
+        if self.is_connecting() {
+            return (self.setup_deadline <= now).then_some(DisconnectReason::SetupTimeout);
+        }
+        match self.oldest_deadline() {
+            Some(deadline) if deadline <= now => Some(DisconnectReason::RequestTimeout),
+            None if self.idle_at <= now => Some(DisconnectReason::Idle),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Whether it will be ready soon, as far as one can tell: what any broker can answer waits
+    /// for it, and no other is tried.
+    pub(crate) fn is_promising(&self, now: Instant) -> bool {
+        !self.is_ready() && now < self.since + self.limits.patience
+    }
+
+    /// Whether it takes too long to become ready, now or once more.
+    pub(crate) fn has_become_late(&mut self, now: Instant) -> bool {
+        let is_late = !self.is_ready() && self.late_at <= now;
+        if is_late {
+            self.late_at = now + self.limits.patience;
+        }
+        is_late
+    }
+
     /// The next correlation id. Java keeps the topmost eight for SASL, and so do we.
     pub(crate) const fn correlate(&mut self) -> i32 {
         let id = self.next_correlation;
@@ -481,6 +540,7 @@ mod table;
 #[cfg(test)]
 const LIMITS: Limits = Limits {
     idle: Duration::from_secs(540),
+    patience: Duration::from_secs(1),
     request: Duration::from_secs(30),
     in_flight: 2,
 };
@@ -513,7 +573,13 @@ mod tests {
     }
 
     fn asked(version: i16) -> Connection {
-        let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into(), LIMITS);
+        let mut connection = Connection::new(
+            Instant::ORIGIN,
+            LANE,
+            "b1:9092".into(),
+            LIMITS,
+            Instant::from_millis(10_000),
+        );
         connection.phase = Phase::Negotiating(Ask::Sent(version));
         connection
     }

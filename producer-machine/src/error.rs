@@ -97,8 +97,13 @@ pub enum ProduceError {
     /// The producer can do nothing more.
     #[error(transparent)]
     Fatal(#[from] FatalError),
+    /// The application gave it up with `purge`.
+    #[error("given up by purge before it was delivered")]
+    Purged,
     /// Tries used up.
-    #[error("not delivered after {attempts} attempts (retries used up), last error {last}")]
+    #[error(
+        "not delivered after {} (retries used up), last error {last}", attempts_of(*.attempts)
+    )]
     RetriesExhausted {
         /// How often it was tried.
         attempts: u32,
@@ -107,8 +112,8 @@ pub enum ProduceError {
     },
     /// Time used up.
     #[error(
-        "not delivered within delivery.timeout.ms: {attempts} attempts, last error {}{}",
-        last_of(.last), trouble_of(.trouble)
+        "not delivered within delivery.timeout.ms: {}, last error {}{}",
+        attempts_of(*.attempts), last_of(.last), trouble_of(.trouble)
     )]
     TimedOut {
         /// How often it was tried.
@@ -147,18 +152,36 @@ pub enum ProduceError {
 }
 
 impl ProduceError {
-    /// Kafka's name of the error, as other clients print it.
-    pub const fn code(&self) -> ErrorCode {
+    /// Kafka's code for it, as other clients report it. `None` where no broker had a part in
+    /// it, and Kafka has no code: the producer was closed, its records were purged, or the codec
+    /// failed.
+    pub const fn code(&self) -> Option<ErrorCode> {
         match self {
-            Self::BatchmateRejected { code } | Self::Broker { code, .. } => *code,
-            Self::RetriesExhausted { last, .. } => *last,
-            Self::Closed | Self::Compression(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
-            Self::Fatal(fatal) => fatal.code,
-            Self::TimedOut { .. } => ErrorCode::REQUEST_TIMED_OUT,
-            Self::Unreachable { .. } => ErrorCode::NETWORK_EXCEPTION,
-            Self::TopicUnknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::BatchmateRejected { code } | Self::Broker { code, .. } => Some(*code),
+            Self::RetriesExhausted { last, .. } => Some(*last),
+            Self::Closed | Self::Compression(_) | Self::Purged => None,
+            Self::Fatal(fatal) => Some(fatal.code),
+            Self::TimedOut { .. } => Some(ErrorCode::REQUEST_TIMED_OUT),
+            Self::Unreachable { .. } => Some(ErrorCode::NETWORK_EXCEPTION),
+            Self::TopicUnknown { .. } => Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         }
     }
+
+    /// A short name for logs and counters: that of the [code](Self::code), else `CLOSED`,
+    /// `COMPRESSION_FAILED` or `PURGED`, which are ours.
+    pub const fn name(&self) -> &'static str {
+        match (self, self.code()) {
+            (_, Some(code)) => code.name(),
+            (Self::Compression(_), None) => "COMPRESSION_FAILED",
+            (Self::Purged, None) => "PURGED",
+            (_, None) => "CLOSED",
+        }
+    }
+}
+
+fn attempts_of(attempts: u32) -> String {
+    let plural = if attempts == 1 { "" } else { "s" };
+    alloc::format!("{attempts} attempt{plural}")
 }
 
 fn message_of(message: &Option<Arc<str>>) -> String {
@@ -189,10 +212,33 @@ fn partition_of(partition: &Option<u32>, count: &Option<u32>) -> String {
 
 /// The producer can do nothing more: close it, mend the cause, make a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("the producer cannot go on: {code}: {}; close it and make a new one", .code.explanation())]
+#[error(
+    "the producer cannot go on: {code}: {}; close it, {}, and make a new one",
+    .code.explanation(), self.advice()
+)]
 pub struct FatalError {
     /// What the cluster said.
     pub code: ErrorCode,
+}
+
+impl FatalError {
+    /// What to mend before a new producer is made, as part of a sentence.
+    pub const fn advice(&self) -> &'static str {
+        match self.code {
+            ErrorCode::CLUSTER_AUTHORIZATION_FAILED => {
+                "give it the right IdempotentWrite or set enable.idempotence=false"
+            }
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => {
+                "look which acknowledged records the cluster has lost (data.loss=stop)"
+            }
+            ErrorCode::PRODUCER_FENCED => "look who else runs under its identity",
+            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+                "give it the right to the transactional id"
+            }
+            ErrorCode::UNSUPPORTED_VERSION => "use newer brokers or set enable.idempotence=false",
+            _ => "look into the logs of the brokers",
+        }
+    }
 }
 
 /// Why a connection ended, or was never made.
@@ -223,4 +269,31 @@ pub enum DisconnectReason {
     /// No connection within `socket.connection.setup.timeout.ms`.
     #[error("no connection within socket.connection.setup.timeout.ms")]
     SetupTimeout,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_attempt_is_no_plural() {
+        let error = |attempts| ProduceError::RetriesExhausted {
+            attempts,
+            last: ErrorCode::NOT_ENOUGH_REPLICAS,
+        };
+        let said = "not delivered after 1 attempt (retries used up), last error \
+                    NOT_ENOUGH_REPLICAS (19)";
+        assert_eq!(alloc::format!("{}", error(1)), said);
+        assert!(alloc::format!("{}", error(2)).contains("after 2 attempts ("));
+    }
+
+    #[test]
+    fn what_no_broker_did_has_no_code_of_kafkas() {
+        assert_eq!(
+            (ProduceError::Closed.code(), ProduceError::Closed.name()),
+            (None, "CLOSED")
+        );
+        let codec = ProduceError::Compression("full".into());
+        assert_eq!((codec.code(), codec.name()), (None, "COMPRESSION_FAILED"));
+    }
 }

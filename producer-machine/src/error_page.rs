@@ -9,6 +9,7 @@ use alloc::string::{String, ToString};
 use expect_test::expect_file;
 
 use crate::ErrorCode;
+use crate::error::FatalError;
 use crate::produce::{Scope, Verdict, proves_unwritten, verdict};
 
 /// What to do about a code that a producer meets.
@@ -26,6 +27,22 @@ fn every_code_that_is_judged_has_its_advice() {
     for &code in ErrorCode::ALL {
         let is_judged = verdict(code) != Verdict::Refuse(Scope::Batch) || proves_unwritten(code);
         assert!(!is_judged || advice(code).is_some(), "{code}");
+    }
+}
+
+#[test]
+fn the_page_of_fatal_errors_has_a_row_for_each_code_that_ends_a_producer() {
+    let page = include_str!("../../docs/errors/fatal.md");
+    let ends = |code: ErrorCode| verdict(code) == Verdict::Refuse(Scope::Producer);
+    let by_choice = |code: ErrorCode| verdict(code) == Verdict::OutOfSequence;
+    for &code in ErrorCode::ALL {
+        let begins = format!("| {} |", code.name());
+        let row = page.lines().find(|line| line.starts_with(&begins));
+        assert_eq!(row.is_some(), ends(code) || by_choice(code), "{code}");
+        if let Some(row) = row {
+            let advice = format!("| {} |", FatalError { code }.advice());
+            assert!(row.ends_with(&advice), "{code}: {advice}");
+        }
     }
 }
 
@@ -155,5 +172,7 @@ const ADVICE: &[(ErrorCode, &str)] = advice! {
     UNKNOWN_TOPIC_ID => "nothing: the topic was deleted or created anew, and is looked up";
     INCONSISTENT_TOPIC_ID => "nothing: the topic was created anew, and is looked up";
     TRANSACTION_ABORTABLE => "report it: there are no transactions here yet";
-    REBOOTSTRAP_REQUIRED => "make a new producer: starting again by itself is not built yet";
+    REBOOTSTRAP_REQUIRED =>
+        "nothing: brokers say so when they are asked about the cluster, and the producer starts \
+         again from bootstrap.servers by itself; if one says so about a batch, report it";
 };

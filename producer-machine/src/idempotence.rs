@@ -12,6 +12,7 @@
 //! only when none is outstanding. A number is given once; a batch whose fate is unknown keeps it.
 
 use crate::Instant;
+use crate::accumulator::Fate;
 
 /// A producer id with its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -211,6 +212,17 @@ pub(crate) enum Fresh {
     AfterBump(Identity),
 }
 
+/// What a broker that does not know a batch's sequence says of what it had acknowledged before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// It no longer has it: the batch follows it, and nothing that came later can be in the way.
+    Lost,
+    /// Perhaps it has it: a later batch of unknown fate may have pushed out what it remembers.
+    Unproven,
+    /// Nothing: something that is not in the log came between.
+    Unrelated,
+}
+
 /// The sequences of one partition.
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Sequences {
@@ -220,6 +232,10 @@ pub(crate) struct Sequences {
     next: Sequence,
     /// The sequence after the highest acknowledged one; `None` before the first.
     acknowledged_to: Option<Sequence>,
+    /// The highest offset that was acknowledged under the identity, if the broker told one.
+    acknowledged_offset: Option<i64>,
+    /// As far as brokers have denied each batch behind the acknowledged ones.
+    denied_to: Option<Sequence>,
     /// Batches with a number that have not ended, in flight or waiting for a retry.
     outstanding: u32,
     course: Course,
@@ -283,7 +299,12 @@ impl Sequences {
 
     /// A numbered batch was acknowledged, perhaps after the application had given it up.
     /// Acknowledgements may come out of order: the highest counts.
-    pub(crate) fn acknowledged(&mut self, numbering: Numbering, records: u32) {
+    pub(crate) fn acknowledged(
+        &mut self,
+        numbering: Numbering,
+        records: u32,
+        last_offset: Option<i64>,
+    ) {
         self.end_one();
         if self.identity != Some(numbering.identity) {
             return;
@@ -294,7 +315,34 @@ impl Sequences {
             .is_none_or(|before| to.is_after(before))
         {
             self.acknowledged_to = Some(to);
+            self.denied_to = None;
         }
+        self.acknowledged_offset = self.acknowledged_offset.max(last_offset);
+    }
+
+    /// A broker does not know the sequence of a batch that is the first of those outstanding.
+    /// It always knows the newest batch that it has, also after a restart: so if it denies all
+    /// behind the acknowledged ones, it has lost some of these.
+    pub(crate) fn denied(&mut self, numbering: Numbering, records: u32, fate: Fate) -> Denial {
+        let follows = self.denied_to.or(self.acknowledged_to);
+        if self.identity != Some(numbering.identity) || follows != Some(numbering.base) {
+            return Denial::Unrelated;
+        }
+        let to = numbering.base.plus(records);
+        // Nothing is written behind a batch that is not.
+        if to == self.next || !fate.is_in_doubt() {
+            self.denied_to = None;
+            return Denial::Lost;
+        }
+        self.denied_to = Some(to);
+        Denial::Unproven
+    }
+
+    /// Whether a log that begins at this offset has dropped all that was acknowledged, with what
+    /// the broker knew of it (`producer-semantics.md` §5.8).
+    pub(crate) fn is_retired(&self, log_start_offset: i64) -> bool {
+        self.acknowledged_offset
+            .is_none_or(|last| last < log_start_offset)
     }
 
     /// A numbered batch became several, which share its numbers.
@@ -358,6 +406,8 @@ impl Sequences {
         self.identity = Some(identity);
         self.next = core::mem::replace(&mut self.first, Sequence(0));
         self.acknowledged_to = None;
+        self.acknowledged_offset = None;
+        self.denied_to = None;
         self.course = Course::BEGINNING;
     }
 
@@ -416,7 +466,7 @@ mod tests {
         let later = number(&mut sequences, &ready(), 2);
         sequences.gave_up();
         assert_eq!(sequences.fresh(&ready()), Fresh::AfterOutstanding);
-        sequences.acknowledged(later, 2);
+        sequences.acknowledged(later, 2, None);
         assert_eq!(number(&mut sequences, &ready(), 1).base.as_i32(), 5);
     }
 
@@ -444,7 +494,7 @@ mod tests {
         let mine = number(&mut sequences, &session, 3);
         session.bump(Instant::ORIGIN, FIRST);
         assert_eq!(sequences.fresh(&session), Fresh::AfterOutstanding);
-        sequences.acknowledged(mine, 3);
+        sequences.acknowledged(mine, 3, None);
         assert_eq!(number(&mut sequences, &session, 1).base.as_i32(), 0);
     }
 
@@ -471,8 +521,8 @@ mod tests {
         let mut sequences = Sequences::default();
         let first = number(&mut sequences, &ready(), 3);
         let second = number(&mut sequences, &ready(), 2);
-        sequences.acknowledged(second, 2);
-        sequences.acknowledged(first, 3);
+        sequences.acknowledged(second, 2, None);
+        sequences.acknowledged(first, 3, None);
         assert_eq!(sequences.acknowledged_to, Some(Sequence(5)));
     }
 
@@ -480,7 +530,7 @@ mod tests {
     fn edge_e74_a_batch_may_straddle_the_wrap_and_the_order_is_kept_across_it() {
         let mut sequences = Sequences::default();
         let most = number(&mut sequences, &ready(), i32::MAX as u32 - 1);
-        sequences.acknowledged(most, i32::MAX as u32 - 1);
+        sequences.acknowledged(most, i32::MAX as u32 - 1, None);
         let lost = number(&mut sequences, &ready(), 1);
         let astride = number(&mut sequences, &ready(), 4);
         let beyond = number(&mut sequences, &ready(), 3);
@@ -489,8 +539,8 @@ mod tests {
 
         // The first is given up in doubt; the acknowledgements come in the wrong order.
         sequences.gave_up();
-        sequences.acknowledged(beyond, 3);
-        sequences.acknowledged(astride, 4);
+        sequences.acknowledged(beyond, 3, None);
+        sequences.acknowledged(astride, 4, None);
         assert_eq!(sequences.acknowledged_to, Some(Sequence(6)), "6 is after 3");
         let next = number(&mut sequences, &ready(), 1);
         assert_eq!(next.base.as_i32(), 6, "the hole before the wrap is closed");

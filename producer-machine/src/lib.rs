@@ -50,8 +50,8 @@ mod waiters;
 
 pub use action::{Action, CompressJob, Compressed};
 pub use config::{
-    Acks, Config, ConfigBuilder, ConfigError, Guarantee, MetadataRecovery, Setting, Support,
-    UnknownFate, properties,
+    Acks, Config, ConfigBuilder, ConfigError, DataLoss, Guarantee, MetadataRecovery, Setting,
+    Support, UnknownFate, properties,
 };
 #[doc(hidden)]
 pub use config::{librdkafka_markdown, markdown as settings_markdown};
@@ -63,6 +63,7 @@ pub use ids::{ConnectionId, FlushId, GroupId, JobId, Receipt, TopicHandle, Waite
 pub use kafka_producer_proto::ErrorCode;
 pub use kafka_producer_proto::compression::{Codec, Compressor};
 pub use machine::ProducerMachine;
+pub use machine::purge::Purge;
 #[doc(hidden)]
 pub use metrics::markdown as metrics_markdown;
 pub use metrics::{Metric, MetricDefinition, MetricGroup, MetricSubject, MetricUnit, Metrics};

@@ -19,19 +19,21 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use kafka_producer_proto::ErrorCode;
 use kafka_producer_proto::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic,
 };
-use kafka_producer_proto::{ErrorCode, Uuid};
 
 use crate::accumulator::{PartitionKey, Refreshes};
 use crate::brokers::NodeId;
 use crate::config::Config;
-use crate::partitioner::{Rack, Sticky};
+use crate::partitioner::Rack;
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::{Instant, TopicHandle};
 
+#[cfg(test)]
+pub(crate) use topic::PartitionView;
 pub(crate) use topic::TopicView;
 
 /// What a metadata answer changed.
@@ -128,18 +130,7 @@ impl Metadata {
         let name: Arc<str> = Arc::from(name);
         self.by_name.insert(Arc::clone(&name), handle);
         let refusal = (!is_name(&name)).then_some(ErrorCode::INVALID_TOPIC_EXCEPTION);
-        self.topics.push(TopicView {
-            name,
-            id: Uuid::ZERO,
-            partitions: Vec::new(),
-            available: Vec::new(),
-            near: Vec::new(),
-            refusal,
-            sticky: Sticky::default(),
-            used: now,
-            wanted: 1,
-            wanted_until: now,
-        });
+        self.topics.push(TopicView::named(now, name, refusal));
         handle
     }
 
@@ -351,9 +342,7 @@ impl Metadata {
             _ => return,
         }
         if !topic.id.is_zero() && !answer.topic_id.is_zero() && topic.id != answer.topic_id {
-            for view in &mut topic.partitions {
-                view.leader_epoch = -1;
-            }
+            topic.begin_anew(answer.partitions.len(), &mut applied.moved);
             applied.recreated.push(handle);
         }
         if !answer.topic_id.is_zero() {
@@ -409,9 +398,7 @@ impl Metadata {
     fn has_leaderless(&self, topic: &TopicView) -> bool {
         !self.leaderless.is_empty()
             && topic
-                .partitions
-                .iter()
-                .filter_map(|view| view.key)
+                .used_partitions()
                 .any(|key| self.leaderless.contains_key(&key))
     }
 

@@ -53,6 +53,7 @@ fn refused_records_are_quoted_as_they_are() {
 #[test]
 fn failures_are_quoted_as_they_are() {
     check("delivery.md", ProduceError::Closed);
+    check("delivery.md", ProduceError::Purged);
     let (attempts, last) = (4, ErrorCode::NOT_ENOUGH_REPLICAS);
     check(
         "delivery.md",

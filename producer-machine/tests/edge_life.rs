@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use kafka_producer_machine::explain::Subject;
 use kafka_producer_machine::{ErrorCode, Outcome, Record, SendError};
 use kafka_producer_proto::Uuid;
 use kafka_producer_proto::messages::ProduceResponse;
@@ -141,6 +142,14 @@ fn edge_e44_a_hint_about_a_former_topic_does_not_move_the_new_one() {
     assert_eq!(bench.await_request().broker, 0);
 }
 
+/// The topic `t` comes back under another id with so many partitions.
+fn recreate_with(bench: &mut Bench, partitions: usize) {
+    recreate(bench, 0);
+    let script = bench.topics.get_mut("t").expect("the topic");
+    script.partitions = vec![(0, 0); partitions];
+    bench.advance_ms(2000);
+}
+
 /// The topic `t` comes back under another id, its leader epochs from this one on.
 fn recreate(bench: &mut Bench, epoch: i32) {
     let script = bench.topics.get_mut("t").expect("the topic");
@@ -222,6 +231,101 @@ fn edge_e46_what_was_never_handed_out_goes_to_the_new_topic() {
     assert_eq!((seen.batch().epoch, seen.batch().sequence), (1, 0));
     bench.acknowledge(&seen);
     assert!(bench.is_acked(waiting));
+    bench.assert_settled();
+}
+
+#[test]
+fn a_topic_that_comes_back_with_fewer_partitions_has_as_many_for_keys_and_for_all_else() {
+    let mut bench = Bench::established_both(&PATIENT);
+    let topic = bench.machine.topic(bench.now, "t");
+    recreate_with(&mut bench, 1);
+    assert_eq!(bench.machine.partitions(topic), Some(1));
+    for key in ["a", "b", "c", "d"] {
+        let record = Record::to("t").key(key).value("x").timestamp(1);
+        bench.try_send(&record).expect("there is room");
+        bench
+            .try_send(&Record::to("t").value("x").timestamp(1))
+            .expect("there is room");
+    }
+    bench.flush();
+    let seen = bench.take_request();
+    assert_eq!((seen.batch().partition, seen.batch().values.len()), (0, 8));
+    assert_eq!((seen.batch().epoch, seen.batch().sequence), (1, 0));
+    bench.acknowledge(&seen);
+    bench.assert_settled();
+}
+
+#[test]
+fn a_partition_that_metadata_leave_out_under_the_same_id_is_still_counted() {
+    let mut bench = Bench::established_both(&PATIENT);
+    let topic = bench.machine.topic(bench.now, "t");
+    bench
+        .topics
+        .get_mut("t")
+        .expect("it is there")
+        .partitions
+        .pop();
+    bench.advance_ms(2000);
+    assert_eq!(bench.machine.partitions(topic), Some(2));
+}
+
+#[test]
+fn what_waits_for_a_partition_that_is_gone_says_so_and_ends_as_not_written() {
+    let mut bench = Bench::established_both(&PATIENT);
+    let topic = bench.machine.topic(bench.now, "t");
+    // The leader of partition 1 cannot be reached, so its record waits.
+    bench.move_leader("t", 1, 1);
+    bench.down = vec![1];
+    bench.advance_ms(2000);
+    let waiting = bench.produce(1, "waiting");
+    recreate_with(&mut bench, 1);
+    assert!(bench.end_of(waiting).is_none());
+    let said = bench
+        .machine
+        .explain(bench.now, Subject::Partition(topic, 1));
+    let said = said.to_string();
+    assert!(
+        said.starts_with("t-1 is gone") && said.contains("was created anew with 1 partition;"),
+        "{said}"
+    );
+    bench.advance(Duration::from_secs(300));
+    let failed = bench.failure_of(waiting);
+    assert_eq!(failed.outcome, Outcome::NotWritten);
+    assert_eq!(
+        failed.error.to_string(),
+        "not delivered within delivery.timeout.ms: 0 attempts, last error none; the topic was created \
+         anew with fewer partitions, it has 1"
+    );
+    bench.assert_settled();
+}
+
+#[test]
+fn what_waits_for_a_partition_that_is_gone_goes_on_when_the_topic_has_grown() {
+    let mut bench = Bench::established_both(&PATIENT);
+    let first = bench.produce(1, "refused");
+    let seen = bench.take_request();
+    recreate_with(&mut bench, 1);
+    bench.answer(&seen, ErrorCode::NOT_ENOUGH_REPLICAS);
+    bench.advance_ms(2000);
+    assert!(bench.requests.is_empty() && bench.end_of(first).is_none());
+    bench.topics.get_mut("t").expect("it is there").partitions = vec![(0, 0); 3];
+    let seen = bench.await_request();
+    assert_eq!(seen.batch().partition, 1);
+    assert_eq!((seen.batch().epoch, seen.batch().sequence), (1, 0));
+    bench.acknowledge(&seen);
+    assert!(bench.is_acked(first));
+    bench.assert_settled();
+}
+
+#[test]
+fn what_may_be_in_a_partition_that_is_gone_ends_in_doubt() {
+    let mut bench = Bench::established_both(&PATIENT);
+    let lost = bench.produce(1, "lost");
+    bench.take_request();
+    recreate_with(&mut bench, 1);
+    bench.cut(0);
+    bench.advance_ms(5000);
+    assert_eq!(bench.failure_of(lost).outcome, Outcome::MaybeWritten);
     bench.assert_settled();
 }
 

@@ -311,7 +311,7 @@ fn edge_e123_a_topic_that_the_cluster_refuses_fails_at_once() {
     script.error = ErrorCode::INVALID_TOPIC_EXCEPTION;
     let receipt = bench.try_send(&Record::to("bad name")).expect("room");
     let code = bench.failure_of(receipt).error.code();
-    assert_eq!(code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+    assert_eq!(code, Some(ErrorCode::INVALID_TOPIC_EXCEPTION));
     bench.assert_settled();
 }
 

@@ -41,7 +41,7 @@ fn edge_e34_one_retry_is_one_retry_and_the_second_loss_fails_the_batch() {
         failed.error,
         ProduceError::RetriesExhausted { attempts: 2, last }
     );
-    assert_eq!(failed.error.code(), last);
+    assert_eq!(failed.error.code(), Some(last));
     assert_eq!(failed.outcome, Outcome::MaybeWritten);
     bench.advance_ms(10_000);
     assert!(bench.requests.is_empty(), "there is no third");

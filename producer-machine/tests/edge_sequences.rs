@@ -170,6 +170,48 @@ fn edge_e76_a_second_batch_never_overtakes_the_first_of_a_fresh_partition() {
 }
 
 #[test]
+fn edge_e76_one_batch_goes_alone_to_another_leader_until_it_is_acknowledged() {
+    let mut bench = Bench::established(&[("metadata.max.age.ms", "1000")]);
+    bench.produce(0, "a");
+    bench.produce(0, "b");
+    let old = bench.take_requests();
+    assert_eq!(old.len(), 2);
+    bench.move_leader("t", 0, 1);
+    bench.acknowledge_at(&old[0], 1);
+    bench.advance_ms(2_000);
+    bench.acknowledge_at(&old[1], 2);
+    bench.produce(0, "c");
+    bench.produce(0, "d");
+    let alone = bench.await_request();
+    assert_eq!((alone.broker, alone.identity()), (1, (100, 0, 3)));
+    bench.advance_ms(1_000);
+    assert!(bench.requests.is_empty(), "the new leader may know nobody");
+    bench.acknowledge_at(&alone, 3);
+    bench.produce(0, "e");
+    assert_eq!(bench.take_requests().len(), 2, "d and e");
+}
+
+#[test]
+fn edge_e76_one_batch_goes_alone_after_a_long_silence() {
+    let mut bench = Bench::established(&[]);
+    bench.advance_ms(599_999);
+    bench.produce(0, "a");
+    bench.produce(0, "b");
+    let two = bench.take_requests();
+    assert_eq!(two.len(), 2, "the broker remembers");
+    bench.acknowledge_at(&two[0], 1);
+    bench.acknowledge_at(&two[1], 2);
+    bench.advance_ms(600_000);
+    bench.produce(0, "c");
+    bench.produce(0, "d");
+    let alone = bench.await_request();
+    assert_eq!(alone.identity(), (100, 0, 3));
+    assert!(bench.requests.is_empty(), "it may have forgotten us");
+    bench.acknowledge_at(&alone, 3);
+    assert_eq!(bench.take_request().identity(), (100, 0, 4));
+}
+
+#[test]
 fn edge_e80_a_large_batch_is_the_same_to_the_byte_on_each_retry() {
     for codec in ["none", "zstd"] {
         let mut bench = Bench::ready(&[("compression.type", codec), ("batch.size", "100000")]);

@@ -130,7 +130,7 @@ fn edge_e28_splits_end_at_single_records_which_then_fail() {
     assert!(serve(&mut bench, 0).is_empty());
     for receipt in receipts {
         let failed = bench.failure_of(receipt);
-        assert_eq!(failed.error.code(), TOO_LARGE);
+        assert_eq!(failed.error.code(), Some(TOO_LARGE));
         assert_eq!(failed.outcome, Outcome::NotWritten);
     }
     bench.assert_settled();
@@ -258,7 +258,7 @@ fn a_batch_that_an_attempt_may_have_written_is_not_split() {
     bench.answer(&again, TOO_LARGE);
     for receipt in receipts {
         let failed = bench.failure_of(receipt);
-        assert_eq!(failed.error.code(), TOO_LARGE);
+        assert_eq!(failed.error.code(), Some(TOO_LARGE));
         assert_eq!(failed.outcome, Outcome::MaybeWritten);
     }
     bench.assert_settled();

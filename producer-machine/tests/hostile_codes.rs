@@ -33,6 +33,7 @@ fn name(peers: &Peers, receipt: kafka_producer_machine::Receipt) -> String {
                 ProduceError::Closed => "closed",
                 ProduceError::Compression(_) => "not compressed",
                 ProduceError::Fatal(_) => "fatal",
+                ProduceError::Purged => "purged",
                 ProduceError::RetriesExhausted { .. } => "retries exhausted",
                 ProduceError::TimedOut { .. } => "timed out",
                 ProduceError::TopicUnknown { .. } => "topic unknown",

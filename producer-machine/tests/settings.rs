@@ -50,6 +50,7 @@ fn what_java_4_3_does_not_have_is_named_here() {
     let ours = [
         "compression.threads",
         "connections.per.broker",
+        "data.loss",
         "partitioner",
         "unknown.fate",
     ];

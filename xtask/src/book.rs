@@ -1,5 +1,6 @@
 //! Compares the book in `docs` with itself and with the code: every page is in the summary, every
-//! link leads somewhere, every way to fail has its entry, and no Rust goes uncompiled.
+//! link leads somewhere, every way to fail has its entry, and no Rust goes uncompiled: a page's own
+//! is compiled as documentation, and what it quotes from an example stands there word for word.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,17 @@ pub(crate) fn findings(root: &Path) -> Vec<String> {
         if !page.ends_with("SUMMARY.md") && !summary.contains(&format!("({name})")) {
             found.push(format!("docs/{name} is not in docs/SUMMARY.md"));
         }
-        if text.contains("```rust") && !front.contains(&format!("\"{name}\"")) {
+        let mut quoted = 0;
+        for (source, code) in quotes(&text) {
+            quoted += 1;
+            if !read(&root.join(source), &mut found).contains(code) {
+                found.push(format!(
+                    "docs/{name} quotes {source}, which reads otherwise"
+                ));
+            }
+        }
+        let own = text.matches("```rust").count() - quoted;
+        if 0 < own && !front.contains(&format!("\"{name}\"")) {
             found.push(format!(
                 "docs/{name} has Rust: name it in `book` of src/lib.rs"
             ));
@@ -51,6 +62,7 @@ pub(crate) fn findings(root: &Path) -> Vec<String> {
             }
         }
     }
+    found.extend(untold_events(root));
     for (name, source, page) in ERRORS {
         let source = read(&root.join(source), &mut found);
         let page_text = read(&docs.join("errors").join(page), &mut found);
@@ -87,6 +99,58 @@ fn pages_below(folder: &Path) -> Vec<PathBuf> {
         }
     }
     pages
+}
+
+/// What the page of events does not tell as the code does.
+fn untold_events(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let told = events(&read(
+        &root.join("producer-driver/src/notice.rs"),
+        &mut found,
+    ));
+    let page = read(&root.join("docs/tracing.md"), &mut found);
+    let rows = told
+        .iter()
+        .map(|(level, text)| format!("\n| {level} | `{text}` |"));
+    let missing = rows.filter(|row| !page.contains(row));
+    found.extend(missing.map(|row| format!("docs/tracing.md has no row {}", row.trim())));
+    // One row is the table's head.
+    let rows = page.matches("\n| ").count();
+    if rows != told.len() + 1 {
+        found.push(format!("docs/tracing.md tells {rows} events and a head"));
+    }
+    found
+}
+
+const LEVELS: [&str; 4] = ["debug", "error", "info", "warn"];
+
+/// The level and the message of each event of `tracing` in a source.
+fn events(source: &str) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for (at, _) in source.match_indices("!(") {
+        let before = &source[..at];
+        let Some(level) = LEVELS.iter().find(|level| before.ends_with(**level)) else {
+            continue;
+        };
+        let call = &source[at..];
+        let call = call.split(");").next().unwrap_or(call);
+        let call = call.split("),\n").next().unwrap_or(call);
+        // The message is the last text of the call; it may go on in the next line.
+        if let Some(text) = call.rsplit('"').nth(1) {
+            let lines: Vec<&str> = text.split("\\\n").map(str::trim_start).collect();
+            found.push((*level, lines.concat()));
+        }
+    }
+    found
+}
+
+/// What a page quotes from examples: the file that it names above, and the code.
+fn quotes(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("<!-- from ").skip(1).filter_map(|rest| {
+        let (source, rest) = rest.split_once(" -->\n```rust\n")?;
+        let (code, _) = rest.split_once("```")?;
+        Some((source, code))
+    })
 }
 
 /// Where the links of a page lead, but for those out of the book.
@@ -129,6 +193,19 @@ mod tests {
         );
         assert_eq!(variants(source, "E"), ["One", "Two", "Three"]);
         assert!(variants(source, "F").is_empty());
+    }
+
+    #[test]
+    fn the_message_of_an_event_is_the_last_text_of_its_call() {
+        let source = "warn!(%topic, \"a \\\n    b\");\nx!(\"y\");\nF => error!(e = %f, \"c\"),\n";
+        let told = [("warn", "a b".to_string()), ("error", "c".to_string())];
+        assert_eq!(events(source), told);
+    }
+
+    #[test]
+    fn a_quotation_is_the_code_below_the_name_of_its_file() {
+        let text = "<!-- from a.rs -->\n```rust\nfn a() {}\n```\nand\n```rust\nfn b() {}\n```\n";
+        assert_eq!(quotes(text).collect::<Vec<_>>(), [("a.rs", "fn a() {}\n")]);
     }
 
     #[test]

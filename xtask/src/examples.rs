@@ -40,7 +40,7 @@ pub(crate) fn run() -> Outcome {
     let (_cluster, bootstrap) = suites::simulated_cluster(&interrupt)?;
     for name in names()? {
         let mut example = Command::new(program(&Path::new("examples").join(name)));
-        // The simulated one has a cluster of its own, and takes no notice.
+        // Those that have a cluster of their own take no notice.
         example.arg(&bootstrap);
         let mut group = Group::start(&mut example)?;
         group.expect_success(PATIENCE, &interrupt)?;

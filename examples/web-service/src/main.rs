@@ -10,7 +10,6 @@
 //! `cargo run -p web-service -- localhost:9092`, then
 //! `curl -d '{"user":42}' localhost:8080/events`. Ctrl-C delivers what was taken, then ends.
 
-use std::error::Error;
 use std::time::Duration;
 
 use axum::Router;
@@ -24,7 +23,7 @@ use kafka_producer::{Config, Outcome, Producer, Record, SendError};
 use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let servers = arguments
         .next()

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::metrics;
 use super::stats::{Phase, Stats, Total, Window};
 use crate::args::Output;
-use crate::engine::Undelivered;
+use crate::engine::{Undelivered, counted};
 
 /// The numbers of a run.
 pub(crate) struct Board {
@@ -133,7 +133,7 @@ impl Board {
     pub(crate) fn failed(&self, number: u64, error: &Undelivered) {
         let mut tally = self.tally();
         self.count(&mut tally);
-        let count = tally.errors.entry(error.error).or_insert(0);
+        let count = tally.errors.entry(error.name).or_insert(0);
         *count += 1;
         if *count == 1 {
             tally.say(Line::Error(format!("record {number}: {error}")));
@@ -179,7 +179,8 @@ impl Board {
         }
         for (error, count) in &tally.errors {
             tally.say(Line::Error(format!(
-                "{count} records were not delivered: {error}"
+                "{} not delivered: {error}",
+                counted(*count, "record")
             )));
         }
         tally.errors.values().sum()

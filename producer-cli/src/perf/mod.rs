@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::PerfArgs;
 use crate::embedded::Embedded;
-use crate::engine;
+use crate::engine::{self, counted};
 use crate::explain::{self, Questions};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
@@ -102,7 +102,8 @@ fn conclude(end: End, failed: u64) -> ExitCode {
         }
         End::Abandoned { unresolved } => {
             eprintln!(
-                "ended at once: {unresolved} records are unresolved and may have been written"
+                "ended at once: {} without an outcome, each may have been written",
+                counted(unresolved, "record")
             );
             ExitCode::from(130)
         }

@@ -11,7 +11,7 @@ use super::board::Board;
 use super::payload::Payloads;
 use super::stats::Phase;
 use crate::args::{PerfArgs, Throughput};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, counted};
 use crate::interrupt::Interrupts;
 
 /// What to send, and who counts.
@@ -68,9 +68,9 @@ pub(crate) async fn run(
         }
     }
     eprintln!(
-        "interrupted: waiting at most {:?} for {} records; interrupt again to end at once",
+        "interrupted: waiting at most {:?} for {}; interrupt again to end at once",
         plan.patience,
-        sent.saturating_sub(plan.board.resolved())
+        counted(sent.saturating_sub(plan.board.resolved()), "record")
     );
     let finish = async {
         engine.close(plan.patience).await;

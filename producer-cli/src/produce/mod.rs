@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::args::{Output, ProduceArgs};
 use crate::embedded::Embedded;
-use crate::engine;
+use crate::engine::{self, counted};
 use crate::explain::{self, Questions};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
@@ -102,8 +102,8 @@ fn conclude(end: &End, tally: &Tally) -> ExitCode {
         End::Abandoned if tally.unresolved.is_empty() => eprintln!("ended at once"),
         End::Abandoned => {
             eprintln!(
-                "ended at once: {} lines are unresolved and may have been written: {}",
-                tally.unresolved.len(),
+                "ended at once: {} without an outcome, each may have been written: {}",
+                counted(tally.unresolved.len() as u64, "line"),
                 first_lines(&tally.unresolved)
             );
         }

@@ -112,7 +112,8 @@ impl Reporter {
         for line in unresolved {
             let outcome = Undelivered {
                 partition: None,
-                error: "UNRESOLVED",
+                name: "UNRESOLVED",
+                code: None,
                 message: "unresolved when the command was ended".to_string(),
                 outcome: Outcome::MaybeWritten,
             };
@@ -212,17 +213,16 @@ fn json(line: u64, topic: &str, outcome: &Result<Delivered, Undelivered>) -> Str
             let rest = format!(r#""offset":{offset},"timestamp":{timestamp}"#);
             (Some(delivered.partition), rest)
         }
-        Err(Undelivered {
-            partition,
-            error,
-            outcome,
-            ..
-        }) => {
-            let outcome = outcome.name();
-            (
-                *partition,
-                format!(r#""error":"{error}","outcome":"{outcome}""#),
-            )
+        Err(failed) => {
+            let Undelivered { name, message, .. } = failed;
+            let code = number(failed.code.map(i64::from));
+            // It may hold a broker's own words, and those anything.
+            let message = Value::from(message.as_str());
+            let outcome = failed.outcome.name();
+            let rest = format!(
+                r#""error":"{name}","code":{code},"message":{message},"outcome":"{outcome}""#
+            );
+            (failed.partition, rest)
         }
     };
     let partition = number(partition.map(i64::from));
@@ -256,10 +256,11 @@ mod tests {
     };
 
     fn undelivered(partition: Option<u32>, outcome: Outcome) -> Undelivered {
-        let message = "not delivered".to_string();
+        let message = "a broker said \"no\"".to_string();
         Undelivered {
             partition,
-            error: "REQUEST_TIMED_OUT",
+            name: "REQUEST_TIMED_OUT",
+            code: Some(7),
             message,
             outcome,
         }
@@ -313,16 +314,16 @@ mod tests {
         assert_eq!(
             failed(Some(1), Outcome::MaybeWritten),
             [
-                r#"{"line":3,"topic":"t","partition":1,"#,
-                r#""error":"REQUEST_TIMED_OUT","outcome":"maybe_written"}"#
+                r#"{"line":3,"topic":"t","partition":1,"error":"REQUEST_TIMED_OUT","code":7,"#,
+                r#""message":"a broker said \"no\"","outcome":"maybe_written"}"#
             ]
             .concat()
         );
         assert_eq!(
             failed(None, Outcome::NotWritten),
             [
-                r#"{"line":3,"topic":"t","partition":null,"#,
-                r#""error":"REQUEST_TIMED_OUT","outcome":"not_written"}"#
+                r#"{"line":3,"topic":"t","partition":null,"error":"REQUEST_TIMED_OUT","code":7,"#,
+                r#""message":"a broker said \"no\"","outcome":"not_written"}"#
             ]
             .concat()
         );
@@ -369,8 +370,9 @@ mod tests {
         assert_eq!(
             String::from_utf8(page.0.lock().unwrap().clone()).unwrap(),
             [
-                r#"{"line":1,"topic":"t","partition":null,"#,
-                "\"error\":\"UNRESOLVED\",\"outcome\":\"maybe_written\"}\n"
+                r#"{"line":1,"topic":"t","partition":null,"error":"UNRESOLVED","code":null,"#,
+                r#""message":"unresolved when the command was ended","outcome":"maybe_written"}"#,
+                "\n"
             ]
             .concat()
         );

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use kafka_producer::{Header, Outcome, Record};
+use kafka_producer::{ErrorCode, Header, Outcome, Record};
 
 use super::Lines;
 use super::reader::{BadLine, Fault, Line};
 use super::report::Reporter;
 use crate::args::ProduceArgs;
-use crate::engine::{self, Engine, Undelivered};
+use crate::engine::{self, Engine, Undelivered, counted};
 use crate::interrupt::Interrupts;
 
 /// What every record has in common.
@@ -94,9 +94,9 @@ pub(crate) async fn write(
         }
     }
     eprintln!(
-        "interrupted: waiting at most {:?} for {} lines; interrupt again to end at once",
+        "interrupted: waiting at most {:?} for {}; interrupt again to end at once",
         job.patience,
-        reporter.tally().unresolved.len()
+        counted(reporter.tally().unresolved.len() as u64, "line")
     );
     let finish = async {
         engine.close(job.patience).await;
@@ -220,12 +220,14 @@ async fn send(
 
 /// A line that never became a record.
 fn refused(fault: Fault, message: String) -> Undelivered {
+    let code = match fault {
+        Fault::Malformed => ErrorCode::INVALID_RECORD,
+        Fault::TooLong => ErrorCode::MESSAGE_TOO_LARGE,
+    };
     Undelivered {
         partition: None,
-        error: match fault {
-            Fault::Malformed => "INVALID_RECORD",
-            Fault::TooLong => "MESSAGE_TOO_LARGE",
-        },
+        name: code.name(),
+        code: Some(code.0),
         message,
         outcome: Outcome::NotWritten,
     }

@@ -237,7 +237,7 @@ fn records_that_fail_are_counted_by_error_and_named_once() {
         "{}",
         ended.stderr
     );
-    ended.says("5 records were not delivered: ");
+    ended.says("5 records not delivered: ");
 }
 
 #[test]

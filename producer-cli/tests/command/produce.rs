@@ -149,7 +149,7 @@ fn a_line_without_its_separator_stops_and_what_came_before_is_delivered() {
     .says("1 delivered, 1 failed\n");
     assert!(ended.stdout.contains(
         "{\"line\":2,\"topic\":\"t\",\"partition\":null,\
-         \"error\":\"INVALID_RECORD\",\"outcome\":\"not_written\"}\n"
+         \"error\":\"INVALID_RECORD\",\"code\":87,\"message\":\"no key.separator"
     ));
     assert_eq!(server.records("t", 0).len(), 1);
 }
@@ -165,6 +165,7 @@ fn a_record_that_is_too_large_fails_alone() {
         .filter(|object| object["line"] == 1)
         .collect();
     assert_eq!(failed[0]["error"], "MESSAGE_TOO_LARGE");
+    assert_eq!(failed[0]["code"], 10);
     assert_eq!(failed[0]["outcome"], "not_written");
     assert!(failed[0]["partition"].is_null());
     ended.says("line 1: ").says("1 delivered, 1 failed");
@@ -198,6 +199,25 @@ fn an_unreachable_cluster_fails_every_line_within_its_deadline() {
         .says("line 1: ")
         .says("line 2: ")
         .says("0 delivered, 2 failed");
+}
+
+#[test]
+fn a_broker_that_creates_no_topics_leaves_them_unknown() {
+    let topic = ["--topic", "t", "--no-auto-create-topics"];
+    let mut broker = spawn(&[&["broker", "--port", "0"], &topic[..]].concat());
+    let bootstrap = line(&mut BufReader::new(broker.stdout.take().unwrap()));
+    let base = ["produce", "--output", "json", "--max-block-ms", "500"];
+    let base = [&base[..], &["--bootstrap-server", &bootstrap]].concat();
+    run(&[&base[..], &["--topic", "t"]].concat(), b"a\n").expect(0);
+    let ended = run(&[&base[..], &["--topic", "other"]].concat(), b"a\n").expect(1);
+    let object = &ended.objects()[0];
+    assert_eq!(object["error"], "UNKNOWN_TOPIC_OR_PARTITION");
+    assert_eq!(
+        (&object["code"], &object["outcome"]),
+        (&3.into(), &"not_written".into())
+    );
+    signal(broker.id(), "TERM");
+    end(broker).expect(0);
 }
 
 #[test]
@@ -292,6 +312,13 @@ fn a_second_signal_ends_at_once_and_says_what_became_of_each_line() {
     assert_eq!(objects.len(), 3);
     for object in objects {
         assert_eq!(object["outcome"], "not_written");
+        // No broker has done this.
+        assert_eq!(object["error"], "CLOSED");
+        assert!(object["code"].is_null());
+        assert_eq!(
+            object["message"],
+            "the producer was closed before the record was delivered"
+        );
     }
     assert!(started.elapsed() < Duration::from_secs(9));
     drop(stdin);

@@ -77,6 +77,11 @@ impl Batch {
         &self.stage
     }
 
+    /// Whether a connection was ever given it, or the batch that it is a part of.
+    pub(crate) const fn is_handed_out(&self) -> bool {
+        0 < self.attempts || self.numbering.is_some()
+    }
+
     /// Whether an attempt may have written it.
     pub(crate) const fn is_in_doubt(&self) -> bool {
         self.fate.is_in_doubt()

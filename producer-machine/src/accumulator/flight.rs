@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::fate::{Refreshes, Resolution};
 use super::{Accumulator, BatchKey, PartitionKey, Stage};
 use crate::connection::SentBatch;
-use crate::idempotence::Numbering;
+use crate::idempotence::{Denial, Numbering};
 use crate::{ConnectionId, ErrorCode, Instant};
 
 /// Whether the end of an attempt says that nothing was written.
@@ -55,10 +55,10 @@ impl Accumulator {
         self.partitions[batch.partition.0 as usize].arrive();
     }
 
-    /// A batch whose request has ended is in the log.
-    pub(crate) fn acknowledge(&mut self, key: BatchKey) {
+    /// A batch whose request has ended is in the log, from this offset on if that is known.
+    pub(crate) fn acknowledge(&mut self, now: Instant, key: BatchKey, base_offset: Option<i64>) {
         let batch = &self.batches[key.0 as usize];
-        self.partitions[batch.partition.0 as usize].acknowledged(batch);
+        self.partitions[batch.partition.0 as usize].acknowledged(now, batch, base_offset);
     }
 
     /// A batch whose request has ended goes again, not before this instant.
@@ -120,6 +120,20 @@ impl Accumulator {
             .on_unknown_sequence(refreshes)
     }
 
+    /// What a broker says of the batches before one whose sequence it does not know. One that
+    /// forgot the producer with the last of its records has lost nothing else.
+    pub(crate) fn denied(&mut self, key: BatchKey, log_start_offset: Option<i64>) -> Denial {
+        let batch = &self.batches[key.0 as usize];
+        let sequences = &mut self.partitions[batch.partition.0 as usize].sequences;
+        match batch.numbering {
+            None => Denial::Unrelated,
+            Some(_) if log_start_offset.is_some_and(|start| sequences.is_retired(start)) => {
+                Denial::Unrelated
+            }
+            Some(numbering) => sequences.denied(numbering, batch.count, batch.fate),
+        }
+    }
+
     /// What a partition wrote may be lost: it goes on under another epoch.
     pub(crate) fn suspect_loss(&mut self, key: PartitionKey) {
         self.partitions[key.0 as usize].sequences.restart();
@@ -156,7 +170,6 @@ impl Accumulator {
     pub(crate) fn is_of_former_topic(&self, key: BatchKey) -> bool {
         let batch = &self.batches[key.0 as usize];
         let partition = &self.partitions[batch.partition.0 as usize];
-        let is_handed_out = 0 < batch.attempts || batch.numbering.is_some();
-        is_handed_out && batch.incarnation != partition.incarnation
+        batch.is_handed_out() && batch.incarnation != partition.incarnation
     }
 }

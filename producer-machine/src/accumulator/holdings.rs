@@ -129,6 +129,7 @@ impl Accumulator {
         if before == leader {
             return None;
         }
+        partition.meet_another_broker();
         if let Some(before) = before {
             self.holdings.change(before, partition.held, 0);
         }

@@ -36,7 +36,7 @@ use slab::Slab;
 
 pub(crate) use batch::{Batch, BatchKey, PartitionKey, Serial};
 pub(crate) use budget::{Budget, Class};
-pub(crate) use fate::{Refreshes, Resolution};
+pub(crate) use fate::{Fate, Refreshes, Resolution};
 pub(crate) use flight::Proof;
 pub(crate) use groups::{Groups, Run, Runs};
 pub(crate) use held::Chunk;
@@ -45,7 +45,6 @@ pub(crate) use next::{Next, Order, Terms};
 pub(crate) use partition::{Departure, Open, Partition};
 pub(crate) use stage::{Records, Stage};
 
-use fate::Fate;
 use loans::Loans;
 
 use crate::config::Config;

@@ -99,6 +99,7 @@ impl Partition {
     /// A batch with a number goes before any without: after a failure the partition runs with
     /// one in flight, in order, until the retried ones are through.
     fn next(&mut self, now: Instant, batches: &Slab<Batch>, terms: &Terms) -> Next {
+        self.wake(now);
         if !self.has_free_slot(terms.order) {
             return Next::Nothing;
         }

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 use slab::Slab;
@@ -12,7 +13,7 @@ use super::groups::{Run, Runs};
 use crate::brokers::{NodeId, Place};
 use crate::idempotence::Sequences;
 use crate::time::Alarm;
-use crate::{ConnectionId, GroupId, TopicHandle};
+use crate::{ConnectionId, GroupId, Instant, TopicHandle};
 
 /// The batch that takes records.
 #[derive(Debug, Hash)]
@@ -56,6 +57,8 @@ pub(crate) struct Partition {
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
     pub(super) sequences: Sequences,
+    /// When something was acknowledged last.
+    acknowledged_at: Instant,
     place: Place,
     /// The class in which the next batch starts: that which the last one reached.
     pub(crate) class: Class,
@@ -137,6 +140,7 @@ impl Partition {
             in_flight: 0,
             connection: None,
             sequences,
+            acknowledged_at: Instant::ORIGIN,
             place: Place::Nowhere,
             class: Class::default(),
             backoff: Alarm::default(),
@@ -223,13 +227,31 @@ impl Partition {
     ///
     /// An acknowledgement of something sent before a failure says nothing about what goes again:
     /// while a numbered batch waits for that, the partition stays at one in flight.
-    pub(super) fn acknowledged(&mut self, batch: &Batch) {
+    pub(super) fn acknowledged(&mut self, now: Instant, batch: &Batch, base_offset: Option<i64>) {
         let Some(numbering) = batch.numbering else {
             return;
         };
-        self.sequences.acknowledged(numbering, batch.count);
-        if self.sequences.outstanding() <= self.in_flight {
+        let last = base_offset.map(|base| base.saturating_add(i64::from(batch.count) - 1));
+        self.sequences.acknowledged(numbering, batch.count, last);
+        self.acknowledged_at = now;
+        // A former leader says nothing of what the present one knows.
+        let is_of_leader = batch.leader_epoch == self.leader_epoch;
+        if is_of_leader && self.sequences.outstanding() <= self.in_flight {
             self.sequences.establish();
+        }
+    }
+
+    /// Another broker leads. If it does not know our sequences, as after an unclean election, it
+    /// takes any: a second batch could overtake the first (D13).
+    pub(super) const fn meet_another_broker(&mut self) {
+        self.sequences.stumble();
+    }
+
+    /// A broker forgets a producer that is silent for `producer.id.expiration.ms`, and then takes
+    /// any sequence: the first batch after a long silence goes alone (D13).
+    pub(super) fn wake(&mut self, now: Instant) {
+        if self.sequences.outstanding() == 0 && self.acknowledged_at + SILENCE <= now {
+            self.sequences.stumble();
         }
     }
 
@@ -242,3 +264,7 @@ impl Partition {
         }
     }
 }
+
+/// Brokers remember a producer for a day unless they are told otherwise. A round trip after ten
+/// silent minutes costs nothing that anybody sees.
+const SILENCE: Duration = Duration::from_secs(600);

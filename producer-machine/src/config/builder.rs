@@ -11,7 +11,7 @@ use kafka_producer_proto::compression::Codec;
 use super::error::ConfigError;
 use super::table::{self, Setting, Support};
 use super::value::Value;
-use super::{Acks, Config, Guarantee, MetadataRecovery, UnknownFate, rules};
+use super::{Acks, Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate, rules};
 use crate::partitioner::{Factory, PartitionRule, Partitioner};
 
 /// Settings on their way to a [`Config`]. Each setter consumes and gives back the builder; what
@@ -103,6 +103,15 @@ impl ConfigBuilder {
     ) -> Self {
         self.custom_partitioner = Some(Factory::new(make));
         self
+    }
+
+    /// `data.loss` (ours): what follows when a broker no longer has what it acknowledged.
+    pub fn data_loss(self, loss: DataLoss) -> Self {
+        let word = match loss {
+            DataLoss::Report => "report",
+            DataLoss::Stop => "stop",
+        };
+        self.with("data.loss", Value::Text(word.to_string()))
     }
 
     /// `delivery.timeout.ms`: from `send` to success or failure.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use kafka_producer_proto::compression::Codec;
 
-use super::{Config, Guarantee, MetadataRecovery, UnknownFate};
+use super::{Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate};
 use crate::partitioner::PartitionRule;
 
 impl Config {
@@ -191,6 +191,11 @@ impl Config {
     /// How long the first connect may take (`socket.connection.setup.timeout.ms`).
     pub const fn setup_timeout(&self) -> Duration {
         self.setup_timeout
+    }
+
+    /// What follows when acknowledged records are lost (`data.loss`, ours).
+    pub const fn data_loss(&self) -> DataLoss {
+        self.data_loss
     }
 
     /// How long connecting may take at most (`socket.connection.setup.timeout.max.ms`).

@@ -49,6 +49,7 @@ pub struct Config {
     pub(crate) compression: Codec,
     pub(crate) compression_level: i32,
     pub(crate) connections_max_idle: Duration,
+    pub(crate) data_loss: DataLoss,
     pub(crate) delivery_timeout: Duration,
     pub(crate) guarantee: Guarantee,
     pub(crate) linger: Duration,
@@ -113,6 +114,15 @@ pub enum Acks {
     All,
     /// `acks=1`: the leader alone.
     Leader,
+}
+
+/// What follows when a broker no longer has records that it acknowledged (`data.loss`, ours).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataLoss {
+    /// It is told as `Notice::DataLossSuspected`, and the partition goes on.
+    Report,
+    /// The producer stops with a fatal error: for those who must not write behind a gap.
+    Stop,
 }
 
 /// What becomes of a batch whose fate is unknown when the broker says that it knows nothing of

@@ -15,7 +15,7 @@ use super::builder::ConfigBuilder;
 use super::error::ConfigError;
 use super::table::{Support, find};
 use super::value::Value;
-use super::{Acks, Config, Guarantee, MetadataRecovery, UnknownFate, names, servers};
+use super::{Acks, Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate, names, servers};
 use crate::partitioner::PartitionRule;
 
 /// The configuration that these settings make.
@@ -55,6 +55,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         connections_max_idle: settings.span("connections.max.idle.ms")?,
         connections_per_broker: u32::try_from(settings.number("connections.per.broker")?)
             .unwrap_or(1),
+        data_loss: data_loss(settings)?,
         delivery_timeout: delivery_timeout(settings, linger, request_timeout, &mut warnings)?,
         guarantee: guarantee(settings, &mut warnings)?,
         linger,
@@ -80,11 +81,22 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         send_buffer_bytes: usize::try_from(settings.number("send.buffer.bytes")?).ok(),
         setup_timeout,
         setup_timeout_max,
-        unknown_fate: match &*settings.text("unknown.fate")? {
-            "rewrite" => UnknownFate::Rewrite,
-            _ => UnknownFate::Report,
-        },
+        unknown_fate: unknown_fate(settings)?,
         warnings,
+    })
+}
+
+fn data_loss(settings: &ConfigBuilder) -> Result<DataLoss, ConfigError> {
+    Ok(match &*settings.text("data.loss")? {
+        "stop" => DataLoss::Stop,
+        _ => DataLoss::Report,
+    })
+}
+
+fn unknown_fate(settings: &ConfigBuilder) -> Result<UnknownFate, ConfigError> {
+    Ok(match &*settings.text("unknown.fate")? {
+        "rewrite" => UnknownFate::Rewrite,
+        _ => UnknownFate::Report,
     })
 }
 

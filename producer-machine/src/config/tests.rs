@@ -31,6 +31,7 @@ fn nothing_but_servers_is_javas_default() {
             compression: None,
             compression_level: 0,
             connections_max_idle: 540s,
+            data_loss: Report,
             delivery_timeout: 120s,
             guarantee: Idempotent,
             linger: 5ms,
@@ -129,6 +130,7 @@ fn what_was_set_can_be_read() {
     assert_eq!(config.send_buffer_bytes(), Some(20));
     assert_eq!(config.setup_timeout(), millis(21));
     assert_eq!(config.setup_timeout_max(), millis(22));
+    assert_eq!(config.data_loss(), DataLoss::Stop);
     assert_eq!(config.unknown_fate(), UnknownFate::Rewrite);
 }
 
@@ -194,12 +196,13 @@ fn every_setter() -> ConfigBuilder {
         .partitioner_availability_timeout(Duration::from_millis(23))
         .partitioner_ignore_keys()
         .partitioner_rack_aware()
+        .data_loss(DataLoss::Stop)
         .unknown_fate(UnknownFate::Rewrite)
         .zstd_level(-5)
 }
 
 /// The same as text.
-const EVERY_SETTING: [(&str, &str); 38] = [
+const EVERY_SETTING: [(&str, &str); 39] = [
     ("bootstrap.servers", " a:9092, [::1]:9093"),
     ("batch.size", "1"),
     ("buffer.memory", "2"),
@@ -236,6 +239,7 @@ const EVERY_SETTING: [(&str, &str); 38] = [
     ("send.buffer.bytes", "20"),
     ("socket.connection.setup.timeout.ms", "21"),
     ("socket.connection.setup.timeout.max.ms", "22"),
+    ("data.loss", "stop"),
     ("unknown.fate", "rewrite"),
     ("compression.zstd.level", "-5"),
 ];

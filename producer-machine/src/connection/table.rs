@@ -54,7 +54,13 @@ const ANSWERS: [Row; 9] = [
 const NOW: Instant = Instant::from_millis(7);
 
 fn asked_in(phase: Phase) -> Connection {
-    let mut connection = Connection::new(Instant::ORIGIN, LANE, "b1:9092".into(), LIMITS);
+    let mut connection = Connection::new(
+        Instant::ORIGIN,
+        LANE,
+        "b1:9092".into(),
+        LIMITS,
+        Instant::from_millis(10_000),
+    );
     connection.phase = phase;
     connection
 }

@@ -119,6 +119,11 @@ pub enum PartitionState {
         /// How often the batch was tried.
         attempts: u32,
     },
+    /// More partitions: the topic was created anew with fewer, and this one is not among them.
+    Gone {
+        /// How many it has.
+        partitions: u32,
+    },
     /// The leader's answer.
     InFlight {
         /// The broker that has the requests.

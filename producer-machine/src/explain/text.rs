@@ -51,6 +51,7 @@ impl Explanation {
             PartitionState::BackingOff { .. }
             | PartitionState::Compressing { .. }
             | PartitionState::EpochBump { .. }
+            | PartitionState::Gone { .. }
             | PartitionState::InDoubt { .. }
             | PartitionState::Lingering { .. }
             | PartitionState::NoLeader
@@ -84,6 +85,10 @@ impl Explanation {
             PartitionState::EpochBump { outstanding } => format!(
                 "waits{waited} for {} to end, and goes on under a new producer epoch then",
                 count(*outstanding as usize, "outstanding batch", "es")
+            ),
+            PartitionState::Gone { partitions } => format!(
+                "is gone{waited}: the topic was created anew with {}",
+                count(*partitions as usize, "partition", "s")
             ),
             PartitionState::InDoubt { error, attempts } => format!(
                 "has had a batch in doubt{waited}: attempt {attempts} ended with {error} although \

@@ -99,7 +99,7 @@ fn sequences(outstanding: u32, course: Course) -> Sequences {
         assert!(matches!(sequences.fresh(&session), Fresh::Number(_)));
         sequences.numbered(1);
     }
-    sequences.acknowledged(numbering(0), 1);
+    sequences.acknowledged(numbering(0), 1, None);
     sequences.course = course;
     sequences
 }
@@ -115,8 +115,10 @@ type Input = (&'static str, u32, fn(&mut Sequences));
 
 /// Each with the number of batches that must be outstanding.
 const INPUTS: [Input; 10] = [
-    ("acknowledged", 1, |s| s.acknowledged(numbering(1), 1)),
-    ("acknowledged last", 2, |s| s.acknowledged(numbering(2), 1)),
+    ("acknowledged", 1, |s| s.acknowledged(numbering(1), 1, None)),
+    ("acknowledged last", 2, |s| {
+        s.acknowledged(numbering(2), 1, None);
+    }),
     ("doubt", 0, Sequences::doubt),
     ("establish", 0, |s| s.establish()),
     ("forget", 0, Sequences::forget),

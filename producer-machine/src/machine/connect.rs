@@ -45,12 +45,7 @@ impl ProducerMachine {
             return;
         };
         self.accumulator.holdings.asked(now, lane.node);
-        if let Some(connection) = self.brokers.connections.get_mut(&opening.connection) {
-            let timer = Timer::Connection(opening.connection);
-            connection
-                .alarm
-                .set(opening.setup_deadline, timer, &mut self.timers);
-        }
+        self.arm_connection(opening.connection);
         self.actions.push_back(Action::Connect {
             connection: opening.connection,
             host: opening.host,
@@ -130,16 +125,10 @@ impl ProducerMachine {
 
     /// Arms the timer of a connection for what comes first in its state.
     pub(super) fn arm_connection(&mut self, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get_mut(&id) else {
-            return;
-        };
-        if connection.is_connecting() {
-            // The setup timeout is armed, and bytes that came too early do not end it.
-            return;
+        if let Some(connection) = self.brokers.connections.get_mut(&id) {
+            let (at, timer) = (connection.look_at(), Timer::Connection(id));
+            connection.alarm.set(at, timer, &mut self.timers);
         }
-        let at = connection.oldest_deadline().unwrap_or(connection.idle_at);
-        let timer = Timer::Connection(id);
-        connection.alarm.set(at, timer, &mut self.timers);
     }
 
     /// What the timer of a connection stands for follows from its state.
@@ -148,19 +137,25 @@ impl ProducerMachine {
             return;
         };
         connection.alarm.fired();
-        let reason = if connection.is_connecting() {
-            DisconnectReason::SetupTimeout
-        } else {
-            match connection.oldest_deadline() {
-                Some(deadline) if deadline <= now => DisconnectReason::RequestTimeout,
-                None if connection.idle_at <= now => DisconnectReason::Idle,
-                Some(_) | None => {
-                    self.arm_connection(id);
-                    return;
-                }
-            }
-        };
-        self.disconnect(now, id, reason);
+        if let Some(reason) = connection.end(now) {
+            self.disconnect(now, id, reason);
+            return;
+        }
+        let (is_late, lane) = (connection.has_become_late(now), connection.lane);
+        if is_late {
+            self.on_late(now, lane);
+        }
+        self.arm_connection(id);
+    }
+
+    /// A connection takes long to be made. Whoever waits for it may wait for the wrong broker: a
+    /// host that has vanished refuses nothing, and a broker that starts again takes connections
+    /// long before it answers. So metadata are asked for as often as if it had refused.
+    fn on_late(&mut self, now: Instant, lane: LaneId) {
+        if self.brokers.lane(lane).is_some_and(|lane| 0 < lane.ready()) {
+            self.metadata.refresh(now, &mut self.jitter);
+        }
+        self.service_control(now);
     }
 
     /// The machine gives a connection up.

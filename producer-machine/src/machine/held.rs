@@ -6,7 +6,6 @@
 //!                        └── max.block.ms, or the topic is refused ──> failed, NotWritten
 //! ```
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -174,18 +173,25 @@ impl ProducerMachine {
         let Some(code) = self.topic_error(topic) else {
             return;
         };
+        let message = None;
+        self.fail_held(topic, &ProduceError::Broker { code, message });
+    }
+
+    /// All records that wait for a topic fail, of every topic.
+    pub(super) fn fail_all_held(&mut self, error: &ProduceError) {
+        let topics: Vec<TopicHandle> = self.accumulator.held.keys().copied().collect();
+        for topic in topics {
+            self.fail_held(topic, error);
+        }
+    }
+
+    /// All records that wait for a topic fail.
+    fn fail_held(&mut self, topic: TopicHandle, error: &ProduceError) {
         if let Some(deadline) = self.accumulator.held_deadline(topic) {
             self.timers.disarm(deadline, Timer::Held(topic));
         }
-        let held: VecDeque<Chunk> = self.accumulator.take_held(topic);
-        self.fail_chunks(
-            topic,
-            held,
-            &ProduceError::Broker {
-                code,
-                message: None,
-            },
-        );
+        let held = self.accumulator.take_held(topic);
+        self.fail_chunks(topic, held, error);
     }
 
     /// Records that never got a partition fail.

@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
-use crate::accumulator::{Batch, BatchKey, Hurry, Serial, Stage};
+use crate::accumulator::{Batch, BatchKey, Hurry, PartitionKey, Serial, Stage};
 use crate::error::{DisconnectReason, FatalError, ProduceError};
 use crate::event::{Event, Notice};
-use crate::{ConnectionId, ErrorCode, FlushId, Instant, TopicHandle};
+use crate::{ConnectionId, ErrorCode, FlushId, Instant};
 
 impl ProducerMachine {
     pub(super) fn begin_flush(&mut self, now: Instant) -> FlushId {
@@ -126,11 +126,7 @@ impl ProducerMachine {
     /// records fail in order.
     fn fail_everything(&mut self, error: &ProduceError) {
         self.fail_batches(error, |_| true);
-        let topics: Vec<TopicHandle> = self.accumulator.held.keys().copied().collect();
-        for topic in topics {
-            let held = self.accumulator.take_held(topic);
-            self.fail_chunks(topic, held, error);
-        }
+        self.fail_all_held(error);
     }
 
     /// The producer may not write: what waits for a number fails. What has one was sent before,
@@ -148,7 +144,12 @@ impl ProducerMachine {
         }
     }
 
-    fn fail_batches(&mut self, error: &ProduceError, which: impl Fn(&Batch) -> bool) {
+    /// Gives the partitions of what failed, one entry a batch.
+    pub(super) fn fail_batches(
+        &mut self,
+        error: &ProduceError,
+        which: impl Fn(&Batch) -> bool,
+    ) -> Vec<PartitionKey> {
         let mut keys: Vec<(Serial, BatchKey)> = self
             .accumulator
             .batches
@@ -157,7 +158,9 @@ impl ProducerMachine {
             .map(|(key, batch)| (batch.serial, BatchKey(key as u32)))
             .collect();
         keys.sort_unstable();
+        let mut partitions = Vec::with_capacity(keys.len());
         for (_, key) in keys {
+            partitions.push(self.accumulator.batches[key.0 as usize].partition);
             match self.accumulator.batches[key.0 as usize].stage() {
                 Stage::Abandoned(_) => {}
                 Stage::Compressing(..) | Stage::Open | Stage::Queued(_) => {
@@ -167,5 +170,6 @@ impl ProducerMachine {
                 Stage::InFlight(_) => self.abandon(key, error.clone()),
             }
         }
+        partitions
     }
 }

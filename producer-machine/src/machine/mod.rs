@@ -18,6 +18,7 @@ mod held;
 mod hint;
 mod lifecycle;
 mod metrics;
+pub(crate) mod purge;
 mod rebootstrap;
 mod receive;
 mod schedule;

@@ -229,15 +229,13 @@ impl ProducerMachine {
     pub(super) fn on_leader(&mut self, now: Instant, key: crate::accumulator::PartitionKey) {
         let partition = &self.accumulator.partitions[key.0 as usize];
         let (topic, index) = (partition.topic, partition.index);
-        let Some(view) = self
-            .metadata
-            .topic(topic)
-            .and_then(|topic| topic.partitions.get(index as usize))
-        else {
+        let Some(known) = self.metadata.topic(topic) else {
             return;
         };
-        let leader = view.leader;
-        if let Some(before) = self.accumulator.lead(key, leader, view.leader_epoch) {
+        // Nobody leads a partition that the topic has no more.
+        let view = known.partitions.get(index as usize);
+        let (leader, epoch) = view.map_or((None, -1), |view| (view.leader, view.leader_epoch));
+        if let Some(before) = self.accumulator.lead(key, leader, epoch) {
             // Who waits for this partition waits for that broker no more.
             self.waiters.call_back(before);
         }

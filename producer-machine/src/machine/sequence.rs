@@ -6,6 +6,8 @@
 //!        ├─> known not to be written ────────────> a new number, under the next epoch
 //!        └─> in doubt ──> once more after a refresh of metadata ──> the end, MaybeWritten
 //! ```
+//!
+//! If that proves that acknowledged records are gone, `data.loss` decides whether to go on (D11).
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -13,23 +15,28 @@ use alloc::vec::Vec;
 use super::ProducerMachine;
 use super::receive::Answer;
 use crate::accumulator::{BatchKey, PartitionKey, Resolution};
-use crate::config::UnknownFate;
+use crate::config::{DataLoss, UnknownFate};
 use crate::error::ProduceError;
 use crate::event::Notice;
-use crate::idempotence::{Bumped, Identity};
+use crate::idempotence::{Bumped, Denial, Identity};
 use crate::{ErrorCode, Instant, TopicHandle};
 
 impl ProducerMachine {
     /// The broker does not know the batch's sequence: OUT_OF_ORDER_SEQUENCE_NUMBER, or
-    /// UNKNOWN_PRODUCER_ID of brokers up to 2.4.
-    pub(super) fn on_out_of_sequence(&mut self, now: Instant, key: BatchKey, answer: &Answer) {
+    /// UNKNOWN_PRODUCER_ID of brokers up to 2.4. Gives the code if it stops the producer.
+    pub(super) fn on_out_of_sequence(
+        &mut self,
+        now: Instant,
+        key: BatchKey,
+        answer: &Answer,
+    ) -> Option<ErrorCode> {
         let code = answer.code;
-        let unknown_log_start =
-            code == ErrorCode::UNKNOWN_PRODUCER_ID && answer.log_start_offset < 0;
+        let log_start = (code == ErrorCode::UNKNOWN_PRODUCER_ID).then_some(answer.log_start_offset);
+        let unknown_log_start = log_start.is_some_and(|start| start < 0);
         if unknown_log_start || self.accumulator.follows_another(key) {
             // An earlier batch goes first, and this one after it, unchanged.
             self.retry_or_fail(now, key, code);
-            return;
+            return None;
         }
         let resolution = match self.config.unknown_fate {
             UnknownFate::Report => self
@@ -37,17 +44,24 @@ impl ProducerMachine {
                 .on_unknown_sequence(key, self.metadata.refreshes()),
             UnknownFate::Rewrite => Resolution::Renumber,
         };
-        match resolution {
-            Resolution::AskElsewhere => self.ask_elsewhere(now, key, code),
-            Resolution::GiveUp => {
-                let partition = self.accumulator.batches[key.0 as usize].partition;
-                let message = answer.message.clone();
-                self.fail(key, ProduceError::Broker { code, message });
-                self.accumulator.suspect_loss(partition);
-                self.tell_loss(partition);
-            }
-            Resolution::Renumber => self.renumber(now, key, code),
+        if resolution == Resolution::AskElsewhere {
+            self.ask_elsewhere(now, key, code);
+            return None;
         }
+        let partition = self.accumulator.batches[key.0 as usize].partition;
+        let is_lost = self.accumulator.denied(key, log_start) == Denial::Lost;
+        let stops = is_lost && self.config.data_loss == DataLoss::Stop;
+        if is_lost || resolution == Resolution::GiveUp {
+            self.tell_loss(partition);
+        }
+        if stops || resolution == Resolution::GiveUp {
+            let message = answer.message.clone();
+            self.fail(key, ProduceError::Broker { code, message });
+            self.accumulator.suspect_loss(partition);
+        } else {
+            self.renumber(now, key, code);
+        }
+        stops.then_some(code)
     }
 
     /// Metadata may be old, and this broker the wrong one to ask: once more after a refresh.
@@ -86,7 +100,7 @@ impl ProducerMachine {
         let Some(view) = self.metadata.topic(topic) else {
             return;
         };
-        let keys: Vec<PartitionKey> = view.partitions.iter().filter_map(|p| p.key).collect();
+        let keys: Vec<PartitionKey> = view.used_partitions().collect();
         for key in keys {
             for batch in self.accumulator.recreate(key) {
                 self.take_out(batch);

@@ -51,6 +51,9 @@ impl ProducerMachine {
             self.metadata.refresh(now, &mut self.jitter);
             self.service_control(now);
         }
+        // The answer to a batch that was given up changes nothing (E86).
+        let is_fatal = verdict == Verdict::Refuse(Scope::Producer) && !abandoned;
+        let mut fatal = is_fatal.then_some(code);
         match verdict {
             Verdict::Acknowledge | Verdict::AcknowledgeUnplaced => {
                 self.acknowledge(now, key, verdict, &answer);
@@ -63,12 +66,13 @@ impl ProducerMachine {
                 self.leave_former_topic(now, key, code);
             }
             Verdict::Split => self.split_or_fail(now, key, answer.message),
-            Verdict::OutOfSequence => self.on_out_of_sequence(now, key, &answer),
+            Verdict::OutOfSequence => fatal = self.on_out_of_sequence(now, key, &answer),
             Verdict::Retry => self.retry_or_fail(now, key, code),
         }
-        self.reconsider(now, partition);
-        // The answer to a batch that was given up changes nothing (E86).
-        (verdict == Verdict::Refuse(Scope::Producer) && !abandoned).then_some(code)
+        if fatal.is_none() {
+            self.reconsider(now, partition);
+        }
+        fatal
     }
 
     /// What kills an idempotent producer costs a plain one only the batch.
@@ -82,16 +86,18 @@ impl ProducerMachine {
     }
 
     fn acknowledge(&mut self, now: Instant, key: BatchKey, verdict: Verdict, answer: &Answer) {
-        self.accumulator.acknowledge(key);
         let batch = &self.accumulator.batches[key.0 as usize];
-        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
         // Offsets that no log can have are as good as none: nobody adds to them and overflows.
         let end = answer.base_offset.checked_add(i64::from(batch.count));
         let placed = verdict == Verdict::Acknowledge && 0 <= answer.base_offset && end.is_some();
+        let base_offset = placed.then_some(answer.base_offset);
+        self.accumulator.acknowledge(now, key, base_offset);
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let partition = &self.accumulator.partitions[batch.partition.0 as usize];
         let written = Written {
             topic: partition.topic,
             partition: partition.index,
-            base_offset: placed.then_some(answer.base_offset),
+            base_offset,
             log_append_time: Some(answer.log_append_time).filter(|&time| 0 <= time),
         };
         if !batch.stage().is_abandoned() {

@@ -28,7 +28,12 @@ impl ProducerMachine {
             )));
         }
         let Some(leader) = partition.leader else {
-            return Some(Arc::from("the partition has no leader"));
+            return Some(match self.partitions(partition.topic) {
+                Some(count) if count <= partition.index => Arc::from(alloc::format!(
+                    "the topic was created anew with fewer partitions, it has {count}"
+                )),
+                Some(_) | None => Arc::from("the partition has no leader"),
+            });
         };
         let broker = self.brokers.all().get(&leader)?;
         let loss = broker.last_loss.as_ref()?;

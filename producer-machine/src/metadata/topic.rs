@@ -1,4 +1,7 @@
 //! What is known of one topic: its partitions and who leads them.
+//!
+//! **Invariants.** Of one topic id the count of partitions never shrinks: keys must not move
+//! because a broker lags. A topic that was created anew has as many as it is said to have.
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -30,6 +33,9 @@ pub(crate) struct TopicView {
     pub(crate) id: Uuid,
     /// Empty until the topic is known.
     pub(crate) partitions: Vec<PartitionView>,
+    /// The partitions behind those: the topic had them before it was created anew with fewer.
+    /// Nobody leads them, and what is left for them waits in case that the topic grows.
+    former: Vec<PartitionView>,
     /// Partitions that have a leader, for records without a key.
     pub(crate) available: Vec<u32>,
     /// Of these, those whose leader stands in our rack; empty unless that matters.
@@ -45,6 +51,23 @@ pub(crate) struct TopicView {
 }
 
 impl TopicView {
+    /// A topic that has been named.
+    pub(crate) fn named(now: Instant, name: Arc<str>, refusal: Option<ErrorCode>) -> Self {
+        Self {
+            name,
+            id: Uuid::ZERO,
+            partitions: Vec::new(),
+            former: Vec::new(),
+            available: Vec::new(),
+            near: Vec::new(),
+            refusal,
+            sticky: Sticky::default(),
+            used: now,
+            wanted: 1,
+            wanted_until: now,
+        }
+    }
+
     /// Somebody uses it.
     #[inline]
     pub(crate) const fn touch(&mut self, now: Instant) {
@@ -77,6 +100,42 @@ impl TopicView {
         Some(view)
     }
 
+    /// The places in the accumulator of all partitions that have been used, also of those that
+    /// the topic has no more.
+    pub(crate) fn used_partitions(&self) -> impl Iterator<Item = PartitionKey> {
+        let all = self.partitions.iter().chain(&self.former);
+        all.filter_map(|view| view.key)
+    }
+
+    /// The place in the accumulator of a partition that has been used, also of one that the topic
+    /// has no more.
+    pub(crate) fn used_partition(&self, index: u32) -> Option<PartitionKey> {
+        let (index, count) = (index as usize, self.partitions.len());
+        let view = match index.checked_sub(count) {
+            Some(behind) => self.former.get(behind),
+            None => self.partitions.get(index),
+        };
+        view?.key
+    }
+
+    /// The topic was created anew, with so many partitions: epochs begin again, and partitions
+    /// beyond the count are gone. Adds those to `moved` that have been used.
+    pub(super) fn begin_anew(&mut self, count: usize, moved: &mut Vec<PartitionKey>) {
+        for view in &mut self.partitions {
+            view.leader_epoch = -1;
+        }
+        // A topic has a partition at least: an answer without any says nothing of their count.
+        if count == 0 || self.partitions.len() <= count {
+            return;
+        }
+        let mut gone = self.partitions.split_off(count);
+        for view in &mut gone {
+            view.leader = None;
+            moved.extend(view.key);
+        }
+        self.former.splice(..0, gone);
+    }
+
     /// Whether a request may carry the name. An empty or a longer one belongs to no topic, and
     /// one above 32,767 bytes fits no request.
     pub(crate) fn can_be_asked_for(&self) -> bool {
@@ -91,14 +150,16 @@ impl TopicView {
         brokers: &BTreeSet<NodeId>,
         moved: &mut Vec<PartitionKey>,
     ) {
-        // The count never shrinks: keys must not move because a broker lags. An index beyond
-        // the count is a hole of a topic in creation, or nonsense; it comes again if it is real.
+        // An index beyond the count is a hole of a topic in creation, or nonsense; it comes again
+        // if it is real.
         let count = answer.partitions.len().max(self.partitions.len());
         let new = PartitionView {
             leader: None,
             leader_epoch: -1,
             key: None,
         };
+        let back = (count - self.partitions.len()).min(self.former.len());
+        self.partitions.extend(self.former.drain(..back));
         self.partitions.resize(count, new);
         let mut left_out = alloc::vec![true; count];
         for partition in &answer.partitions {
@@ -153,7 +214,7 @@ impl TopicView {
         view.leader = Some(leader);
         view.leader_epoch = epoch;
         let key = view.key;
-        self.sort_out(rack);
+        self.sort_in(index, rack);
         key
     }
 }

@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use kafka_producer_proto::messages::MetadataResponse;
 
@@ -54,5 +55,85 @@ impl TopicView {
                 self.near.push(index as u32);
             }
         }
+    }
+
+    /// As `sort_out`, where one partition has another leader: the others are not looked at.
+    pub(crate) fn sort_in(&mut self, index: u32, rack: &Rack) {
+        self.sticky.unweigh();
+        let view = self.partitions.get(index as usize);
+        let leader = view.and_then(|view| view.leader);
+        match leader {
+            Some(_) => list(&mut self.available, index),
+            None => unlist(&mut self.available, index),
+        }
+        match leader.filter(|leader| rack.neighbors.contains(leader)) {
+            Some(_) => list(&mut self.near, index),
+            None => unlist(&mut self.near, index),
+        }
+    }
+}
+
+fn list(sorted: &mut Vec<u32>, index: u32) {
+    if let Err(at) = sorted.binary_search(&index) {
+        sorted.insert(at, index);
+    }
+}
+
+fn unlist(sorted: &mut Vec<u32>, index: u32) {
+    if let Ok(at) = sorted.binary_search(&index) {
+        sorted.remove(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::Instant;
+    use crate::metadata::PartitionView;
+
+    const HERE: NodeId = NodeId(1);
+    const THERE: NodeId = NodeId(2);
+
+    fn rack() -> Rack {
+        Rack {
+            name: Some("here".into()),
+            neighbors: BTreeSet::from([HERE]),
+        }
+    }
+
+    fn topic(leaders: &[Option<NodeId>]) -> TopicView {
+        let mut topic = TopicView::named(Instant::ORIGIN, "t".into(), None);
+        let led = |&leader| PartitionView {
+            leader,
+            leader_epoch: 0,
+            key: None,
+        };
+        topic.partitions = leaders.iter().map(led).collect();
+        topic.sort_out(&rack());
+        topic
+    }
+
+    #[test]
+    fn to_sort_in_one_partition_gives_what_sorting_out_all_gives() {
+        let leaders = [None, Some(HERE), Some(THERE)];
+        for before in leaders {
+            for after in leaders {
+                let mut topic = topic(&[Some(HERE), before, Some(THERE)]);
+                topic.partitions[1].leader = after;
+                topic.sort_in(1, &rack());
+                let found = (topic.available.clone(), topic.near.clone());
+                topic.sort_out(&rack());
+                assert_eq!(
+                    found,
+                    (topic.available, topic.near),
+                    "{before:?}, {after:?}"
+                );
+            }
+        }
+        let mut none = topic(&[]);
+        none.sort_in(7, &rack());
+        assert_eq!(none.available, vec![]);
     }
 }

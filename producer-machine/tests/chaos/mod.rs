@@ -177,6 +177,7 @@ impl World {
             }
             Op::PollAction(count) => (0..*count).for_each(|_| self.poll_action()),
             Op::PollEvent(count) => (0..*count).for_each(|_| self.poll_event()),
+            Op::Purge(what) => self.machine.purge(self.now, *what),
             Op::Send(sent) => self.send(*sent),
             Op::Serve => self.serve(),
             Op::Stranger(at) => self.gossip(*at),

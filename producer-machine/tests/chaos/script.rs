@@ -1,5 +1,6 @@
 //! What may happen to a machine, in any order, and strategies that draw it from a seed.
 
+use kafka_producer_machine::Purge;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -23,6 +24,7 @@ pub enum Op {
     Lost(u8),
     PollAction(u8),
     PollEvent(u8),
+    Purge(Purge),
     Send(Sent),
     /// The driver does all that it is asked, and the brokers answer as they should.
     Serve,
@@ -115,6 +117,7 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         8 => pass().prop_map(Op::Time),
         4 => (1_u8..20).prop_map(Op::PollEvent),
         2 => Just(Op::Flush),
+        1 => prop_oneof![Just(Purge::Everything), Just(Purge::Unsent)].prop_map(Op::Purge),
         6 => Just(Op::Serve),
         2 => any::<u8>().prop_map(Op::Lost),
         2 => any::<u8>().prop_map(Op::Topic),

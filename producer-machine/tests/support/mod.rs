@@ -80,6 +80,10 @@ pub struct Bench {
     /// The racks of brokers that have one.
     pub racks: BTreeMap<i32, String>,
     pub down: Vec<i32>,
+    /// Brokers that say nothing to who connects.
+    pub hanging: Vec<i32>,
+    /// Brokers that take connections, and answer no handshake.
+    pub starting: Vec<i32>,
     pub produce_versions: (i16, i16),
     pub metadata_version: i16,
     /// The error of all the metadata.
@@ -125,6 +129,8 @@ impl Bench {
             brokers: vec![0, 1],
             racks: BTreeMap::new(),
             down: Vec::new(),
+            hanging: Vec::new(),
+            starting: Vec::new(),
             produce_versions: (3, 12),
             metadata_version: 12,
             metadata_error: ErrorCode::NONE,
@@ -485,7 +491,7 @@ impl Bench {
                 inbound: Vec::new(),
             },
         );
-        if self.answers_handshake {
+        if self.answers_handshake && !self.hanging.contains(&broker) {
             self.machine.handle_connected(self.now, connection);
         }
     }
@@ -511,6 +517,7 @@ impl Bench {
         let correlation_id = header.correlation_id;
         let mut out = Vec::new();
         match ApiKey::from_value(header.api) {
+            Some(ApiKey::ApiVersions) if self.is_starting(connection) => return,
             Some(ApiKey::ApiVersions) if self.answers_handshake => {
                 let response = self.api_versions();
                 encode_response(
@@ -557,6 +564,11 @@ impl Bench {
         }
         .expect("the bench's answer can be encoded");
         self.machine.handle_received(self.now, connection, &out);
+    }
+
+    fn is_starting(&self, connection: ConnectionId) -> bool {
+        let broker = self.links[&connection].broker;
+        self.starting.contains(&broker)
     }
 
     fn api_versions(&self) -> ApiVersionsResponse {

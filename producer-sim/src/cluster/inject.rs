@@ -7,8 +7,7 @@ use super::BrokerId;
 /// An error to be answered a number of times.
 ///
 /// ```
-/// use kafka_producer_sim::cluster::{Injection, Place};
-/// use kafka_producer_proto::{ApiKey, ErrorCode};
+/// use kafka_producer_sim::cluster::{ApiKey, ErrorCode, Injection, Place};
 ///
 /// let once = Injection::new(ApiKey::Produce, ErrorCode::REQUEST_TIMED_OUT)
 ///     .topic("orders")

@@ -41,7 +41,7 @@ mod versions;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use kafka_producer_proto::{ErrorCode, Uuid};
+use kafka_producer_proto::Uuid;
 
 use crate::chance::Chance;
 
@@ -50,6 +50,8 @@ use self::inject::{Injections, Target};
 use self::produce::ParkedProduce;
 use self::request::{Body, Head};
 use self::topic::{Leadership, Topic};
+
+pub use kafka_producer_proto::{ApiKey, ErrorCode};
 
 pub use self::inject::{Injection, Place};
 pub use self::inspect::{PartitionCount, StoredBatch, StoredRecord};

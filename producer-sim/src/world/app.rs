@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kafka_producer_machine::{FlushId, Instant, Receipt, Record, SendError, Topic, WaiterId};
+use kafka_producer_machine::{
+    FlushId, Instant, Purge, Receipt, Record, SendError, Topic, WaiterId,
+};
 
 use super::World;
 use super::goals::Goal;
@@ -97,6 +99,15 @@ impl World {
         if self.leaderless() {
             self.ledger.goals.reach(Goal::FlushLeaderless);
         }
+        self.drain();
+    }
+
+    /// Gives up what has not ended.
+    pub fn purge(&mut self, what: Purge) {
+        if self.watch.has_in_flight() {
+            self.ledger.goals.reach(Goal::PurgedInFlight);
+        }
+        self.machine.purge(self.now, what);
         self.drain();
     }
 

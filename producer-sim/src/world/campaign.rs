@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use kafka_producer_machine::{Header, Record};
+use kafka_producer_machine::{Header, Purge, Record};
 use kafka_producer_proto::ErrorCode;
 
 use super::app::Mood;
@@ -357,6 +357,10 @@ impl World {
         }
         if self.workload.one_in(10) {
             self.flush();
+        }
+        if self.workload.one_in(60) {
+            let what = self.workload.pick(Purge::Unsent, &[Purge::Everything]);
+            self.purge(what);
         }
     }
 

@@ -47,6 +47,8 @@ pub enum Goal {
     OneByte,
     /// A batch is sent in one request with batches of other partitions.
     PiggyBacked,
+    /// The application gives records up while requests are in flight.
+    PurgedInFlight,
     /// A topic is created anew while requests are in flight.
     Recreated,
     /// Sequences begin again with 0 after 2147483647.
@@ -75,7 +77,7 @@ pub struct Goals(BTreeMap<Goal, u64>);
 
 impl Goal {
     /// Every goal.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AcksZeroClosed,
         Self::AfterTheEnd,
         Self::BumpInDoubt,
@@ -96,6 +98,7 @@ impl Goal {
         Self::OutOfSequence,
         Self::OneByte,
         Self::PiggyBacked,
+        Self::PurgedInFlight,
         Self::Recreated,
         Self::SequenceWrapped,
         Self::SeveralAnswers,

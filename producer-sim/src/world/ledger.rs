@@ -265,7 +265,7 @@ impl Ledger {
                 }
                 Err(failed) => {
                     all_failed.push(id);
-                    let error = failed.error.code().name();
+                    let error = failed.error.name();
                     Resolution::Failed {
                         outcome: failed.outcome,
                         error,

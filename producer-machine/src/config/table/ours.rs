@@ -9,6 +9,8 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "how many threads compress; one for each core if not set";
     Supported "connections.per.broker" = "1", between(1, 64), "ours",
         "how many connections carry requests to one broker; a partition stays on its own";
+    Supported "data.loss" = "report", Word(&["report", "stop"]), "ours",
+        "whether acknowledged records that the cluster lost are reported, or stop the producer";
     Supported "partitioner" = "default", Word(&[
             "default", "consistent", "consistent_random", "fnv1a", "fnv1a_random", "murmur2",
             "murmur2_random", "random", "round_robin", "sarama_consistent_crc", "sarama_hash",

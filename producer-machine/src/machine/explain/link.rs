@@ -120,7 +120,7 @@ impl ProducerMachine {
             Phase::Connecting => LinkView {
                 link: Link::Connecting,
                 since: Some(connection.since),
-                next: at(Step::GiveUpSetup, connection.alarm.at()),
+                next: at(Step::GiveUpSetup, Some(connection.setup_deadline)),
             },
             Phase::Negotiating(_) => LinkView {
                 link: Link::Negotiating,

@@ -59,7 +59,7 @@ impl ProducerMachine {
         let subject = format!("{}-{index}", topic_view.name);
         let of_topic = self.topic_state(topic);
         let known = topic_view.partitions.get(index as usize);
-        let key = known.and_then(|view| view.key);
+        let key = topic_view.used_partition(index);
         let oldest = match key {
             Some(key) => self.oldest_batch(|batch| batch.partition == key),
             None => self.oldest_held(topic, |asked| asked.is_none_or(|asked| asked == index)),
@@ -69,6 +69,8 @@ impl ProducerMachine {
             (Life::Fatal(fatal), ..) => PartitionState::Fatal(fatal.clone()).into(),
             // A batch goes on although its topic is refused meanwhile.
             (_, Some(state), _, key) if key.is_none() || oldest.is_none() => self.no_topic(state),
+            // What was left for a partition that is gone is in a batch, and not held.
+            (_, _, None, Some(key)) if oldest.is_some() => self.view(now, key),
             (_, _, None, _) => self.not_in_topic(topic, index, topic_view.partitions.len()),
             (_, _, Some(_), None) => PartitionState::Nothing.into(),
             (_, _, Some(_), Some(key)) => self.view(now, key),
@@ -229,10 +231,16 @@ impl ProducerMachine {
     fn leader_view(&self, now: Instant, key: PartitionKey, first: Option<&Batch>) -> View {
         let partition = &self.accumulator.partitions[key.0 as usize];
         let Some(node) = partition.leader else {
+            let state = match self.partitions(partition.topic) {
+                Some(partitions) if partitions <= partition.index => {
+                    PartitionState::Gone { partitions }
+                }
+                Some(_) | None => PartitionState::NoLeader,
+            };
             return View {
                 since: self.metadata.leaderless_since(key),
                 next: self.next_metadata(),
-                ..PartitionState::NoLeader.into()
+                ..state.into()
             };
         };
         if let (None, Some(view)) = (first, self.lingering(partition)) {

@@ -342,7 +342,7 @@ pub fn a_failed_record_is_given_back(transport: &impl Transport) {
         );
         let errors: Vec<_> = results.into_iter().map(Result::unwrap_err).collect();
         assert_eq!(errors[1].outcome, Outcome::NotWritten);
-        assert_eq!(errors[1].error.code(), ErrorCode::INVALID_RECORD);
+        assert_eq!(errors[1].error.code(), Some(ErrorCode::INVALID_RECORD));
         let back = errors[1].record().unwrap();
         assert_eq!(
             (back.key.as_deref(), back.value.as_deref()),

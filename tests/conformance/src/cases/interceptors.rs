@@ -43,7 +43,10 @@ impl Interceptor for Witness {
 
     fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) {
         let ending = match acknowledgement.ending {
-            Ending::Failed(error) => format!("failed {}", error.error.code().name()),
+            Ending::Failed(error) => format!(
+                "failed {}",
+                error.error.code().map_or("none", |code| code.name())
+            ),
             Ending::GivenUp => "given up".to_owned(),
             Ending::Refused(ProducerError::Send(error)) => match error {
                 SendError::Closed => "refused Closed".to_owned(),

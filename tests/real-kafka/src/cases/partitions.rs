@@ -141,7 +141,7 @@ pub fn a_topic_that_is_created_a_second_later_gets_its_records(transport: &impl 
         judge().delete(&obstacle);
         assert_eq!(
             error.error.code(),
-            ErrorCode::INVALID_TOPIC_EXCEPTION,
+            Some(ErrorCode::INVALID_TOPIC_EXCEPTION),
             "{error}"
         );
         assert_eq!(error.outcome, Outcome::NotWritten, "{error}");

@@ -103,7 +103,7 @@ pub fn a_topic_with_an_invalid_name_is_refused(transport: &impl Transport) {
             Ok(delivery) => {
                 let error = block_on(delivery).unwrap_err();
                 assert_eq!(error.outcome, Outcome::NotWritten, "{name}");
-                error.error.code()
+                error.error.code().unwrap()
             }
             Err(ProducerError::Send(SendError::Topic { code, .. })) => code,
             Err(ProducerError::Send(SendError::Invalid { .. })) => {
