@@ -2,7 +2,6 @@
 //!
 //! Needs a cluster; see the example `simple`.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,7 +49,7 @@ impl Interceptor for Count {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let servers = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "localhost:9092".to_string());
@@ -87,9 +86,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         of(&count.not_written),
         of(&count.maybe_written)
     );
-    if (of(&count.written), of(&count.not_written)) == (100, 1) {
-        Ok(())
-    } else {
-        Err("100 written and one not written were expected".into())
-    }
+    anyhow::ensure!((of(&count.written), of(&count.not_written)) == (100, 1));
+    Ok(())
 }

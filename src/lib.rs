@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "tokio")]
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run() -> anyhow::Result<()> {
 //! use std::time::Duration;
 //!
 //! use kafka_producer::{Config, Record};
@@ -30,6 +30,20 @@
 //!
 //! A failed record says whether it may have been written all the same
 //! ([`Outcome`]), and gives itself back ([`DeliveryError::record`]).
+//!
+//! **Print the warnings of the configuration** where the program starts: they say what was
+//! accepted without effect, or changed, such as idempotence that another setting switches off.
+//!
+//! ```
+//! use kafka_producer::Config;
+//!
+//! let config = Config::from_properties([("bootstrap.servers", "localhost:9092"), ("acks", "1")])?;
+//! for warning in config.warnings() {
+//!     eprintln!("warning: {warning}");
+//! }
+//! assert_eq!(config.warnings().len(), 1);
+//! # Ok::<(), kafka_producer::ConfigError>(())
+//! ```
 //!
 //! | how to send | waits for room | says what became of the record |
 //! |---|---|---|
@@ -56,9 +70,9 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, DataLoss, Guarantee, Header, PartitionRule, Partitioner,
-    Purge, Record, RecordBuilder, Setting, Support, Topic, TopicHandle, TopicLoad, UnknownFate,
-    Unplaced, properties,
+    Acks, Codec, Config, ConfigBuilder, DataLoss, Guarantee, Header, MetadataRecovery,
+    PartitionRule, Partitioner, Purge, Record, RecordBuilder, Setting, Support, Topic, TopicHandle,
+    TopicLoad, UnknownFate, Unplaced, properties,
 };
 
 /// Code of the application that sees every record.
@@ -93,9 +107,11 @@ mod book {
         configuration "configuration.md";
         errors "errors/README.md";
         from_java "from-java.md";
+        interceptors "interceptors.md";
         from_librdkafka "from-librdkafka.md";
         metrics "metrics.md";
         partitioners "partitioners.md";
+        readme "../README.md";
         tutorial "tutorial.md";
     }
 }

@@ -22,6 +22,16 @@ use crate::{
 ///
 /// **Call [`close`](Self::close) (or [`flush`](Self::flush)) before the program ends**, or lose
 /// what is pending.
+///
+/// ```no_run
+/// # use kafka_producer_driver::{Record, blocking};
+/// # fn run(producer: &blocking::Producer) -> Result<(), Box<dyn std::error::Error>> {
+/// // The first call waits for room, the second for the cluster.
+/// let delivery = producer.send(&Record::to("orders").value("one apple"))?;
+/// println!("at offset {:?}", delivery.wait()?.offset);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a producer that nobody holds closes itself"]
 pub struct Producer {

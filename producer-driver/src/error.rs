@@ -24,8 +24,8 @@ pub enum ProducerError {
     },
     /// Not everything was resolved within the time that `flush_for` was given. All of it goes on.
     #[error(
-        "{pending} records are still on their way after {} ms: flush again to wait longer, or \
-         look why the brokers do not answer", waited.as_millis()
+        "not flushed after {} ms, records still on their way: {pending}; flush again to wait \
+         longer, or look why the brokers do not answer", waited.as_millis()
     )]
     FlushTimeout {
         /// Records that are not resolved yet, those that were sent meanwhile too.
@@ -64,8 +64,8 @@ pub enum ProducerError {
 pub enum CloseError {
     /// Not all of them were delivered.
     #[error(
-        "{} of {} records that were on their way were not delivered: {not_written} were not \
-         written, {maybe_written} may have been; give close more time, or ask each delivery why",
+        "{} of {} records on their way were lost: {not_written} not written, {maybe_written} \
+         maybe written; give close more time, or ask each delivery why",
         not_written + maybe_written, delivered + not_written + maybe_written
     )]
     Undelivered {
@@ -83,13 +83,18 @@ pub enum CloseError {
 
 /// Why `send_all` stopped before the end.
 #[derive(Debug, thiserror::Error)]
-#[error("{} records were taken, the next one was not: {error}", taken.len())]
+#[error("{} taken, the next one was not: {error}", records(taken.len()))]
 #[non_exhaustive]
 pub struct SendAllError {
     /// The records that were taken: as many as this holds, from the first on.
     pub taken: Deliveries,
     /// Why the next one was not.
     pub error: ProducerError,
+}
+
+fn records(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} record{plural}")
 }
 
 /// Why `wait` on a delivery has nothing good to say.

@@ -100,6 +100,18 @@ impl Producer {
     /// It yields a [`Delivery`], a future of what becomes of the record. Dropping the future of
     /// `send` before it is done gives up the place in the line; the record was then either taken
     /// whole or not at all.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, Record};
+    /// # async fn run(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// // Two waits: for room, and for the cluster.
+    /// let record = Record::to("orders").key("user-42").value("one apple");
+    /// let delivery = producer.send(&record).await?;
+    /// let written = delivery.await?;
+    /// println!("{}-{} at {:?}", written.topic, written.partition, written.offset);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send<'p, 'r>(&'p self, record: &Record<'r>) -> Sending<'p, 'r> {
         Sending::new(Room::new(self, record, Awaited))
     }
@@ -107,6 +119,18 @@ impl Producer {
     /// Takes a record if there is room now.
     ///
     /// A program that only calls this should let its runtime run now and then.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Delivery, Producer, Record, SendError};
+    /// /// `None`: answer the caller that there is no room now.
+    /// fn admit(producer: &Producer, order: &[u8]) -> Result<Option<Delivery>, SendError> {
+    ///     match producer.try_send(&Record::to("orders").value(order)) {
+    ///         Ok(delivery) => Ok(Some(delivery)),
+    ///         Err(SendError::Full(_)) => Ok(None),
+    ///         Err(error) => Err(error),
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -121,6 +145,20 @@ impl Producer {
     ///
     /// What there is room for is appended in the call. Dropping the future keeps what was taken
     /// so far, and takes nothing more.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, Record};
+    /// # async fn run(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let prices = ["12", "13", "11"];
+    /// let record = |price| Record::to("prices").value(price);
+    /// let records: Vec<Record<'_>> = prices.into_iter().map(record).collect();
+    /// let deliveries = producer.send_all(&records).await?;
+    /// for outcome in deliveries.all().await {
+    ///     outcome?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_all<'p, 'r>(&'p self, records: &'r [Record<'r>]) -> SendingAll<'p, 'r> {
         SendingAll::new(self, records)
     }
@@ -148,6 +186,19 @@ impl Producer {
     /// refused. One that panics does not affect the others.
     ///
     /// If the record is not taken, the callback is dropped and the future says why.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, ProducerError, Record};
+    /// # async fn run(producer: &Producer) -> Result<(), ProducerError> {
+    /// let record = Record::to("orders").value("one apple");
+    /// producer
+    ///     .send_with(&record, |outcome| match outcome {
+    ///         Ok(written) => println!("at offset {:?}", written.offset),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
     pub fn send_with<'p, 'r>(
         &'p self,
         record: &Record<'r>,

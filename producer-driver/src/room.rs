@@ -408,7 +408,17 @@ const RECORD_OVERHEAD: usize = 10;
 /// A record that waits for room; see [`Producer::send`].
 ///
 /// Cancel-safe: dropping it before it is done gives up the place in the line, and the record was
-/// either taken whole or not at all.
+/// either taken whole or not at all. What is lent stays lent until then, and a record that was
+/// taken was copied: nobody can change it on its way.
+///
+/// ```compile_fail
+/// # use kafka_producer_driver::{Producer, Record};
+/// # fn example(producer: &Producer, mut value: String) {
+/// let sending = producer.send(&Record::to("orders").value(&value));
+/// value.push_str("more"); // It may wait for room yet: this does not compile.
+/// drop(sending);
+/// # }
+/// ```
 #[must_use = "the record may not be taken until this is awaited"]
 pub struct Sending<'p, 'r> {
     room: Room<'p, 'r, Awaited>,

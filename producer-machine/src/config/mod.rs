@@ -160,10 +160,11 @@ impl Config {
     /// let error = Config::from_properties([("lingr.ms", "5")]).unwrap_err();
     /// assert_eq!(error.to_string(), "unknown setting lingr.ms; did you mean linger.ms?");
     /// ```
-    pub fn from_properties<'a>(
-        properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+    pub fn from_properties<N: AsRef<str>, V: AsRef<str>>(
+        properties: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, ConfigError> {
-        last_of_each(properties)
+        let pairs: Vec<(N, V)> = properties.into_iter().collect();
+        last_of_each(&pairs)
             .into_iter()
             .try_fold(Self::builder(), |builder, (name, value)| {
                 builder.property(name, value)
@@ -183,12 +184,13 @@ impl Config {
     /// assert!(config.warnings()[0].starts_with("unknown setting group.id"));
     /// # Ok::<(), kafka_producer_machine::ConfigError>(())
     /// ```
-    pub fn from_properties_lenient<'a>(
-        properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+    pub fn from_properties_lenient<N: AsRef<str>, V: AsRef<str>>(
+        properties: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, ConfigError> {
+        let pairs: Vec<(N, V)> = properties.into_iter().collect();
         let mut builder = Self::builder();
         let mut unknown = Vec::new();
-        for (name, value) in last_of_each(properties) {
+        for (name, value) in last_of_each(&pairs) {
             match Setting::named(name) {
                 Ok(_) => builder = builder.property(name, value)?,
                 Err(error) => unknown.push(error.to_string()),
@@ -216,10 +218,11 @@ impl Config {
 }
 
 /// Of a name that stands twice the last value counts, as in a properties file.
-fn last_of_each<'a>(
-    properties: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> BTreeMap<&'a str, &'a str> {
-    properties.into_iter().collect()
+fn last_of_each<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> BTreeMap<&str, &str> {
+    pairs
+        .iter()
+        .map(|(name, value)| (name.as_ref(), value.as_ref()))
+        .collect()
 }
 
 #[cfg(test)]

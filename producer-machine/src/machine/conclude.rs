@@ -41,4 +41,13 @@ impl ProducerMachine {
             self.reconsider(now, key);
         }
     }
+
+    /// Whether batches may linger: not while somebody waits for memory (E8).
+    pub(super) fn hurry(&self) -> Hurry {
+        if self.is_open() && !self.waiters.wait_in_vain() {
+            Hurry::Relaxed
+        } else {
+            Hurry::Now
+        }
+    }
 }

@@ -488,13 +488,4 @@ impl ProducerMachine {
             flushed_to: self.flushes.back().map(|&(_, up_to)| up_to),
         }
     }
-
-    /// Whether batches may linger: not while somebody waits for memory (E8).
-    fn hurry(&self) -> Hurry {
-        if self.is_open() && !self.waiters.wait_in_vain() {
-            Hurry::Relaxed
-        } else {
-            Hurry::Now
-        }
-    }
 }

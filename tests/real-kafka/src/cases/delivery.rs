@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use conformance::Transport;
 use kafka_producer::{
-    CloseError, Delivery, Outcome, ProduceError, Producer, ProducerError, Record, SendError,
+    CloseError, Delivery, Outcome, ProduceError, Producer, ProducerError, Purge, Record, SendError,
 };
 use kafka_producer_driver::block_on;
 
@@ -176,6 +176,50 @@ pub fn close_fails_what_is_late_and_tells_the_truth(transport: &impl Transport) 
         acknowledged <= count && count <= 20_000 - not_written,
         "{count}"
     );
+}
+
+pub fn purges_tell_the_truth_and_the_log_has_no_gap(transport: &impl Transport) {
+    let topic = topic("purged");
+    judge().create(&topic, 1, 3, &[]);
+    let producer = transport.start(config(&[("batch.size", "1000")]));
+    let mut deliveries = Vec::new();
+    for (round, values) in (0..).zip(numbers(20_000).chunks(1000)) {
+        for value in values {
+            let record = Record::to(&topic).value(value);
+            deliveries.push((
+                value.clone(),
+                block_on(producer.send(&record)).expect("there is room"),
+            ));
+        }
+        match round % 3 {
+            0 => producer.purge(Purge::Unsent),
+            1 => producer.purge(Purge::Everything),
+            _ => block_on(producer.flush()),
+        }
+    }
+    block_on(producer.flush());
+    block_on(producer.close(Duration::from_secs(30))).unwrap();
+    let log = judge().values(&topic, 0);
+    assert!(log.is_sorted_by(|a, b| a < b), "doubled or out of order");
+    let (mut acknowledged, mut purged) = (0, 0);
+    for (value, delivery) in deliveries {
+        let is_there = log.binary_search(&value).is_ok();
+        match delivery.try_result().expect("the producer is closed") {
+            Ok(_) => {
+                assert!(is_there, "{value} was acknowledged");
+                acknowledged += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.error, ProduceError::Purged);
+                assert!(
+                    !is_there || error.outcome == Outcome::MaybeWritten,
+                    "{value}"
+                );
+                purged += 1;
+            }
+        }
+    }
+    assert!(0 < acknowledged && 0 < purged, "{acknowledged}, {purged}");
 }
 
 pub fn the_last_handle_leaves_its_records_to_be_delivered(transport: &impl Transport) {
