@@ -302,7 +302,8 @@ fn what_only_a_jvm_understands_is_accepted_with_a_warning() {
             key.serializer has no effect outside of a JVM (the class
               that turns keys into bytes; keys are bytes here)
             interceptor.classes has no effect outside of a JVM (classes
-              that see each record before it is sent and after its end)"#]],
+              that see each record before it is sent and after its end;
+              ProducerBuilder::interceptor takes ours)"#]],
     );
 }
 
