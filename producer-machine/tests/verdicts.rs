@@ -211,6 +211,10 @@ fn a_corrupt_message_goes_again_and_each_time_is_told() {
     let last = bench.await_request();
     bench.acknowledge_at(&last, 1);
     assert!(bench.is_acked(receipt));
-    let corrupt = |notice: &&Notice| matches!(notice, Notice::Retrying { error, .. } if *error == ErrorCode::CORRUPT_MESSAGE);
-    assert_eq!(bench.notices.iter().filter(corrupt).count(), 3);
+    let retried = bench.notices.iter().filter_map(|notice| match notice {
+        Notice::Retrying { error, .. } => Some(*error),
+        _ => None,
+    });
+    let retried: Vec<ErrorCode> = retried.collect();
+    assert_eq!(retried, [ErrorCode::CORRUPT_MESSAGE; 3]);
 }

@@ -14,7 +14,7 @@ use super::faults::Fault;
 use super::goals::Goal;
 use super::ledger::{Entry, RecordId, Resolution, id_of};
 use super::rules::DataLoss;
-use crate::cluster::{Cluster, DuplicateAnswer, UnknownProducer};
+use crate::cluster::{BrokerId, Cluster, DuplicateAnswer, UnknownProducer};
 
 /// What has been lost and forgotten in a run.
 #[derive(Debug, Default)]
@@ -35,6 +35,30 @@ impl Amnesia {
 }
 
 impl World {
+    /// Another broker leads a partition from now on, and lacks its newest `lost` records.
+    pub fn elect_unclean(
+        &mut self,
+        topic: &str,
+        partition: u32,
+        to: impl Into<BrokerId>,
+        lost: i64,
+    ) {
+        self.befall(Fault::Lose {
+            topic: topic.into(),
+            partition,
+            to: to.into(),
+            lost,
+        });
+    }
+
+    /// A partition forgets all producers, as after `producer.id.expiration.ms`.
+    pub fn forget_producers(&mut self, topic: &str, partition: u32) {
+        self.befall(Fault::Forget {
+            topic: topic.into(),
+            partition,
+        });
+    }
+
     /// A partition loses records, or forgets its producers.
     pub(crate) fn befall_memory(&mut self, fault: Fault) {
         match fault {
