@@ -223,12 +223,28 @@ fn partition_of(partition: &Option<u32>, count: &Option<u32>) -> String {
 /// The producer can do nothing more: close it, mend the cause, make a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error(
-    "the producer cannot go on: {code}: {}; close it, {}, and make a new one",
-    .code.explanation(), self.advice()
+    "the producer cannot go on: {}; close it, {}, and make a new one",
+    reason_of(.code, .trouble), self.advice()
 )]
 pub struct FatalError {
-    /// What the cluster said.
+    /// What the cluster said; NETWORK_EXCEPTION if nobody could be asked.
     pub code: ErrorCode,
+    /// What stood in the way, if that says more.
+    pub trouble: Option<Arc<str>>,
+}
+
+impl From<ErrorCode> for FatalError {
+    fn from(code: ErrorCode) -> Self {
+        let trouble = None;
+        Self { code, trouble }
+    }
+}
+
+fn reason_of(code: &ErrorCode, trouble: &Option<Arc<str>>) -> String {
+    match trouble {
+        Some(trouble) => String::from(&**trouble),
+        None => alloc::format!("{code}: {}", code.explanation()),
+    }
 }
 
 impl FatalError {
@@ -238,6 +254,7 @@ impl FatalError {
             ErrorCode::CLUSTER_AUTHORIZATION_FAILED => {
                 "give it the right IdempotentWrite or set enable.idempotence=false"
             }
+            ErrorCode::NETWORK_EXCEPTION => "correct bootstrap.servers or the resolver",
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => {
                 "look which acknowledged records the cluster has lost (data.loss=stop)"
             }

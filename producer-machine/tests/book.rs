@@ -85,5 +85,5 @@ fn failures_are_quoted_as_they_are() {
         ProduceError::Unreachable { trouble, setting },
     );
     let code = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
-    check("fatal.md", FatalError { code });
+    check("fatal.md", FatalError::from(code));
 }

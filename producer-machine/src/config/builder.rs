@@ -37,9 +37,15 @@ pub struct ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// `batch.size`: target bytes of a batch; 0 turns batching off.
+    /// `batch.size`: target bytes of a batch, after compression; 0 turns batching off.
     pub fn batch_size(self, bytes: usize) -> Self {
         self.with_number("batch.size", bytes)
+    }
+
+    /// `bootstrap.resolve.timeout.ms`: how long the names of `bootstrap.servers` may stay
+    /// unresolved before the producer gives up for good; zero is for ever.
+    pub fn bootstrap_resolve_timeout(self, span: Duration) -> Self {
+        self.with_span("bootstrap.resolve.timeout.ms", span)
     }
 
     /// `bootstrap.servers`: brokers to ask first, as `host:port` or `[ipv6]:port`; one string may
@@ -169,6 +175,12 @@ impl ConfigBuilder {
     /// `max.request.size`: bytes of one record, and of one request.
     pub fn max_request_size(self, bytes: usize) -> Self {
         self.with_number("max.request.size", bytes)
+    }
+
+    /// `metadata.cluster.check.enable=false`: brokers are not asked whether they are the ones of
+    /// the cluster that metadata named.
+    pub fn metadata_cluster_unchecked(self) -> Self {
+        self.with("metadata.cluster.check.enable", Value::Flag(false))
     }
 
     /// `metadata.max.age.ms`: refresh metadata at least that often.

@@ -14,6 +14,12 @@ impl Config {
         self.batch_size
     }
 
+    /// How long the names of `bootstrap.servers` may stay unresolved
+    /// (`bootstrap.resolve.timeout.ms`); `None` is for ever.
+    pub const fn bootstrap_resolve_timeout(&self) -> Option<Duration> {
+        self.bootstrap_resolve_timeout
+    }
+
     /// Brokers to ask first as host and port, each once (`bootstrap.servers`).
     pub fn bootstrap_servers(&self) -> impl Iterator<Item = (&str, u16)> {
         self.bootstrap_servers
@@ -100,6 +106,12 @@ impl Config {
     /// How many bytes one record, and one request, may take (`max.request.size`).
     pub const fn max_request_size(&self) -> usize {
         self.max_request_size
+    }
+
+    /// Whether a broker is asked whether it is the one of the cluster that metadata named
+    /// (`metadata.cluster.check.enable`).
+    pub const fn metadata_cluster_is_checked(&self) -> bool {
+        self.metadata_cluster_check
     }
 
     /// How often metadata is refreshed at least (`metadata.max.age.ms`).

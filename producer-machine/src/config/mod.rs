@@ -40,6 +40,8 @@ pub use table::{Setting, Support};
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) batch_size: usize,
+    /// `None` is for ever.
+    pub(crate) bootstrap_resolve_timeout: Option<Duration>,
     pub(crate) bootstrap_servers: Vec<(Arc<str>, u16)>,
     pub(crate) buffer_memory: usize,
     /// Empty if it was not set.
@@ -57,6 +59,7 @@ pub struct Config {
     pub(crate) max_block: Duration,
     pub(crate) max_in_flight: usize,
     pub(crate) max_request_size: usize,
+    pub(crate) metadata_cluster_check: bool,
     pub(crate) metadata_max_age: Duration,
     pub(crate) metadata_max_idle: Duration,
     pub(crate) metadata_recovery: MetadataRecovery,

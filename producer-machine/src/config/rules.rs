@@ -48,6 +48,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
     Ok(Config {
         // Java treats 0 as 1: no record ever fits into a batch that has one.
         batch_size: settings.size("batch.size")?.max(1),
+        bootstrap_resolve_timeout: unless_zero(settings, "bootstrap.resolve.timeout.ms")?,
         bootstrap_servers: servers::parse(&settings.list("bootstrap.servers")?, &mut warnings)?,
         buffer_memory: settings.size("buffer.memory")?,
         client_id: client_id(settings)?.into(),
@@ -56,8 +57,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         compression_level: level(settings, compression, &mut warnings)?,
         compression_threads: threads(settings)?,
         connections_max_idle: settings.span("connections.max.idle.ms")?,
-        connections_per_broker: u32::try_from(settings.number("connections.per.broker")?)
-            .unwrap_or(1),
+        connections_per_broker: connections_per_broker(settings)?,
         data_loss: data_loss(settings)?,
         delivery_timeout: delivery_timeout(settings, linger, request_timeout, &mut warnings)?,
         failed_batch: failed_batch(settings, guarantee)?,
@@ -66,6 +66,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         max_block: settings.span("max.block.ms")?,
         max_in_flight: settings.size("max.in.flight.requests.per.connection")?,
         max_request_size: settings.size("max.request.size")?,
+        metadata_cluster_check: settings.flag("metadata.cluster.check.enable")?,
         metadata_max_age: settings.span("metadata.max.age.ms")?,
         metadata_max_idle: settings.span("metadata.max.idle.ms")?,
         metadata_recovery: metadata_recovery(settings)?,
@@ -344,13 +345,22 @@ fn availability_timeout(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Duration>, ConfigError> {
     let name = "partitioner.availability.timeout.ms";
-    let timeout = Some(settings.span(name)?).filter(|timeout| !timeout.is_zero());
+    let timeout = unless_zero(settings, name)?;
     if timeout.is_some() && !adaptive {
         warnings.push(format!(
             "{name} has no effect without partitioner.adaptive.partitioning.enable"
         ));
     }
     Ok(timeout)
+}
+
+/// A span of which zero means that there is no limit.
+fn unless_zero(settings: &ConfigBuilder, name: &str) -> Result<Option<Duration>, ConfigError> {
+    Ok(Some(settings.span(name)?).filter(|span| !span.is_zero()))
+}
+
+fn connections_per_broker(settings: &ConfigBuilder) -> Result<u32, ConfigError> {
+    Ok(u32::try_from(settings.number("connections.per.broker")?).unwrap_or(1))
 }
 
 fn codec(settings: &ConfigBuilder) -> Result<Codec, ConfigError> {

@@ -19,6 +19,7 @@ fn nothing_but_servers_is_javas_default() {
     expect![[r#"
         Config {
             batch_size: 16384,
+            bootstrap_resolve_timeout: None,
             bootstrap_servers: [
                 (
                     "a",
@@ -39,6 +40,7 @@ fn nothing_but_servers_is_javas_default() {
             max_block: 60s,
             max_in_flight: 5,
             max_request_size: 1048576,
+            metadata_cluster_check: true,
             metadata_max_age: 300s,
             metadata_max_idle: 300s,
             metadata_recovery: Rebootstrap {
@@ -98,6 +100,7 @@ fn what_was_set_can_be_read() {
     let config = Config::from_properties(EVERY_SETTING).unwrap();
     let millis = Duration::from_millis;
     assert_eq!(config.batch_size(), 1);
+    assert_eq!(config.bootstrap_resolve_timeout(), Some(millis(30)));
     let servers: Vec<_> = config.bootstrap_servers().collect();
     assert_eq!(servers, [("a", 9092), ("::1", 9093)]);
     assert_eq!(config.buffer_memory(), 2);
@@ -114,6 +117,7 @@ fn what_was_set_can_be_read() {
     assert_eq!(config.max_block(), millis(9));
     assert_eq!(config.max_in_flight(), 1);
     assert_eq!(config.max_request_size(), 11);
+    assert!(!config.metadata_cluster_is_checked());
     assert_eq!(config.metadata_max_age(), millis(12));
     assert_eq!(config.metadata_max_idle(), millis(13_000));
     assert_eq!(config.client_rack(), "r1");
@@ -167,6 +171,7 @@ fn a_lenient_reader_warns_of_names_and_refuses_values() {
 /// A builder on which each setter was called.
 fn every_setter() -> ConfigBuilder {
     Config::builder()
+        .bootstrap_resolve_timeout(Duration::from_millis(30))
         .bootstrap_servers(["a:9092", "[::1]:9093"])
         .batch_size(1)
         .buffer_memory(2)
@@ -182,6 +187,7 @@ fn every_setter() -> ConfigBuilder {
         .max_block(Duration::from_millis(9))
         .max_in_flight(1)
         .max_request_size(11)
+        .metadata_cluster_unchecked()
         .metadata_max_age(Duration::from_millis(12))
         .metadata_max_idle(Duration::from_millis(13_000))
         .metadata_recovery(MetadataRecovery::Rebootstrap {
@@ -208,7 +214,8 @@ fn every_setter() -> ConfigBuilder {
 }
 
 /// The same as text.
-const EVERY_SETTING: [(&str, &str); 41] = [
+const EVERY_SETTING: [(&str, &str); 43] = [
+    ("bootstrap.resolve.timeout.ms", "30"),
     ("bootstrap.servers", " a:9092, [::1]:9093"),
     ("batch.size", "1"),
     ("buffer.memory", "2"),
@@ -231,6 +238,7 @@ const EVERY_SETTING: [(&str, &str); 41] = [
     ("max.block.ms", "9"),
     ("max.in.flight.requests.per.connection", "1"),
     ("max.request.size", "11"),
+    ("metadata.cluster.check.enable", "false"),
     ("metadata.max.age.ms", "12"),
     ("metadata.max.idle.ms", "13000"),
     ("metadata.recovery.strategy", "rebootstrap"),
@@ -294,7 +302,8 @@ fn what_only_a_jvm_understands_is_accepted_with_a_warning() {
             key.serializer has no effect outside of a JVM (the class
               that turns keys into bytes; keys are bytes here)
             interceptor.classes has no effect outside of a JVM (classes
-              that see each record before it is sent and after its end)"#]],
+              that see each record before it is sent and after its end;
+              ProducerBuilder::interceptor takes ours)"#]],
     );
 }
 

@@ -82,11 +82,11 @@ impl ProducerMachine {
     }
 
     /// The producer can do nothing more: everything fails, connections end.
-    pub(super) fn fail_for_good(&mut self, now: Instant, code: ErrorCode) {
+    pub(super) fn fail_for_good(&mut self, now: Instant, fatal: impl Into<FatalError>) {
         if self.is_over() {
             return;
         }
-        let fatal = FatalError { code };
+        let fatal = fatal.into();
         self.notice(Notice::Fatal(fatal.clone()));
         let closing = matches!(self.life, Life::Closing(_));
         self.life = Life::Fatal(fatal.clone());

@@ -214,7 +214,7 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     }
     settings.push((
         "compression.type",
-        chance.pick("none", &["none", "lz4"]).into(),
+        chance.pick("none", &["none", "lz4", "zstd"]).into(),
     ));
     settings.extend(placement(chance));
     settings
@@ -264,6 +264,15 @@ fn plan_workload(world: &mut World, horizon: Duration) {
         for turn in 0..100 {
             let at = world.now + start + Duration::from_millis(3 * turn);
             world.agenda.add(at, Happening::Send { topic, count: 1 });
+        }
+    }
+    if world.rules.compresses && chance.one_in(3) {
+        // Enough to fill batches, so that it is learned how well they compress.
+        let (start, topic) = (moment(&mut chance, span), chance.below(topics));
+        let topic = usize::try_from(topic).unwrap_or(0);
+        for turn in 0..40 {
+            let at = world.now + start + Duration::from_millis(6 * turn);
+            world.agenda.add(at, Happening::Send { topic, count: 30 });
         }
     }
     if chance.one_in(6) {
@@ -387,7 +396,11 @@ impl World {
         };
         let partitions = u64::from(self.cluster.partition_count(&topic).unwrap_or(1));
         for _ in 0..count {
-            let value = self.random_bytes();
+            let mut value = self.random_bytes();
+            if self.workload.one_in(2) {
+                // It compresses well.
+                value.fill(b'v');
+            }
             let key = self.random_bytes();
             let chance = &mut self.workload;
             let partition = u32::try_from(chance.below(partitions)).unwrap_or(0);

@@ -133,6 +133,25 @@ impl Rules {
         }
     }
 
+    /// The most bytes that a batch of several records has before compression, header included.
+    pub(crate) fn largest_batch(&self) -> usize {
+        let compressed = self.max_request_size.min(self.buffer_memory / 4);
+        match self.compresses {
+            true => self.batch_size.max(compressed),
+            false => self.batch_size,
+        }
+    }
+
+    /// The most bytes of copies that one job makes: a batch or a lone record that is unpacked and
+    /// packed again, which may make it a sixth larger.
+    pub(crate) fn largest_job(&self) -> usize {
+        let largest = self.largest_batch().max(self.max_request_size);
+        match self.compresses {
+            true => 2 * largest.min(self.buffer_memory) + largest / 4,
+            false => 0,
+        }
+    }
+
     /// Whether sequences number the records.
     pub(crate) fn is_idempotent(&self) -> bool {
         self.guarantee == Guarantee::Idempotent
