@@ -20,7 +20,7 @@
 //! let written = delivery.await?;
 //! println!("{}-{} at offset {:?}", written.topic, written.partition, written.offset);
 //!
-//! producer.close(Duration::from_secs(10)).await;
+//! producer.close(Duration::from_secs(10)).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -65,14 +65,19 @@
 /// The producer and what its calls give.
 pub use kafka_producer_driver::{
     Close, Deliveries, DeliveriesIntoIter, Delivery, Flush, PartitionInfo, PartitionsFor, Producer,
-    RecordMetadata, Sending, SendingAll, SendingDetached, blocking,
+    ProducerBuilder, RecordMetadata, Sending, SendingAll, SendingDetached, blocking,
 };
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, DataLoss, Guarantee, Header, MetadataRecovery,
+    Acks, Codec, Config, ConfigBuilder, DataLoss, FailedBatch, Guarantee, Header, MetadataRecovery,
     PartitionRule, Partitioner, Purge, Record, RecordBuilder, Setting, Support, Topic, TopicHandle,
     TopicLoad, UnknownFate, Unplaced, properties,
+};
+
+/// Code of the application that sees every record.
+pub use kafka_producer_driver::{
+    Acknowledgement, Ending, InterceptedHeader, InterceptedRecord, Interceptor,
 };
 
 /// What something waits for, since when, and what happens next.
@@ -85,8 +90,8 @@ pub use kafka_producer_driver::{
 
 /// What can go wrong.
 pub use kafka_producer_driver::{
-    ConfigError, DeliveryError, DisconnectReason, ErrorCode, FatalError, Outcome, OwnedRecord,
-    ProduceError, ProducerError, SendAllError, SendError, Shortage, WaitError,
+    CloseError, ConfigError, DeliveryError, DisconnectReason, ErrorCode, FatalError, Outcome,
+    OwnedRecord, ProduceError, ProducerError, SendAllError, SendError, Shortage, WaitError,
 };
 
 /// The book: its Rust is compiled with the tests of documentation.
@@ -102,6 +107,7 @@ mod book {
         configuration "configuration.md";
         errors "errors/README.md";
         from_java "from-java.md";
+        interceptors "interceptors.md";
         from_librdkafka "from-librdkafka.md";
         metrics "metrics.md";
         partitioners "partitioners.md";

@@ -218,6 +218,11 @@ impl Deliveries {
         });
     }
 
+    /// Adds a record that has a delivery of its own.
+    pub(crate) fn add(&mut self, delivery: &Delivery) {
+        self.push(&delivery.completion, delivery.index, delivery.timestamp);
+    }
+
     /// How many records were taken.
     pub const fn len(&self) -> usize {
         self.len

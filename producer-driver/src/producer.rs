@@ -14,13 +14,13 @@ use kafka_producer_machine::{
 };
 
 use crate::all::SendingAll;
-use crate::due::{Call, Callback};
+use crate::due::Call;
 use crate::ends::{Close, Flush, PartitionsFor};
-use crate::hub::{Caller, Core, Hub};
+use crate::hub::{Caller, Hub};
 use crate::link::Hosted;
-use crate::room::{Awaited, Detached, Room, Sending, SendingDetached};
+use crate::room::{Awaited, Detached, Entrant, Room, Sending, SendingDetached, Want, stamp};
 use crate::runtime::{Role, Runtime, SocketOptions};
-use crate::{Delivery, DeliveryError, RecordMetadata, notice};
+use crate::{Delivery, DeliveryError, ProducerBuilder, RecordMetadata, notice};
 
 /// A Kafka producer: clone it freely and share it between threads and tasks.
 ///
@@ -29,7 +29,10 @@ use crate::{Delivery, DeliveryError, RecordMetadata, notice};
 ///
 /// **Call [`close`](Self::close) (or await [`flush`](Self::flush)) before the program ends.**
 /// When the last handle is dropped, records that are pending are delivered in the background,
-/// until `delivery.timeout.ms`; a process that ends meanwhile loses them.
+/// until `delivery.timeout.ms`, and their callbacks run; a process that ends meanwhile loses
+/// them. The drop itself neither waits nor panics; with the feature `tracing` it warns of how
+/// many records it leaves. On tokio the background is the runtime: if that ends first, what is
+/// pending fails with [`ProduceError::Closed`](crate::ProduceError::Closed).
 #[derive(Clone)]
 #[must_use = "a producer that nobody holds closes itself"]
 pub struct Producer {
@@ -53,6 +56,11 @@ pub struct PartitionInfo {
 }
 
 impl Producer {
+    /// What to start a producer with: these settings, and whatever else is added.
+    pub fn builder(config: Config) -> ProducerBuilder {
+        config.into()
+    }
+
     /// Starts a producer on a runtime. Connects to the cluster in the background.
     ///
     /// Without a `client.id` it is called `producer-1`, the next one of the process `producer-2`,
@@ -61,7 +69,8 @@ impl Producer {
     /// # Errors
     ///
     /// What the runtime says when it cannot host the clock role.
-    pub fn start(runtime: impl Runtime, config: Config) -> io::Result<Self> {
+    pub fn start(runtime: impl Runtime, builder: impl Into<ProducerBuilder>) -> io::Result<Self> {
+        let ProducerBuilder { config, chain } = builder.into();
         let config = config.client_id_or_else(next_client_id);
         let runtime = Arc::new(runtime);
         let host = Hosted {
@@ -72,7 +81,7 @@ impl Producer {
             },
             limit: config.setup_timeout_max(),
         };
-        let hub = Hub::new(config.clone(), entropy(), Box::new(host));
+        let hub = Hub::new(config.clone(), entropy(), Box::new(host), chain);
         let clock = keep_time(
             Ticking {
                 hub: Arc::clone(&hub),
@@ -128,12 +137,7 @@ impl Producer {
     /// `Full` if there is no room, or if others wait for it; else why the record can never be
     /// taken.
     pub fn try_send(&self, record: &Record<'_>) -> Result<Delivery, SendError> {
-        self.hub().apply(Caller::Sender, |core, now| {
-            let timestamp = self.timestamp(now, record);
-            let receipt = core.machine.send_stamped(now, timestamp, record)?;
-            let completion = Arc::clone(core.completions.join(receipt.group.into()));
-            Ok(Delivery::new(completion, receipt.index, timestamp))
-        })
+        self.take_now(record, Awaited)
     }
 
     /// Takes many records, in order and with few locks; waits for room as needed, each time at
@@ -171,10 +175,7 @@ impl Producer {
     ///
     /// As `try_send`.
     pub fn try_send_detached(&self, record: &Record<'_>) -> Result<(), SendError> {
-        self.hub().apply(Caller::Sender, |core, now| {
-            let timestamp = self.timestamp(now, record);
-            core.machine.send_stamped(now, timestamp, record).map(drop)
-        })
+        self.take_now(record, Detached { call: None })
     }
 
     /// As [`send`](Self::send), with a callback instead of a [`Delivery`].
@@ -217,20 +218,8 @@ impl Producer {
         record: &Record<'_>,
         callback: impl FnOnce(Result<RecordMetadata, DeliveryError>) + Send + 'static,
     ) -> Result<(), SendError> {
-        // What captured the application's values is never dropped under the lock.
-        let mut call: Option<Call> = Some(Box::new(callback));
-        self.hub().apply(Caller::Sender, |core, now| {
-            let timestamp = self.timestamp(now, record);
-            let receipt = core.machine.send_stamped(now, timestamp, record)?;
-            let call = call.take().expect("this runs once");
-            let callback = Callback {
-                index: receipt.index,
-                timestamp,
-                call,
-            };
-            core.completions.call(receipt.group.into(), callback);
-            Ok(())
-        })
+        let call: Call = Box::new(callback);
+        self.take_now(record, Detached { call: Some(call) })
     }
 
     /// Sends everything that was taken so far without lingering; the future is done when all of
@@ -263,6 +252,10 @@ impl Producer {
 
     /// Takes nothing more, delivers what it can within `timeout`, then fails the rest; the future
     /// is done when all callbacks have run.
+    ///
+    /// It gives an error with the counts if not every record was delivered that was on its way:
+    /// a program that looks at nothing else learns here what it has lost. What failed before
+    /// the call was told before, and counts in `record-error-total` of [`metrics`](Self::metrics).
     ///
     /// The closing begins in the call; dropping the future only stops watching. A later call can
     /// only bring the deadline forward.
@@ -342,13 +335,36 @@ impl Producer {
         &self.owner.hub
     }
 
-    /// The record's timestamp: its own, or that of this moment.
+    /// Takes a record if there is room now.
     #[inline]
-    pub(crate) fn timestamp(&self, now: Instant, record: &Record<'_>) -> i64 {
-        match record.timestamp {
-            Some(own) => own,
-            None => self.hub().clock.timestamp(now),
+    fn take_now<W: Want>(&self, record: &Record<'_>, want: W) -> Result<W::Taken, SendError> {
+        let hub = self.hub();
+        match hub.interceptors() {
+            None => self.enter_now(record, want),
+            Some(chain) => {
+                let mut record = chain.intercept(hub, record);
+                let taken = self.enter_now(&mut record, want);
+                if let Err(refusal) = &taken {
+                    record.refuse(&refusal.clone().into());
+                }
+                taken
+            }
         }
+    }
+
+    #[inline]
+    fn enter_now<'r, W: Want>(
+        &self,
+        mut record: impl Entrant<'r>,
+        mut want: W,
+    ) -> Result<W::Taken, SendError> {
+        let hub = self.hub();
+        // What the application gave, such as a callback, is never dropped under the lock.
+        hub.apply(Caller::Sender, |core, now| {
+            let timestamp = stamp(now, &hub.clock, &record);
+            let receipt = record.enter(core, now, timestamp)?;
+            Ok(want.taken(core, receipt, timestamp))
+        })
     }
 }
 
@@ -362,14 +378,15 @@ impl fmt::Debug for Producer {
 }
 
 impl Drop for Owner {
+    /// Neither waits nor compresses: whoever drops a handle does not expect to.
     fn drop(&mut self) {
         let patience = self.config.delivery_timeout();
-        let pending = self.hub.apply(Caller::Sender, |core: &mut Core, now| {
+        let pending = self.hub.apply(Caller::Role, |core, now| {
             if core.closed || core.closing {
                 return 0;
             }
-            let pending = core.machine.buffer_used();
-            core.machine.close(now, now + patience);
+            let pending = core.machine.pending_records();
+            core.close(now, now + patience);
             pending
         });
         if 0 < pending {

@@ -183,7 +183,9 @@ impl Brokers {
             limits: Limits {
                 idle: config.connections_max_idle,
                 patience: config.reconnect_backoff_max.max(RECONNECT_FLOOR),
-                request: config.request_timeout,
+                // A broker answers REQUEST_TIMED_OUT when that time is over: who hangs up at
+                // the same moment loses the connection for it (D23).
+                request: config.request_timeout + config.request_timeout_grace,
                 in_flight: config.max_in_flight,
             },
         }

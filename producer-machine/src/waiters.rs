@@ -110,10 +110,12 @@ impl Waiters {
         !self.queue.is_empty()
     }
 
-    /// Whether anybody was told that there is room, and has not left.
-    pub(crate) fn are_told(&self) -> bool {
-        let others = self.queue.len() + self.aside_count + self.topics.len();
-        others < self.all.len()
+    /// Whether anybody waits for room while nobody was told of any. A batch that leaves before
+    /// those who were told have come has one of their records and not all of them (E129); and if
+    /// they do not come, it lingers and no more.
+    pub(crate) fn wait_in_vain(&self) -> bool {
+        let untold = self.queue.len() + self.aside_count + self.topics.len();
+        self.wait_for_space() && untold == self.all.len()
     }
 
     /// How many wait for room and have none yet.

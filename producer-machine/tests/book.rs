@@ -67,6 +67,8 @@ fn failures_are_quoted_as_they_are() {
             trouble: Some("a:9092: connection refused".into()),
         },
     );
+    let earlier = "NOT_ENOUGH_REPLICAS";
+    check("delivery.md", ProduceError::EarlierFailed { earlier });
     let setting = "max.block.ms";
     check(
         "delivery.md",

@@ -20,6 +20,7 @@ const ERRORS: &[(&str, &str, &str)] = &[
         "delivery.md",
     ),
     ("WaitError", "producer-driver/src/error.rs", "delivery.md"),
+    ("CloseError", "producer-driver/src/error.rs", "delivery.md"),
     (
         "DisconnectReason",
         "producer-machine/src/error.rs",

@@ -84,6 +84,6 @@ async fn with_kafka_producer(servers: &str) -> Result<(), Box<dyn Error>> {
         Err(error) => eprintln!("{error}: sent again it may be doubled"),
     }
 
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use kafka_producer_proto::compression::Codec;
 use super::error::ConfigError;
 use super::table::{self, Setting, Support};
 use super::value::Value;
-use super::{Acks, Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate, rules};
+use super::{Acks, Config, DataLoss, FailedBatch, Guarantee, MetadataRecovery, UnknownFate, rules};
 use crate::partitioner::{Factory, PartitionRule, Partitioner};
 
 /// Settings on their way to a [`Config`]. Each setter consumes and gives back the builder; what
@@ -37,7 +37,7 @@ pub struct ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// `batch.size`: target bytes of a batch; 0 turns batching off.
+    /// `batch.size`: target bytes of a batch, after compression; 0 turns batching off.
     pub fn batch_size(self, bytes: usize) -> Self {
         self.with_number("batch.size", bytes)
     }
@@ -118,6 +118,15 @@ impl ConfigBuilder {
             DataLoss::Stop => "stop",
         };
         self.with("data.loss", Value::Text(word.to_string()))
+    }
+
+    /// `failed.batch` (ours): what becomes of the records behind one that failed.
+    pub fn failed_batch(self, later: FailedBatch) -> Self {
+        let word = match later {
+            FailedBatch::FailLater => "fail_later",
+            FailedBatch::Report => "report",
+        };
+        self.with("failed.batch", Value::Text(word.to_string()))
     }
 
     /// `delivery.timeout.ms`: from `send` to success or failure.
@@ -252,6 +261,12 @@ impl ConfigBuilder {
     pub fn reconnect_backoff(self, first: Duration, longest: Duration) -> Self {
         self.with_span("reconnect.backoff.ms", first)
             .with_span("reconnect.backoff.max.ms", longest)
+    }
+
+    /// `request.timeout.grace.ms` (ours): how much longer an answer is waited for than the broker
+    /// is given to write.
+    pub fn request_timeout_grace(self, span: Duration) -> Self {
+        self.with_span("request.timeout.grace.ms", span)
     }
 
     /// `request.timeout.ms`: how long a broker may take to answer.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use kafka_producer_proto::compression::Codec;
 
-use super::{Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate};
+use super::{Config, DataLoss, FailedBatch, Guarantee, MetadataRecovery, UnknownFate};
 use crate::partitioner::PartitionRule;
 
 impl Config {
@@ -175,6 +175,12 @@ impl Config {
         self.reconnect_backoff_max
     }
 
+    /// How much longer an answer is waited for before its connection is given up
+    /// (`request.timeout.grace.ms`, ours).
+    pub const fn request_timeout_grace(&self) -> Duration {
+        self.request_timeout_grace
+    }
+
     /// How long a broker may take to answer (`request.timeout.ms`).
     pub const fn request_timeout(&self) -> Duration {
         self.request_timeout
@@ -208,6 +214,11 @@ impl Config {
     /// What follows when acknowledged records are lost (`data.loss`, ours).
     pub const fn data_loss(&self) -> DataLoss {
         self.data_loss
+    }
+
+    /// What becomes of the records behind one that failed (`failed.batch`, ours).
+    pub const fn failed_batch(&self) -> FailedBatch {
+        self.failed_batch
     }
 
     /// How long connecting may take at most (`socket.connection.setup.timeout.max.ms`).

@@ -53,6 +53,7 @@ pub struct Config {
     pub(crate) connections_max_idle: Duration,
     pub(crate) data_loss: DataLoss,
     pub(crate) delivery_timeout: Duration,
+    pub(crate) failed_batch: FailedBatch,
     pub(crate) guarantee: Guarantee,
     pub(crate) linger: Duration,
     pub(crate) max_block: Duration,
@@ -72,6 +73,7 @@ pub struct Config {
     pub(crate) reconnect_backoff: Duration,
     pub(crate) reconnect_backoff_max: Duration,
     pub(crate) request_timeout: Duration,
+    pub(crate) request_timeout_grace: Duration,
     pub(crate) retries: u32,
     pub(crate) retry_backoff: Duration,
     pub(crate) retry_backoff_max: Duration,
@@ -126,6 +128,16 @@ pub enum DataLoss {
     Report,
     /// The producer stops with a fatal error: for those who must not write behind a gap.
     Stop,
+}
+
+/// What becomes of the records behind one that failed, in its partition (`failed.batch`, ours).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailedBatch {
+    /// Those that were accepted before the failure fail with it, unless they are or may be
+    /// written: none stands in the log without those before it.
+    FailLater,
+    /// It alone fails; the others are written, behind a gap.
+    Report,
 }
 
 /// What becomes of a batch whose fate is unknown when the broker says that it knows nothing of

@@ -15,7 +15,9 @@ use super::builder::ConfigBuilder;
 use super::error::ConfigError;
 use super::table::{Support, find};
 use super::value::Value;
-use super::{Acks, Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate, names, servers};
+use super::{
+    Acks, Config, DataLoss, FailedBatch, Guarantee, MetadataRecovery, UnknownFate, names, servers,
+};
 use crate::partitioner::PartitionRule;
 
 /// The configuration that these settings make.
@@ -35,6 +37,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         &mut warnings,
     )?;
     let linger = linger(settings, &mut warnings)?;
+    let guarantee = guarantee(settings, &mut warnings)?;
     let request_timeout = settings.span("request.timeout.ms")?;
     let compression = codec(settings)?;
     rack(settings)?;
@@ -57,7 +60,8 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         connections_per_broker: connections_per_broker(settings)?,
         data_loss: data_loss(settings)?,
         delivery_timeout: delivery_timeout(settings, linger, request_timeout, &mut warnings)?,
-        guarantee: guarantee(settings, &mut warnings)?,
+        failed_batch: failed_batch(settings, guarantee)?,
+        guarantee,
         linger,
         max_block: settings.span("max.block.ms")?,
         max_in_flight: settings.size("max.in.flight.requests.per.connection")?,
@@ -76,6 +80,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         reconnect_backoff,
         reconnect_backoff_max,
         request_timeout,
+        request_timeout_grace: settings.span("request.timeout.grace.ms")?,
         retries: u32::try_from(settings.number("retries")?).unwrap_or(u32::MAX),
         retry_backoff,
         retry_backoff_max,
@@ -92,6 +97,30 @@ fn data_loss(settings: &ConfigBuilder) -> Result<DataLoss, ConfigError> {
         "stop" => DataLoss::Stop,
         _ => DataLoss::Report,
     })
+}
+
+/// Without sequences a broker takes a later batch that is in flight, whatever became of the
+/// earlier one.
+fn failed_batch(
+    settings: &ConfigBuilder,
+    guarantee: Guarantee,
+) -> Result<FailedBatch, ConfigError> {
+    let value = settings.text("failed.batch")?;
+    if value != "fail_later" {
+        return Ok(FailedBatch::Report);
+    }
+    let in_flight = settings.number("max.in.flight.requests.per.connection")?;
+    if guarantee != Guarantee::Idempotent && in_flight != 1 {
+        return Err(ConfigError::Invalid {
+            setting: "failed.batch",
+            value,
+            expected: "report, unless the producer is idempotent or \
+                       max.in.flight.requests.per.connection is 1"
+                .to_string(),
+            default: "report",
+        });
+    }
+    Ok(FailedBatch::FailLater)
 }
 
 fn unknown_fate(settings: &ConfigBuilder) -> Result<UnknownFate, ConfigError> {

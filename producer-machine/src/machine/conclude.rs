@@ -11,6 +11,8 @@ impl ProducerMachine {
     /// At the end of each input: what follows for those who wait for room, a flush or the end.
     #[inline]
     pub(super) fn conclude(&mut self, now: Instant) {
+        // Before anybody is told of room: what is there to be compressed makes more of it.
+        self.hand_out_jobs(now);
         if self.waiters.are_aside() {
             self.bring_back(now);
         }
@@ -42,12 +44,9 @@ impl ProducerMachine {
         }
     }
 
-    /// Whether batches may linger: not while somebody waits for memory (E8), unless others were
-    /// told that there is some. A batch that leaves before those have come is one of their
-    /// records, and not all of them (E129); if they do not come it lingers and no more.
+    /// Whether batches may linger: not while somebody waits for memory (E8).
     pub(super) fn hurry(&self) -> Hurry {
-        let waits = self.waiters.wait_for_space() && !self.waiters.are_told();
-        if self.is_open() && !waits {
+        if self.is_open() && !self.waiters.wait_in_vain() {
             Hurry::Relaxed
         } else {
             Hurry::Now

@@ -165,9 +165,10 @@ impl ProducerMachine {
                 Stage::Abandoned(_) => {}
                 Stage::Compressing(..) | Stage::Open | Stage::Queued(_) => {
                     self.take_out(key);
-                    self.fail(key, error.clone());
+                    let all = 0..self.accumulator.batches[key.0 as usize].count;
+                    self.end_failed(key, alloc::vec![(all, error.clone())]);
                 }
-                Stage::InFlight(_) => self.abandon(key, error.clone()),
+                Stage::InFlight(_) => self.abandon_alone(key, error.clone()),
             }
         }
         partitions

@@ -191,7 +191,7 @@ impl ProducerMachine {
             drain.step(now, &self.terms(), &mut self.accumulator, &mut self.brokers)
         {
             match step {
-                Step::Closed(batch) => self.seal(batch),
+                Step::Closed(batch) => self.seal(now, batch),
                 Step::Expired(batch) => self.expire(now, batch),
                 Step::Idle(key) => self.reconsider(now, key),
                 Step::Took(key, batch) => {
@@ -231,8 +231,14 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
-        for batch in connection.written() {
+        let written = connection.written();
+        if written.is_empty() {
+            return;
+        }
+        for batch in written {
             self.on_sent_unanswered(now, batch);
         }
+        // A broker that takes what it never answers is not sick.
+        self.on_heard(now, id);
     }
 }

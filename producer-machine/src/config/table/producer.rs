@@ -27,7 +27,7 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "KIP-1332",
         "how batches grow; here always by size classes";
     Supported "batch.size" = "16384", int(0), "ProducerConfig",
-        "target bytes of a batch; 0 turns batching off";
+        "target bytes of a batch, after compression; 0 turns batching off";
     Supported "linger.ms" = "5", millis_long(), "KIP-1030",
         "how long a batch may wait to become fuller";
     Supported "max.request.size" = "1048576", int(0), "ProducerConfig",
@@ -69,7 +69,8 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     Supported "client.rack" = "", Text, "KIP-1123",
         "where this client stands";
     JvmOnly "interceptor.classes" = "", List, "KIP-42",
-        "classes that see each record before it is sent and after its end";
+        "classes that see each record before it is sent and after its end; \
+         ProducerBuilder::interceptor takes ours";
     Ignored "enable.metrics.push" = "true", Flag, "KIP-714",
         "push metrics to the brokers that ask for them; here they are only read";
 };
