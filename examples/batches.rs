@@ -33,6 +33,6 @@ async fn main() -> anyhow::Result<()> {
         }
     }
 
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

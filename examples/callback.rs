@@ -43,12 +43,14 @@ async fn main() -> anyhow::Result<()> {
             .await?;
     }
 
-    producer.close(Duration::from_secs(60)).await;
+    let closed = producer.close(Duration::from_secs(60)).await;
     eprintln!(
         "{} written, {} not written, {} maybe written",
         tally.written.load(Ordering::Relaxed),
         tally.not_written.load(Ordering::Relaxed),
         tally.maybe_written.load(Ordering::Relaxed)
     );
+    // It says how many of the last ones were lost, if any were.
+    closed?;
     Ok(())
 }

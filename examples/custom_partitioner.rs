@@ -42,6 +42,6 @@ async fn main() -> anyhow::Result<()> {
         eprintln!("{customer}: partition {}", written.partition);
     }
 
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

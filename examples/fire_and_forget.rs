@@ -41,6 +41,6 @@ async fn main() -> anyhow::Result<()> {
         of("request-total"),
         of("record-error-total"),
     );
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

@@ -51,7 +51,7 @@ async fn a_slow_replica_is_waited_for() -> anyhow::Result<()> {
     // Two refusals, two backoffs, and the application has noticed nothing.
     ensure!(written.offset == Some(0));
     ensure!(Duration::from_millis(150) < started.elapsed());
-    producer.close(Duration::from_secs(5)).await;
+    producer.close(Duration::from_secs(5)).await?;
     Ok(())
 }
 
@@ -63,7 +63,7 @@ async fn an_answer_that_is_lost_makes_no_duplicate() -> anyhow::Result<()> {
     server.with_cluster(|cluster| cluster.inject(lost));
     let written = book(&producer, "12 EUR").await?;
     ensure!(server.records("payments", written.partition).len() == 1);
-    producer.close(Duration::from_secs(5)).await;
+    producer.close(Duration::from_secs(5)).await?;
     Ok(())
 }
 
@@ -78,7 +78,7 @@ async fn a_broker_that_dies_loses_nothing() -> anyhow::Result<()> {
     server.stop_broker(leader);
     ensure!(book(&producer, "5 EUR").await?.offset == Some(1));
     server.start_broker(leader)?;
-    producer.close(Duration::from_secs(5)).await;
+    producer.close(Duration::from_secs(5)).await?;
     Ok(())
 }
 
@@ -100,6 +100,6 @@ async fn what_is_too_large_is_told() -> anyhow::Result<()> {
             ..
         }
     ));
-    producer.close(Duration::from_secs(5)).await;
+    producer.close(Duration::from_secs(5)).await?;
     Ok(())
 }

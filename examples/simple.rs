@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
         Err(error) => eprintln!("{error}: {:?}", error.record()),
     }
 
-    // Without this, a program that ends loses what is still on its way.
-    producer.close(Duration::from_secs(10)).await;
+    // Without this, a program that ends loses what is still on its way. With it, it knows.
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

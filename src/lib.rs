@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "tokio")]
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run() -> anyhow::Result<()> {
 //! use std::time::Duration;
 //!
 //! use kafka_producer::{Config, Record};
@@ -20,7 +20,7 @@
 //! let written = delivery.await?;
 //! println!("{}-{} at offset {:?}", written.topic, written.partition, written.offset);
 //!
-//! producer.close(Duration::from_secs(10)).await;
+//! producer.close(Duration::from_secs(10)).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -30,6 +30,20 @@
 //!
 //! A failed record says whether it may have been written all the same
 //! ([`Outcome`]), and gives itself back ([`DeliveryError::record`]).
+//!
+//! **Print the warnings of the configuration** where the program starts: they say what was
+//! accepted without effect, or changed, such as idempotence that another setting switches off.
+//!
+//! ```
+//! use kafka_producer::Config;
+//!
+//! let config = Config::from_properties([("bootstrap.servers", "localhost:9092"), ("acks", "1")])?;
+//! for warning in config.warnings() {
+//!     eprintln!("warning: {warning}");
+//! }
+//! assert_eq!(config.warnings().len(), 1);
+//! # Ok::<(), kafka_producer::ConfigError>(())
+//! ```
 //!
 //! | how to send | waits for room | says what became of the record |
 //! |---|---|---|
@@ -51,14 +65,19 @@
 /// The producer and what its calls give.
 pub use kafka_producer_driver::{
     Close, Deliveries, DeliveriesIntoIter, Delivery, Flush, PartitionInfo, PartitionsFor, Producer,
-    RecordMetadata, Sending, SendingAll, SendingDetached, blocking,
+    ProducerBuilder, RecordMetadata, Sending, SendingAll, SendingDetached, blocking,
 };
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, DataLoss, Guarantee, Header, PartitionRule, Partitioner,
-    Purge, Record, RecordBuilder, Setting, Support, Topic, TopicHandle, TopicLoad, UnknownFate,
-    Unplaced, properties,
+    Acks, Codec, Config, ConfigBuilder, DataLoss, FailedBatch, Guarantee, Header, MetadataRecovery,
+    PartitionRule, Partitioner, Purge, Record, RecordBuilder, Setting, Support, Topic, TopicHandle,
+    TopicLoad, UnknownFate, Unplaced, properties,
+};
+
+/// Code of the application that sees every record.
+pub use kafka_producer_driver::{
+    Acknowledgement, Ending, InterceptedHeader, InterceptedRecord, Interceptor,
 };
 
 /// What something waits for, since when, and what happens next.
@@ -71,8 +90,8 @@ pub use kafka_producer_driver::{
 
 /// What can go wrong.
 pub use kafka_producer_driver::{
-    ConfigError, DeliveryError, DisconnectReason, ErrorCode, FatalError, Outcome, OwnedRecord,
-    ProduceError, ProducerError, SendAllError, SendError, Shortage, WaitError,
+    CloseError, ConfigError, DeliveryError, DisconnectReason, ErrorCode, FatalError, Outcome,
+    OwnedRecord, ProduceError, ProducerError, SendAllError, SendError, Shortage, WaitError,
 };
 
 /// The book: its Rust is compiled with the tests of documentation.
@@ -88,9 +107,11 @@ mod book {
         configuration "configuration.md";
         errors "errors/README.md";
         from_java "from-java.md";
+        interceptors "interceptors.md";
         from_librdkafka "from-librdkafka.md";
         metrics "metrics.md";
         partitioners "partitioners.md";
+        readme "../README.md";
         tutorial "tutorial.md";
     }
 }

@@ -8,9 +8,9 @@ use kafka_producer_machine::{Instant, Record, SendError};
 
 use crate::error::SendAllError;
 use crate::hub::{Caller, Core};
-use crate::room::{Place, size};
+use crate::room::{Awaited, Place, Room, size};
 use crate::waits::Answer;
-use crate::{Deliveries, Producer, ProducerError};
+use crate::{Deliveries, Delivery, Producer, ProducerError};
 
 /// Records that wait for room; see [`Producer::send_all`].
 ///
@@ -22,16 +22,18 @@ pub struct SendingAll<'p, 'r> {
     records: &'r [Record<'r>],
     next: usize,
     taken: Deliveries,
-    state: State,
+    state: State<'p, 'r>,
 }
 
-enum State {
+enum State<'p, 'r> {
     /// All records are taken, or one was refused.
     Done(Option<ProducerError>),
     /// There is more, and others should have a chance to run before it.
     More,
     /// No room yet.
     Waiting(Place),
+    /// No room yet for a record that interceptors have seen.
+    WaitingAlone(Room<'p, 'r, Awaited>),
 }
 
 impl<'p, 'r> SendingAll<'p, 'r> {
@@ -51,10 +53,14 @@ impl<'p, 'r> SendingAll<'p, 'r> {
     /// Takes records under one lock, about as many as fit between two yields.
     fn advance(&mut self, waker: Option<&Waker>) {
         let producer = self.producer;
+        if producer.hub().interceptors().is_some() {
+            self.state = self.take_each();
+            return;
+        }
         let left = producer.hub().apply(Caller::Sender, |core, now| {
             let place = match self.state {
                 State::Waiting(place) => Some(place),
-                State::Done(_) | State::More => None,
+                State::Done(_) | State::More | State::WaitingAlone(_) => None,
             };
             self.state = self.take_some(now, core, place, waker);
             match (place, &self.state) {
@@ -65,13 +71,36 @@ impl<'p, 'r> SendingAll<'p, 'r> {
         drop(left);
     }
 
+    /// Takes records one by one: interceptors see each just before it is taken, without the lock.
+    #[cold]
+    fn take_each(&mut self) -> State<'p, 'r> {
+        while let Some(record) = self.records.get(self.next) {
+            let mut room = Room::new(self.producer, record, Awaited);
+            let is_told_later = room.is_told_later();
+            match room.now() {
+                Some(Ok(delivery)) => self.took(&delivery),
+                Some(Err(error)) => return State::Done(Some(error)),
+                None => return State::WaitingAlone(room),
+            }
+            if is_told_later && self.next < self.records.len() {
+                return State::More;
+            }
+        }
+        State::Done(None)
+    }
+
+    fn took(&mut self, delivery: &Delivery) {
+        self.taken.add(delivery);
+        self.next += 1;
+    }
+
     fn take_some(
         &mut self,
         now: Instant,
         core: &mut Core,
         mut place: Option<Place>,
         waker: Option<&Waker>,
-    ) -> State {
+    ) -> State<'p, 'r> {
         let records = self.records;
         let before = self.next;
         let this_moment = self.producer.hub().clock.timestamp(now);
@@ -126,7 +155,7 @@ impl<'p, 'r> SendingAll<'p, 'r> {
                 None => Ok(taken),
                 Some(error) => Err(SendAllError { taken, error }),
             },
-            State::More | State::Waiting(_) => Ok(taken),
+            State::More | State::Waiting(_) | State::WaitingAlone(_) => Ok(taken),
         }
     }
 
@@ -144,6 +173,9 @@ impl<'p, 'r> SendingAll<'p, 'r> {
             );
             self.state = State::Done(Some(ProducerError::WouldDeadlock));
         }
+        if let State::WaitingAlone(_) = self.state {
+            self.state = State::Done(Some(ProducerError::WouldDeadlock));
+        }
         self.finish()
     }
 }
@@ -154,8 +186,16 @@ impl Future for SendingAll<'_, '_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let waker = context.waker();
         loop {
-            match self.state {
+            match &mut self.state {
                 State::Done(_) => return Poll::Ready(self.finish()),
+                State::WaitingAlone(room) => match room.poll(context) {
+                    Poll::Ready(Ok(delivery)) => {
+                        self.took(&delivery);
+                        self.state = State::More;
+                    }
+                    Poll::Ready(Err(error)) => self.state = State::Done(Some(error)),
+                    Poll::Pending => return Poll::Pending,
+                },
                 State::More => {
                     self.advance(Some(waker));
                     if matches!(self.state, State::More) {
@@ -163,7 +203,7 @@ impl Future for SendingAll<'_, '_> {
                         return Poll::Pending;
                     }
                 }
-                State::Waiting(place) => {
+                &mut State::Waiting(place) => {
                     let hub = self.producer.hub();
                     let mut newest = Some(waker.clone());
                     let Poll::Ready(answer) = hub.lock().waiters.poll(place.waiter, &mut newest)

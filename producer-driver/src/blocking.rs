@@ -14,14 +14,24 @@ use kafka_producer_machine::{Config, Metrics, Purge, Record, SendError, TopicHan
 
 use crate::park::{block_on, block_on_until, is_in_callback};
 use crate::{
-    Deliveries, DeliveryError, PartitionInfo, ProducerError, RecordMetadata, SendAllError,
-    WaitError,
+    CloseError, Deliveries, DeliveryError, PartitionInfo, ProducerError, RecordMetadata,
+    SendAllError, WaitError,
 };
 
 /// A [`Producer`](crate::Producer) whose calls may wait.
 ///
 /// **Call [`close`](Self::close) (or [`flush`](Self::flush)) before the program ends**, or lose
 /// what is pending.
+///
+/// ```no_run
+/// # use kafka_producer_driver::{Record, blocking};
+/// # fn run(producer: &blocking::Producer) -> Result<(), Box<dyn std::error::Error>> {
+/// // The first call waits for room, the second for the cluster.
+/// let delivery = producer.send(&Record::to("orders").value("one apple"))?;
+/// println!("at offset {:?}", delivery.wait()?.offset);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a producer that nobody holds closes itself"]
 pub struct Producer {
@@ -129,6 +139,27 @@ impl Producer {
         Ok(())
     }
 
+    /// As [`flush`](Self::flush), and waits so long at most.
+    ///
+    /// # Errors
+    ///
+    /// `FlushTimeout` if not everything is resolved by then: it goes on all the same.
+    /// `WouldDeadlock` inside a callback.
+    pub fn flush_for(&self, time: Duration) -> Result<(), ProducerError> {
+        refuse_in_callback()?;
+        let flush = self.inner.flush();
+        let started = Instant::now();
+        // A time that the clock cannot count is for ever.
+        let Some(deadline) = started.checked_add(time) else {
+            block_on(flush);
+            return Ok(());
+        };
+        block_on_until(deadline, flush).ok_or_else(|| ProducerError::FlushTimeout {
+            pending: self.inner.hub().lock().machine.pending_records(),
+            waited: started.elapsed(),
+        })
+    }
+
     /// Gives up records that have not ended, without waiting; see
     /// [`Producer::purge`](crate::Producer::purge).
     pub fn purge(&self, what: Purge) {
@@ -140,12 +171,14 @@ impl Producer {
     ///
     /// # Errors
     ///
+    /// `Undelivered` with the counts, if not every record was delivered that was on its way.
     /// `WouldDeadlock` inside a callback; the closing has begun all the same.
-    pub fn close(&self, timeout: Duration) -> Result<(), ProducerError> {
+    pub fn close(&self, timeout: Duration) -> Result<(), CloseError> {
         let close = self.inner.close(timeout);
-        refuse_in_callback()?;
-        block_on(close);
-        Ok(())
+        if is_in_callback() {
+            return Err(CloseError::WouldDeadlock);
+        }
+        block_on(close)
     }
 
     /// The partitions of a topic; waits for them at most `max.block.ms`.

@@ -27,6 +27,19 @@ pub struct RecordMetadata {
 }
 
 /// Why a record was not delivered, and the record itself.
+///
+/// ```no_run
+/// # use kafka_producer_driver::{DeliveryError, Outcome, OwnedRecord};
+/// /// The record, if it may be sent again without a duplicate.
+/// fn again(error: DeliveryError) -> Option<OwnedRecord> {
+///     eprintln!("{error}");
+///     match error.outcome {
+///         Outcome::NotWritten => error.into_record(),
+///         // It may be in the log, or none may ever know.
+///         Outcome::MaybeWritten => None,
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DeliveryError {
@@ -101,6 +114,23 @@ impl std::error::Error for DeliveryError {
 ///
 /// Dropping it un-sends nothing; only the observation is lost. Polling is cancel-safe: it may be
 /// raced against anything, as often as you like. It does not need the producer to stay alive.
+///
+/// Await it where the outcome matters, and late: to await each one before the next record is sent
+/// makes every record a round trip.
+///
+/// ```no_run
+/// # use kafka_producer_driver::{Producer, Record};
+/// # async fn run(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut deliveries = Vec::new();
+/// for order in ["one apple", "two pears"] {
+///     deliveries.push(producer.send(&Record::to("orders").value(order)).await?);
+/// }
+/// for delivery in deliveries {
+///     delivery.await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a failed record is noticed only by whoever awaits its delivery"]
 pub struct Delivery {
@@ -186,6 +216,11 @@ impl Deliveries {
             count: 1,
             timestamp,
         });
+    }
+
+    /// Adds a record that has a delivery of its own.
+    pub(crate) fn add(&mut self, delivery: &Delivery) {
+        self.push(&delivery.completion, delivery.index, delivery.timestamp);
     }
 
     /// How many records were taken.

@@ -1,30 +1,42 @@
 //! Waiting for a flush, for the end, and for the partitions of a topic.
 
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use kafka_producer_machine::{FlushId, Instant, SendError, TopicHandle, WaiterId};
+use kafka_producer_machine::{
+    Failed, FlushId, Instant, Outcome, SendError, TopicHandle, WaiterId, Written,
+};
 
 use crate::hub::{Caller, Core};
 use crate::waits::Answer;
-use crate::{PartitionInfo, Producer, ProducerError};
+use crate::{CloseError, PartitionInfo, Producer, ProducerError};
 
-/// A flush on its way; see [`Producer::flush`]. Dropping it only stops watching.
-#[must_use = "a flush is over only once this is awaited"]
-pub struct Flush {
-    producer: Producer,
-    id: FlushId,
+/// What somebody waits for who wants to see records at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum EndId {
+    /// The end of the producer, and how often somebody has waited for it before.
+    Close(u64),
+    /// The end of a flush.
+    Flush(FlushId),
 }
 
-impl Flush {
-    pub(crate) fn new(producer: &Producer) -> Self {
+/// A wait for an end; dropping it only stops watching.
+struct End {
+    producer: Producer,
+    id: EndId,
+}
+
+impl End {
+    /// Does what brings the end about.
+    fn after(producer: &Producer, begin: impl FnOnce(&mut Core, Instant) -> EndId) -> Self {
         let id = producer.hub().apply(Caller::Role, |core, now| {
-            let id = core.machine.flush(now);
+            let id = begin(core, now);
             if !core.over {
-                core.flushes.park(id);
+                core.ends.park(id);
             }
             id
         });
@@ -33,64 +45,104 @@ impl Flush {
             id,
         }
     }
+
+    /// Gives what became of the records that were on their way when the producer began to close.
+    fn poll(&self, context: &Context<'_>) -> Poll<Tally> {
+        let mut waker = Some(context.waker().clone());
+        let mut core = self.producer.hub().lock();
+        if core.over || core.ends.poll(self.id, &mut waker).is_ready() {
+            return Poll::Ready(core.tally);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let waker = self.producer.hub().lock().ends.leave(self.id);
+        drop(waker);
+    }
+}
+
+/// A flush on its way; see [`Producer::flush`]. Dropping it only stops watching.
+#[must_use = "a flush is over only once this is awaited"]
+pub struct Flush {
+    end: End,
+}
+
+impl Flush {
+    pub(crate) fn new(producer: &Producer) -> Self {
+        let end = End::after(producer, |core, now| EndId::Flush(core.machine.flush(now)));
+        Self { end }
+    }
 }
 
 impl Future for Flush {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut waker = Some(context.waker().clone());
-        let mut core = self.producer.hub().lock();
-        if core.over {
-            return Poll::Ready(());
-        }
-        core.flushes.poll(self.id, &mut waker).map(drop)
-    }
-}
-
-impl Drop for Flush {
-    fn drop(&mut self) {
-        let waker = self.producer.hub().lock().flushes.leave(self.id);
-        drop(waker);
+        self.end.poll(context).map(drop)
     }
 }
 
 /// A producer that closes; see [`Producer::close`]. Dropping it only stops watching.
 #[must_use = "a producer is closed only once this is awaited"]
 pub struct Close {
-    producer: Producer,
-    id: u64,
+    end: End,
 }
 
 impl Close {
     pub(crate) fn new(producer: &Producer, timeout: Duration) -> Self {
-        let id = producer
-            .hub()
-            .apply(Caller::Role, |core, now| core.close(now, now + timeout));
-        Self {
-            producer: producer.clone(),
-            id,
-        }
+        let end = End::after(producer, |core, now| {
+            core.close(now, now + timeout);
+            core.closes += 1;
+            EndId::Close(core.closes)
+        });
+        Self { end }
     }
 }
 
 impl Future for Close {
-    type Output = ();
+    type Output = Result<(), CloseError>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut waker = Some(context.waker().clone());
-        let mut core = self.producer.hub().lock();
-        if core.over {
-            return Poll::Ready(());
-        }
-        core.closes.poll(self.id, &mut waker).map(drop)
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.end.poll(context).map(Tally::verdict)
     }
 }
 
-impl Drop for Close {
-    fn drop(&mut self) {
-        let waker = self.producer.hub().lock().closes.leave(self.id);
-        drop(waker);
+/// How the records ended that were on their way when the producer began to close.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    delivered: u64,
+    not_written: u64,
+    maybe_written: u64,
+}
+
+impl Tally {
+    /// So many records have ended like this.
+    pub(crate) fn count(&mut self, records: &Range<u32>, result: &Result<Written, Arc<Failed>>) {
+        let count = match result.as_ref().map_err(|failed| failed.outcome) {
+            Ok(_) => &mut self.delivered,
+            Err(Outcome::MaybeWritten) => &mut self.maybe_written,
+            Err(Outcome::NotWritten) => &mut self.not_written,
+        };
+        *count += records.len() as u64;
+    }
+
+    fn verdict(self) -> Result<(), CloseError> {
+        let Self {
+            delivered,
+            not_written,
+            maybe_written,
+        } = self;
+        if not_written + maybe_written == 0 {
+            return Ok(());
+        }
+        Err(CloseError::Undelivered {
+            delivered,
+            not_written,
+            maybe_written,
+        })
     }
 }
 
@@ -128,12 +180,10 @@ impl PartitionsFor {
 }
 
 impl Core {
-    fn close(&mut self, now: Instant, deadline: Instant) -> u64 {
+    /// Begins to close, or brings the end forward.
+    pub(crate) fn close(&mut self, now: Instant, deadline: Instant) {
         self.closing = true;
         self.machine.close(now, deadline);
-        self.closed_waits += 1;
-        self.closes.park(self.closed_waits);
-        self.closed_waits
     }
 
     /// The topic's partitions, or why it has none; `None` if that is not known yet.

@@ -22,6 +22,17 @@ pub enum ProducerError {
         /// How long the wait was.
         waited: Duration,
     },
+    /// Not everything was resolved within the time that `flush_for` was given. All of it goes on.
+    #[error(
+        "not flushed after {} ms, records still on their way: {pending}; flush again to wait \
+         longer, or look why the brokers do not answer", waited.as_millis()
+    )]
+    FlushTimeout {
+        /// Records that are not resolved yet, those that were sent meanwhile too.
+        pending: u64,
+        /// How long the wait was.
+        waited: Duration,
+    },
     /// The topic's metadata did not come within `max.block.ms`.
     #[error(
         "no metadata of topic {topic} after {} ms (max.block.ms): create the topic, check its \
@@ -44,15 +55,46 @@ pub enum ProducerError {
     WouldDeadlock,
 }
 
+/// Why the end that `close` brought was not a good one.
+///
+/// It is about the records that were on their way when the producer began to close. What failed
+/// before that was told to whoever awaited it, and counts in `record-error-total` of the metrics.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// Not all of them were delivered.
+    #[error(
+        "{} of {} records on their way were lost: {not_written} not written, {maybe_written} \
+         maybe written; give close more time, or ask each delivery why",
+        not_written + maybe_written, delivered + not_written + maybe_written
+    )]
+    Undelivered {
+        /// How many were delivered.
+        delivered: u64,
+        /// How many are in no log and never will be.
+        not_written: u64,
+        /// How many may have been written.
+        maybe_written: u64,
+    },
+    /// A blocking wait inside a callback; the closing has begun all the same.
+    #[error("{}", ProducerError::WouldDeadlock)]
+    WouldDeadlock,
+}
+
 /// Why `send_all` stopped before the end.
 #[derive(Debug, thiserror::Error)]
-#[error("{} records were taken, the next one was not: {error}", taken.len())]
+#[error("{} taken, the next one was not: {error}", records(taken.len()))]
 #[non_exhaustive]
 pub struct SendAllError {
     /// The records that were taken: as many as this holds, from the first on.
     pub taken: Deliveries,
     /// Why the next one was not.
     pub error: ProducerError,
+}
+
+fn records(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} record{plural}")
 }
 
 /// Why `wait` on a delivery has nothing good to say.

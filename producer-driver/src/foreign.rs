@@ -39,7 +39,7 @@ pub(crate) fn wake(wakes: &mut Vec<Waker>) {
 
 /// Whether `act` panics. What it touched is its own: nothing of ours is left half done.
 #[inline]
-fn panics(act: impl FnOnce()) -> bool {
+pub(crate) fn panics(act: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(act)).is_err()
 }
 

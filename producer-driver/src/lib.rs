@@ -15,6 +15,7 @@
 
 mod all;
 pub mod blocking;
+mod builder;
 mod clock;
 mod completion;
 mod delivery;
@@ -23,6 +24,7 @@ mod ends;
 mod error;
 mod foreign;
 mod hub;
+mod interceptor;
 #[cfg(test)]
 mod leaks;
 mod link;
@@ -36,16 +38,18 @@ mod waits;
 mod workers;
 
 pub use all::SendingAll;
+pub use builder::ProducerBuilder;
 pub use delivery::{Deliveries, DeliveriesIntoIter, Delivery, DeliveryError, RecordMetadata};
 pub use ends::{Close, Flush, PartitionsFor};
-pub use error::{ProducerError, SendAllError, WaitError};
+pub use error::{CloseError, ProducerError, SendAllError, WaitError};
+pub use interceptor::{Acknowledgement, Ending, InterceptedHeader, InterceptedRecord, Interceptor};
 pub use kafka_producer_machine::explain;
 pub use kafka_producer_machine::{
     Acks, Codec, Config, ConfigBuilder, ConfigError, DataLoss, DisconnectReason, ErrorCode,
-    FatalError, Guarantee, Header, Metric, MetricDefinition, MetricGroup, MetricSubject,
-    MetricUnit, Metrics, Outcome, OwnedRecord, PartitionRule, Partitioner, ProduceError, Purge,
-    Record, RecordBuilder, SendError, Setting, Shortage, Support, Topic, TopicHandle, TopicLoad,
-    UnknownFate, Unplaced, properties,
+    FailedBatch, FatalError, Guarantee, Header, MetadataRecovery, Metric, MetricDefinition,
+    MetricGroup, MetricSubject, MetricUnit, Metrics, Outcome, OwnedRecord, PartitionRule,
+    Partitioner, ProduceError, Purge, Record, RecordBuilder, SendError, Setting, Shortage, Support,
+    Topic, TopicHandle, TopicLoad, UnknownFate, Unplaced, properties,
 };
 pub use park::{block_on, block_on_until};
 pub use producer::{PartitionInfo, Producer};

@@ -108,15 +108,28 @@ pub(crate) fn waker_panicked() {
 #[cfg(not(feature = "tracing"))]
 pub(crate) const fn waker_panicked() {}
 
-/// The last handle went without `close`, and there were so many bytes of records.
+/// An interceptor of the application panicked for the first time; the record goes on without it.
 #[cfg(feature = "tracing")]
-pub(crate) fn dropped(pending: usize) {
+pub(crate) fn interceptor_panicked(interceptor: &str, method: &str) {
     tracing::warn!(
-        pending,
-        "the last handle was dropped without close: records that are pending are delivered in \
-         the background while the process lives"
+        interceptor,
+        method,
+        "an interceptor panicked: records go on without what it would have done; this is told once"
     );
 }
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) const fn dropped(_: usize) {}
+pub(crate) const fn interceptor_panicked(_: &str, _: &str) {}
+
+/// The last handle went without `close`, while so many records were on their way.
+#[cfg(feature = "tracing")]
+pub(crate) fn dropped(pending: u64) {
+    tracing::warn!(
+        pending,
+        "the last handle was dropped without close: records that are pending are delivered in \
+         the background while the process lives, until delivery.timeout.ms"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn dropped(_: u64) {}

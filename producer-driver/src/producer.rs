@@ -14,13 +14,13 @@ use kafka_producer_machine::{
 };
 
 use crate::all::SendingAll;
-use crate::due::{Call, Callback};
+use crate::due::Call;
 use crate::ends::{Close, Flush, PartitionsFor};
-use crate::hub::{Caller, Core, Hub};
+use crate::hub::{Caller, Hub};
 use crate::link::Hosted;
-use crate::room::{Awaited, Detached, Room, Sending, SendingDetached};
+use crate::room::{Awaited, Detached, Entrant, Room, Sending, SendingDetached, Want, stamp};
 use crate::runtime::{Role, Runtime, SocketOptions};
-use crate::{Delivery, DeliveryError, RecordMetadata, notice};
+use crate::{Delivery, DeliveryError, ProducerBuilder, RecordMetadata, notice};
 
 /// A Kafka producer: clone it freely and share it between threads and tasks.
 ///
@@ -29,7 +29,10 @@ use crate::{Delivery, DeliveryError, RecordMetadata, notice};
 ///
 /// **Call [`close`](Self::close) (or await [`flush`](Self::flush)) before the program ends.**
 /// When the last handle is dropped, records that are pending are delivered in the background,
-/// until `delivery.timeout.ms`; a process that ends meanwhile loses them.
+/// until `delivery.timeout.ms`, and their callbacks run; a process that ends meanwhile loses
+/// them. The drop itself neither waits nor panics; with the feature `tracing` it warns of how
+/// many records it leaves. On tokio the background is the runtime: if that ends first, what is
+/// pending fails with [`ProduceError::Closed`](crate::ProduceError::Closed).
 #[derive(Clone)]
 #[must_use = "a producer that nobody holds closes itself"]
 pub struct Producer {
@@ -53,6 +56,11 @@ pub struct PartitionInfo {
 }
 
 impl Producer {
+    /// What to start a producer with: these settings, and whatever else is added.
+    pub fn builder(config: Config) -> ProducerBuilder {
+        config.into()
+    }
+
     /// Starts a producer on a runtime. Connects to the cluster in the background.
     ///
     /// Without a `client.id` it is called `producer-1`, the next one of the process `producer-2`,
@@ -61,7 +69,8 @@ impl Producer {
     /// # Errors
     ///
     /// What the runtime says when it cannot host the clock role.
-    pub fn start(runtime: impl Runtime, config: Config) -> io::Result<Self> {
+    pub fn start(runtime: impl Runtime, builder: impl Into<ProducerBuilder>) -> io::Result<Self> {
+        let ProducerBuilder { config, chain } = builder.into();
         let config = config.client_id_or_else(next_client_id);
         let runtime = Arc::new(runtime);
         let host = Hosted {
@@ -72,7 +81,7 @@ impl Producer {
             },
             limit: config.setup_timeout_max(),
         };
-        let hub = Hub::new(config.clone(), entropy(), Box::new(host));
+        let hub = Hub::new(config.clone(), entropy(), Box::new(host), chain);
         let clock = keep_time(
             Ticking {
                 hub: Arc::clone(&hub),
@@ -91,6 +100,18 @@ impl Producer {
     /// It yields a [`Delivery`], a future of what becomes of the record. Dropping the future of
     /// `send` before it is done gives up the place in the line; the record was then either taken
     /// whole or not at all.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, Record};
+    /// # async fn run(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// // Two waits: for room, and for the cluster.
+    /// let record = Record::to("orders").key("user-42").value("one apple");
+    /// let delivery = producer.send(&record).await?;
+    /// let written = delivery.await?;
+    /// println!("{}-{} at {:?}", written.topic, written.partition, written.offset);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send<'p, 'r>(&'p self, record: &Record<'r>) -> Sending<'p, 'r> {
         Sending::new(Room::new(self, record, Awaited))
     }
@@ -99,17 +120,24 @@ impl Producer {
     ///
     /// A program that only calls this should let its runtime run now and then.
     ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Delivery, Producer, Record, SendError};
+    /// /// `None`: answer the caller that there is no room now.
+    /// fn admit(producer: &Producer, order: &[u8]) -> Result<Option<Delivery>, SendError> {
+    ///     match producer.try_send(&Record::to("orders").value(order)) {
+    ///         Ok(delivery) => Ok(Some(delivery)),
+    ///         Err(SendError::Full(_)) => Ok(None),
+    ///         Err(error) => Err(error),
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Full` if there is no room, or if others wait for it; else why the record can never be
     /// taken.
     pub fn try_send(&self, record: &Record<'_>) -> Result<Delivery, SendError> {
-        self.hub().apply(Caller::Sender, |core, now| {
-            let timestamp = self.timestamp(now, record);
-            let receipt = core.machine.send_stamped(now, timestamp, record)?;
-            let completion = Arc::clone(core.completions.join(receipt.group.into()));
-            Ok(Delivery::new(completion, receipt.index, timestamp))
-        })
+        self.take_now(record, Awaited)
     }
 
     /// Takes many records, in order and with few locks; waits for room as needed, each time at
@@ -117,6 +145,20 @@ impl Producer {
     ///
     /// What there is room for is appended in the call. Dropping the future keeps what was taken
     /// so far, and takes nothing more.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, Record};
+    /// # async fn run(producer: &Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let prices = ["12", "13", "11"];
+    /// let record = |price| Record::to("prices").value(price);
+    /// let records: Vec<Record<'_>> = prices.into_iter().map(record).collect();
+    /// let deliveries = producer.send_all(&records).await?;
+    /// for outcome in deliveries.all().await {
+    ///     outcome?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_all<'p, 'r>(&'p self, records: &'r [Record<'r>]) -> SendingAll<'p, 'r> {
         SendingAll::new(self, records)
     }
@@ -133,10 +175,7 @@ impl Producer {
     ///
     /// As `try_send`.
     pub fn try_send_detached(&self, record: &Record<'_>) -> Result<(), SendError> {
-        self.hub().apply(Caller::Sender, |core, now| {
-            let timestamp = self.timestamp(now, record);
-            core.machine.send_stamped(now, timestamp, record).map(drop)
-        })
+        self.take_now(record, Detached { call: None })
     }
 
     /// As [`send`](Self::send), with a callback instead of a [`Delivery`].
@@ -147,6 +186,19 @@ impl Producer {
     /// refused. One that panics does not affect the others.
     ///
     /// If the record is not taken, the callback is dropped and the future says why.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, ProducerError, Record};
+    /// # async fn run(producer: &Producer) -> Result<(), ProducerError> {
+    /// let record = Record::to("orders").value("one apple");
+    /// producer
+    ///     .send_with(&record, |outcome| match outcome {
+    ///         Ok(written) => println!("at offset {:?}", written.offset),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
     pub fn send_with<'p, 'r>(
         &'p self,
         record: &Record<'r>,
@@ -166,20 +218,8 @@ impl Producer {
         record: &Record<'_>,
         callback: impl FnOnce(Result<RecordMetadata, DeliveryError>) + Send + 'static,
     ) -> Result<(), SendError> {
-        // What captured the application's values is never dropped under the lock.
-        let mut call: Option<Call> = Some(Box::new(callback));
-        self.hub().apply(Caller::Sender, |core, now| {
-            let timestamp = self.timestamp(now, record);
-            let receipt = core.machine.send_stamped(now, timestamp, record)?;
-            let call = call.take().expect("this runs once");
-            let callback = Callback {
-                index: receipt.index,
-                timestamp,
-                call,
-            };
-            core.completions.call(receipt.group.into(), callback);
-            Ok(())
-        })
+        let call: Call = Box::new(callback);
+        self.take_now(record, Detached { call: Some(call) })
     }
 
     /// Sends everything that was taken so far without lingering; the future is done when all of
@@ -212,6 +252,10 @@ impl Producer {
 
     /// Takes nothing more, delivers what it can within `timeout`, then fails the rest; the future
     /// is done when all callbacks have run.
+    ///
+    /// It gives an error with the counts if not every record was delivered that was on its way:
+    /// a program that looks at nothing else learns here what it has lost. What failed before
+    /// the call was told before, and counts in `record-error-total` of [`metrics`](Self::metrics).
     ///
     /// The closing begins in the call; dropping the future only stops watching. A later call can
     /// only bring the deadline forward.
@@ -291,13 +335,36 @@ impl Producer {
         &self.owner.hub
     }
 
-    /// The record's timestamp: its own, or that of this moment.
+    /// Takes a record if there is room now.
     #[inline]
-    pub(crate) fn timestamp(&self, now: Instant, record: &Record<'_>) -> i64 {
-        match record.timestamp {
-            Some(own) => own,
-            None => self.hub().clock.timestamp(now),
+    fn take_now<W: Want>(&self, record: &Record<'_>, want: W) -> Result<W::Taken, SendError> {
+        let hub = self.hub();
+        match hub.interceptors() {
+            None => self.enter_now(record, want),
+            Some(chain) => {
+                let mut record = chain.intercept(hub, record);
+                let taken = self.enter_now(&mut record, want);
+                if let Err(refusal) = &taken {
+                    record.refuse(&refusal.clone().into());
+                }
+                taken
+            }
         }
+    }
+
+    #[inline]
+    fn enter_now<'r, W: Want>(
+        &self,
+        mut record: impl Entrant<'r>,
+        mut want: W,
+    ) -> Result<W::Taken, SendError> {
+        let hub = self.hub();
+        // What the application gave, such as a callback, is never dropped under the lock.
+        hub.apply(Caller::Sender, |core, now| {
+            let timestamp = stamp(now, &hub.clock, &record);
+            let receipt = record.enter(core, now, timestamp)?;
+            Ok(want.taken(core, receipt, timestamp))
+        })
     }
 }
 
@@ -311,14 +378,15 @@ impl fmt::Debug for Producer {
 }
 
 impl Drop for Owner {
+    /// Neither waits nor compresses: whoever drops a handle does not expect to.
     fn drop(&mut self) {
         let patience = self.config.delivery_timeout();
-        let pending = self.hub.apply(Caller::Sender, |core: &mut Core, now| {
+        let pending = self.hub.apply(Caller::Role, |core, now| {
             if core.closed || core.closing {
                 return 0;
             }
-            let pending = core.machine.buffer_used();
-            core.machine.close(now, now + patience);
+            let pending = core.machine.pending_records();
+            core.close(now, now + patience);
             pending
         });
         if 0 < pending {

@@ -135,13 +135,39 @@ fn work(shared: &Shared, hub: &Weak<Hub>) {
 /// A codec that panics costs its batch, which is told so, and neither the thread nor the rest.
 fn run(hub: &Arc<Hub>, job: CompressJob, compressor: &mut Compressor) {
     let failure = job.failure();
-    let run = panic::catch_unwind(AssertUnwindSafe(|| job.run(compressor)));
-    let compressed = run.unwrap_or_else(|_| {
-        // What it left behind may be half done.
-        *compressor = Compressor::new();
-        failure
-    });
+    let compressed = survive(failure, compressor, |compressor| job.run(compressor));
     hub.apply(Caller::Role, |core, now| {
         core.machine.handle_compressed(now, compressed);
     });
+}
+
+/// What `act` gives, or `failure` if it panics.
+fn survive<T>(
+    failure: T,
+    compressor: &mut Compressor,
+    act: impl FnOnce(&mut Compressor) -> T,
+) -> T {
+    let done = panic::catch_unwind(AssertUnwindSafe(|| act(compressor)));
+    done.unwrap_or_else(|_| {
+        // What it left behind may be half done.
+        *compressor = Compressor::new();
+        failure
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_codec_that_panics_costs_its_job_and_not_the_thread() {
+        let mut compressor = Compressor::new();
+        let mut job = |name: &'static str| {
+            survive("failed", &mut compressor, |_| {
+                assert_ne!(name, "bad", "on purpose");
+                name
+            })
+        };
+        assert_eq!(["a", "bad", "b"].map(&mut job), ["a", "failed", "b"]);
+    }
 }

@@ -17,6 +17,9 @@
 //! **Invariants.** A broker answers in order: only the oldest request in flight may be answered,
 //! under its correlation id. Anything else means that the stream is broken.
 
+mod request;
+mod versions;
+
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -24,13 +27,18 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use kafka_producer_proto::messages::ApiVersionsResponse;
-use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader, Uuid, VersionRange};
+use kafka_producer_proto::{ApiKey, ErrorCode, FrameReader};
 
+use crate::Instant;
 use crate::accumulator::BatchKey;
 use crate::brokers::{LaneId, MAX_FRAME};
 use crate::error::DisconnectReason;
 use crate::time::{Alarm, TICK};
-use crate::{Instant, TopicHandle};
+
+pub(crate) use request::{Sent, SentBatch, What};
+pub(crate) use versions::Versions;
+
+use versions::{choose, range_of};
 
 /// How far a connection is from carrying requests.
 #[derive(Debug, Hash)]
@@ -50,14 +58,6 @@ pub(crate) enum Ask {
     Pending(i16),
     /// Sent in this version.
     Sent(i16),
-}
-
-/// The versions in which this broker is spoken to. `None`: it does not have the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Versions {
-    pub(crate) produce: i16,
-    pub(crate) metadata: i16,
-    pub(crate) init_producer_id: Option<i16>,
 }
 
 /// What may be sent over a connection now.
@@ -94,50 +94,6 @@ pub(crate) struct Limits {
     pub(crate) request: Duration,
     /// `max.in.flight.requests.per.connection`.
     pub(crate) in_flight: usize,
-}
-
-/// A batch in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SentBatch {
-    pub(crate) topic: TopicHandle,
-    pub(crate) index: u32,
-    pub(crate) batch: BatchKey,
-}
-
-/// A request in flight.
-#[derive(Debug, Hash)]
-pub(crate) struct Sent {
-    pub(crate) correlation_id: i32,
-    pub(crate) version: i16,
-    /// When it was handed out to be written.
-    pub(crate) at: Instant,
-    pub(crate) deadline: Instant,
-    pub(crate) what: What,
-}
-
-/// What a request asked.
-#[derive(Debug, Hash)]
-pub(crate) enum What {
-    ApiVersions,
-    InitProducerId,
-    Metadata,
-    /// Sorted by topic and partition. The ids are those of the moment of sending: a topic may
-    /// be created anew before the answer comes (KAFKA-19397).
-    Produce {
-        batches: Vec<SentBatch>,
-        ids: Vec<(Uuid, TopicHandle)>,
-    },
-}
-
-impl What {
-    pub(crate) const fn api(&self) -> ApiKey {
-        match self {
-            Self::ApiVersions => ApiKey::ApiVersions,
-            Self::InitProducerId => ApiKey::InitProducerId,
-            Self::Metadata => ApiKey::Metadata,
-            Self::Produce { .. } => ApiKey::Produce,
-        }
-    }
 }
 
 /// A connection.
@@ -216,12 +172,12 @@ impl Connection {
         }
     }
 
-    /// The peer took the connection. Gives whether that is news.
-    pub(crate) fn connected(&mut self, now: Instant) -> bool {
+    /// The peer took the connection, and is to be asked for its versions in this one. Gives
+    /// whether that is news.
+    pub(crate) fn connected(&mut self, now: Instant, version: i16) -> bool {
         if !self.is_connecting() {
             return false;
         }
-        let version = ApiKey::ApiVersions.client_versions().max;
         self.phase = Phase::Negotiating(Ask::Pending(version));
         self.since = now;
         self.late_at = now + self.limits.patience;
@@ -485,55 +441,6 @@ pub(crate) enum ThrottleRule {
     ClientWaits,
 }
 
-fn range_of(response: &ApiVersionsResponse, api: ApiKey) -> Option<VersionRange> {
-    let entry = response
-        .api_keys
-        .iter()
-        .find(|entry| entry.api_key == api.value())?;
-    (entry.min_version <= entry.max_version)
-        .then(|| VersionRange::new(entry.min_version, entry.max_version))
-}
-
-/// The versions that we speak. Metadata before version 4 cannot ask for auto-creation, and in
-/// version 0 an empty list of topics means all of them.
-const fn spoken(api: ApiKey) -> VersionRange {
-    match api {
-        ApiKey::Metadata => VersionRange::new(4, api.client_versions().max),
-        _ => api.client_versions(),
-    }
-}
-
-/// The highest version that both sides know.
-fn common(response: &ApiVersionsResponse, api: ApiKey) -> Option<i16> {
-    range_of(response, api)?
-        .intersect(spoken(api))
-        .map(|range| range.max)
-}
-
-fn choose(response: &ApiVersionsResponse) -> Result<Versions, String> {
-    let needed = |api: ApiKey| {
-        common(response, api).ok_or_else(|| {
-            let offered = range_of(response, api).map_or_else(
-                || String::from("nothing"),
-                |range| alloc::format!("versions {} to {}", range.min, range.max),
-            );
-            let ours = spoken(api);
-            alloc::format!(
-                "{} needs versions {} to {}, the broker offers {offered}: it is too old or not \
-                 a Kafka broker",
-                api.name(),
-                ours.min,
-                ours.max
-            )
-        })
-    };
-    Ok(Versions {
-        produce: needed(ApiKey::Produce)?,
-        metadata: needed(ApiKey::Metadata)?,
-        init_producer_id: common(response, ApiKey::InitProducerId),
-    })
-}
-
 #[cfg(test)]
 mod table;
 
@@ -596,6 +503,7 @@ mod tests {
             produce: 9,
             metadata: 11,
             init_producer_id: Some(4),
+            api_versions: None,
         };
         assert_eq!(connection.versions(), Some(expected));
     }

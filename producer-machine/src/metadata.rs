@@ -342,6 +342,10 @@ impl Metadata {
             _ => return,
         }
         if !topic.id.is_zero() && !answer.topic_id.is_zero() && topic.id != answer.topic_id {
+            if answer.partitions.is_empty() {
+                // Its creation is not over: a topic has a partition at least.
+                return;
+            }
             topic.begin_anew(answer.partitions.len(), &mut applied.moved);
             applied.recreated.push(handle);
         }

@@ -149,6 +149,11 @@ impl Chooser {
         }
     }
 
+    /// What the partitioner of the user remembers; all else never changes.
+    pub(crate) fn digest(&self) -> Option<u64> {
+        self.custom.as_ref().map(Custom::digest)
+    }
+
     /// A request with batches of this topic has left: weighs its queues, if somebody will ask.
     /// Gives how many partitions were looked at.
     pub(crate) fn on_drained(

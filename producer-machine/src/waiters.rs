@@ -110,10 +110,12 @@ impl Waiters {
         !self.queue.is_empty()
     }
 
-    /// Whether anybody was told that there is room, and has not left.
-    pub(crate) fn are_told(&self) -> bool {
-        let others = self.queue.len() + self.aside_count + self.topics.len();
-        others < self.all.len()
+    /// Whether anybody waits for room while nobody was told of any. A batch that leaves before
+    /// those who were told have come has one of their records and not all of them (E129); and if
+    /// they do not come, it lingers and no more.
+    pub(crate) fn wait_in_vain(&self) -> bool {
+        let untold = self.queue.len() + self.aside_count + self.topics.len();
+        self.wait_for_space() && untold == self.all.len()
     }
 
     /// How many wait for room and have none yet.
@@ -169,15 +171,17 @@ impl Waiters {
         Some(waiter.deadline)
     }
 
-    /// A waiter in the queue steps aside: its broker is sick.
-    pub(crate) fn step_aside(&mut self, id: WaiterId, broker: NodeId) {
-        self.end_scouting(id);
+    /// A waiter in the queue steps aside: its broker is sick. Gives the broker for which it had
+    /// come back alone: the next one may.
+    pub(crate) fn step_aside(&mut self, id: WaiterId, broker: NodeId) -> Option<NodeId> {
+        let scouted = self.end_scouting(id);
         self.queue.remove(&id);
         if let Some(waiter) = self.all.get_mut(&id) {
             waiter.stage = Stage::Aside(broker);
             self.aside.entry(broker).or_default().waiters.insert(id);
             self.aside_count += 1;
         }
+        scouted
     }
 
     /// Whether anybody is aside.
@@ -289,14 +293,13 @@ impl Waiters {
         }
     }
 
-    /// A waiter that came back alone is done: the next one may.
-    fn end_scouting(&mut self, id: WaiterId) {
-        let waiter = self.all.get_mut(&id);
-        if let Some(broker) = waiter.and_then(|waiter| waiter.scout.take()) {
-            self.change_aside(broker, |aside| {
-                aside.scout.take_if(|scout| *scout == id);
-            });
-        }
+    /// A waiter that came back alone is done: the next one may. Gives the broker that it is for.
+    fn end_scouting(&mut self, id: WaiterId) -> Option<NodeId> {
+        let broker = self.all.get_mut(&id)?.scout.take()?;
+        self.change_aside(broker, |aside| {
+            aside.scout.take_if(|scout| *scout == id);
+        });
+        Some(broker)
     }
 
     fn change_aside(&mut self, broker: NodeId, change: impl FnOnce(&mut Aside)) {
@@ -394,6 +397,19 @@ mod tests {
         waiters.step_aside(id, SICK);
         assert_eq!(waiters.next_scout(SICK), Some((id, shortage(9))));
         assert_eq!(first(&waiters), None);
+    }
+
+    #[test]
+    fn a_waiter_that_came_back_for_one_broker_may_step_aside_for_another() {
+        const SICK_AS_WELL: NodeId = NodeId(2);
+        let mut waiters = Waiters::default();
+        let [a, b] = [1, 2].map(|bytes| waiters.add(space(bytes), Instant::NEVER));
+        for id in [a, b] {
+            assert_eq!(waiters.step_aside(id, SICK), None);
+        }
+        waiters.send_scout(SICK, a);
+        assert_eq!(waiters.step_aside(a, SICK_AS_WELL), Some(SICK));
+        assert_eq!(waiters.next_scout(SICK), Some((b, shortage(2))));
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use chaos::script::{Op, script, settings};
 use chaos::{Chunks, World};
-use kafka_producer_machine::{Digest, Instant, ProducerMachine, Record, Seed};
+use kafka_producer_machine::{
+    Config, Digest, Instant, Partitioner, ProducerMachine, Record, Seed, Unplaced,
+};
 use proptest::prelude::*;
 use support::{Bench, config};
 
@@ -131,4 +133,32 @@ fn facts_that_have_nothing_to_do_with_each_other_may_come_in_any_order() {
         drained, other_drained,
         "and once it is done nothing else does"
     );
+}
+
+/// A partitioner that remembers whose turn it is.
+struct Turns(u32);
+
+impl Partitioner for Turns {
+    fn partition(&mut self, record: &Unplaced<'_>) -> Option<u32> {
+        self.0 += 1;
+        Some(self.0 % record.partitions)
+    }
+
+    fn digest(&self) -> u64 {
+        self.0.into()
+    }
+}
+
+#[test]
+fn what_a_partitioner_says_of_its_memory_shows() {
+    let of = |turn| {
+        let config = Config::builder()
+            .bootstrap_servers(["b0:9092"])
+            .custom_partitioner(move || Turns(turn))
+            .build()
+            .expect("a valid configuration");
+        ProducerMachine::new(Instant::ORIGIN, config, Seed::new(1)).digest()
+    };
+    assert_eq!(of(1), of(1));
+    assert_ne!(of(1), of(2));
 }

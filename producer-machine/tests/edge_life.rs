@@ -270,6 +270,17 @@ fn a_partition_that_metadata_leave_out_under_the_same_id_is_still_counted() {
 }
 
 #[test]
+fn a_topic_that_comes_back_and_has_no_partition_yet_is_waited_for() {
+    let mut bench = Bench::established_both(&PATIENT);
+    let topic = bench.machine.topic(bench.now, "t");
+    recreate_with(&mut bench, 0);
+    assert_eq!(bench.machine.partitions(topic), Some(2));
+    bench.topics.get_mut("t").expect("it is there").partitions = vec![(0, 0)];
+    bench.advance_ms(2000);
+    assert_eq!(bench.machine.partitions(topic), Some(1));
+}
+
+#[test]
 fn what_waits_for_a_partition_that_is_gone_says_so_and_ends_as_not_written() {
     let mut bench = Bench::established_both(&PATIENT);
     let topic = bench.machine.topic(bench.now, "t");

@@ -19,18 +19,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kafka_producer_driver::{
-    Config, Role, Runtime, Signal, SocketOptions, Stream, block_on, block_on_until, blocking,
+    ProducerBuilder, Role, Runtime, Signal, SocketOptions, Stream, block_on, block_on_until,
+    blocking,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Starts a producer on threads of its own: one clock, and two per connection. It connects in the
-/// background.
+/// background. A [`Config`](kafka_producer_driver::Config) will do for a builder.
 ///
 /// # Errors
 ///
 /// If the system has no thread left.
-pub fn start(config: Config) -> io::Result<blocking::Producer> {
-    kafka_producer_driver::Producer::start(Threads, config).map(blocking::Producer::from)
+pub fn start(builder: impl Into<ProducerBuilder>) -> io::Result<blocking::Producer> {
+    kafka_producer_driver::Producer::start(Threads, builder).map(blocking::Producer::from)
 }
 
 /// Blocking threads, as the driver sees them: each call does its work in the first poll.

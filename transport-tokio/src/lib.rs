@@ -8,7 +8,7 @@
 //! let producer = kafka_producer_tokio::start(config)?;
 //! let delivery = producer.send(&Record::to("orders").value("France")).await?;
 //! println!("at offset {:?}", delivery.await?.offset);
-//! producer.close(std::time::Duration::from_secs(10)).await;
+//! producer.close(std::time::Duration::from_secs(10)).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -18,26 +18,29 @@ use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
-use kafka_producer_driver::{Config, Producer, Role, Runtime, Signal, SocketOptions, Stream};
+use kafka_producer_driver::{
+    Producer, ProducerBuilder, Role, Runtime, Signal, SocketOptions, Stream,
+};
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// Starts a producer on the tokio runtime of the calling task. It connects in the background.
+/// A [`Config`](kafka_producer_driver::Config) will do for a builder.
 ///
 /// The producer lives as long as its runtime: when that is shut down, what is pending fails.
 ///
 /// # Errors
 ///
 /// If there is no runtime, or one without its I/O and time drivers.
-pub fn start(config: Config) -> io::Result<Producer> {
+pub fn start(builder: impl Into<ProducerBuilder>) -> io::Result<Producer> {
     let handle = Handle::try_current().map_err(|error| {
         io::Error::other(format!(
             "a tokio runtime is needed to start a producer: {error}"
         ))
     })?;
-    start_on(handle, config)
+    start_on(handle, builder)
 }
 
 /// Starts a producer on this tokio runtime.
@@ -45,8 +48,8 @@ pub fn start(config: Config) -> io::Result<Producer> {
 /// # Errors
 ///
 /// None at present; see [`start`].
-pub fn start_on(handle: Handle, config: Config) -> io::Result<Producer> {
-    Producer::start(Tokio { handle }, config)
+pub fn start_on(handle: Handle, builder: impl Into<ProducerBuilder>) -> io::Result<Producer> {
+    Producer::start(Tokio { handle }, builder)
 }
 
 /// Tokio, as the driver sees it.

@@ -20,6 +20,7 @@ const ERRORS: &[(&str, &str, &str)] = &[
         "delivery.md",
     ),
     ("WaitError", "producer-driver/src/error.rs", "delivery.md"),
+    ("CloseError", "producer-driver/src/error.rs", "delivery.md"),
     (
         "DisconnectReason",
         "producer-machine/src/error.rs",
@@ -55,6 +56,9 @@ pub(crate) fn findings(root: &Path) -> Vec<String> {
                 "docs/{name} has Rust: name it in `book` of src/lib.rs"
             ));
         }
+        // `# …` is hidden by mdBook alone: everybody else reads it as code.
+        let hidden = rust_lines(&text).filter(|line| *line == "#" || line.starts_with("# "));
+        found.extend(hidden.map(|line| format!("docs/{name} has the hidden line {line:?}")));
         for link in links(&text) {
             let target = page.parent().unwrap_or(&docs).join(link);
             if !target.exists() {
@@ -153,6 +157,12 @@ fn quotes(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// The lines of Rust in a page.
+fn rust_lines(text: &str) -> impl Iterator<Item = &str> {
+    let blocks = text.split("\n```rust").skip(1);
+    blocks.flat_map(|rest| rest.split("\n```").next().unwrap_or(rest).lines().skip(1))
+}
+
 /// Where the links of a page lead, but for those out of the book.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](")
@@ -206,6 +216,12 @@ mod tests {
     fn a_quotation_is_the_code_below_the_name_of_its_file() {
         let text = "<!-- from a.rs -->\n```rust\nfn a() {}\n```\nand\n```rust\nfn b() {}\n```\n";
         assert_eq!(quotes(text).collect::<Vec<_>>(), [("a.rs", "fn a() {}\n")]);
+    }
+
+    #[test]
+    fn only_rust_is_code_of_ours() {
+        let text = "# a\n```toml\n# b\n```\n```rust,no_run\n# c\nd\n```\n# e\n";
+        assert_eq!(rust_lines(text).collect::<Vec<_>>(), ["# c", "d"]);
     }
 
     #[test]

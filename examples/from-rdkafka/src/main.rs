@@ -4,17 +4,28 @@
 //! `cargo run -- localhost:9092` here. What is different, and why, is in `docs/from-librdkafka.md`.
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 const TOPIC: &str = "CustomerCountry";
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     let servers = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "localhost:9092".to_string());
-    with_rdkafka(&servers).await?;
-    with_kafka_producer(&servers).await
+    match both(&servers).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn both(servers: &str) -> Result<(), Box<dyn Error>> {
+    with_rdkafka(servers).await?;
+    with_kafka_producer(servers).await
 }
 
 async fn with_rdkafka(servers: &str) -> Result<(), Box<dyn Error>> {
@@ -73,6 +84,6 @@ async fn with_kafka_producer(servers: &str) -> Result<(), Box<dyn Error>> {
         Err(error) => eprintln!("{error}: sent again it may be doubled"),
     }
 
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

@@ -50,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
         .await?;
 
     // Every answered event is in the log; what was cut off in between still gets its chance.
-    producer.close(Duration::from_secs(20)).await;
+    producer.close(Duration::from_secs(20)).await?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@
 mod batch;
 mod budget;
 mod compress;
+mod condemn;
 mod digest;
 mod fate;
 mod flight;

@@ -40,6 +40,8 @@ pub use table::{Setting, Support};
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) batch_size: usize,
+    /// `None` is for ever.
+    pub(crate) bootstrap_resolve_timeout: Option<Duration>,
     pub(crate) bootstrap_servers: Vec<(Arc<str>, u16)>,
     pub(crate) buffer_memory: usize,
     /// Empty if it was not set.
@@ -51,11 +53,13 @@ pub struct Config {
     pub(crate) connections_max_idle: Duration,
     pub(crate) data_loss: DataLoss,
     pub(crate) delivery_timeout: Duration,
+    pub(crate) failed_batch: FailedBatch,
     pub(crate) guarantee: Guarantee,
     pub(crate) linger: Duration,
     pub(crate) max_block: Duration,
     pub(crate) max_in_flight: usize,
     pub(crate) max_request_size: usize,
+    pub(crate) metadata_cluster_check: bool,
     pub(crate) metadata_max_age: Duration,
     pub(crate) metadata_max_idle: Duration,
     pub(crate) metadata_recovery: MetadataRecovery,
@@ -69,6 +73,7 @@ pub struct Config {
     pub(crate) reconnect_backoff: Duration,
     pub(crate) reconnect_backoff_max: Duration,
     pub(crate) request_timeout: Duration,
+    pub(crate) request_timeout_grace: Duration,
     pub(crate) retries: u32,
     pub(crate) retry_backoff: Duration,
     pub(crate) retry_backoff_max: Duration,
@@ -125,6 +130,16 @@ pub enum DataLoss {
     Stop,
 }
 
+/// What becomes of the records behind one that failed, in its partition (`failed.batch`, ours).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailedBatch {
+    /// Those that were accepted before the failure fail with it, unless they are or may be
+    /// written: none stands in the log without those before it.
+    FailLater,
+    /// It alone fails; the others are written, behind a gap.
+    Report,
+}
+
 /// What becomes of a batch whose fate is unknown when the broker says that it knows nothing of
 /// it (`unknown.fate`, ours).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,10 +175,11 @@ impl Config {
     /// let error = Config::from_properties([("lingr.ms", "5")]).unwrap_err();
     /// assert_eq!(error.to_string(), "unknown setting lingr.ms; did you mean linger.ms?");
     /// ```
-    pub fn from_properties<'a>(
-        properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+    pub fn from_properties<N: AsRef<str>, V: AsRef<str>>(
+        properties: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, ConfigError> {
-        last_of_each(properties)
+        let pairs: Vec<(N, V)> = properties.into_iter().collect();
+        last_of_each(&pairs)
             .into_iter()
             .try_fold(Self::builder(), |builder, (name, value)| {
                 builder.property(name, value)
@@ -183,12 +199,13 @@ impl Config {
     /// assert!(config.warnings()[0].starts_with("unknown setting group.id"));
     /// # Ok::<(), kafka_producer_machine::ConfigError>(())
     /// ```
-    pub fn from_properties_lenient<'a>(
-        properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+    pub fn from_properties_lenient<N: AsRef<str>, V: AsRef<str>>(
+        properties: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, ConfigError> {
+        let pairs: Vec<(N, V)> = properties.into_iter().collect();
         let mut builder = Self::builder();
         let mut unknown = Vec::new();
-        for (name, value) in last_of_each(properties) {
+        for (name, value) in last_of_each(&pairs) {
             match Setting::named(name) {
                 Ok(_) => builder = builder.property(name, value)?,
                 Err(error) => unknown.push(error.to_string()),
@@ -216,10 +233,11 @@ impl Config {
 }
 
 /// Of a name that stands twice the last value counts, as in a properties file.
-fn last_of_each<'a>(
-    properties: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> BTreeMap<&'a str, &'a str> {
-    properties.into_iter().collect()
+fn last_of_each<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> BTreeMap<&str, &str> {
+    pairs
+        .iter()
+        .map(|(name, value)| (name.as_ref(), value.as_ref()))
+        .collect()
 }
 
 #[cfg(test)]

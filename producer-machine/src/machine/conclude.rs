@@ -44,12 +44,9 @@ impl ProducerMachine {
         }
     }
 
-    /// Whether batches may linger: not while somebody waits for memory (E8), unless others were
-    /// told that there is some. A batch that leaves before those have come is one of their
-    /// records, and not all of them (E129); if they do not come it lingers and no more.
+    /// Whether batches may linger: not while somebody waits for memory (E8).
     pub(super) fn hurry(&self) -> Hurry {
-        let waits = self.waiters.wait_for_space() && !self.waiters.are_told();
-        if self.is_open() && !waits {
+        if self.is_open() && !self.waiters.wait_in_vain() {
             Hurry::Relaxed
         } else {
             Hurry::Now

@@ -1,5 +1,5 @@
-//! The state of the machine for its digest: everything but what is counted and kept for speed,
-//! and what a partitioner of the user's own remembers.
+//! The state of the machine for its digest: everything but what is counted and kept for speed. Of
+//! a partitioner of the user's own it has what that says of itself.
 
 use core::fmt::Write as _;
 use core::hash::Hash as _;
@@ -16,7 +16,7 @@ impl ProducerMachine {
             life,
             accumulator,
             brokers,
-            chooser: _,
+            chooser,
             metadata,
             session,
             session_failures,
@@ -28,6 +28,7 @@ impl ProducerMachine {
             timers,
             silence,
             control_at,
+            bootstrap,
             metadata_awaited_by,
             trouble,
             meter: _,
@@ -43,9 +44,10 @@ impl ProducerMachine {
             // Settings never change: their text says enough of them.
             let _ = write!(mixer, "{config:?}");
             (order, now, life, accumulator, brokers, metadata).hash(mixer);
+            chooser.digest().hash(mixer);
             (session, session_failures, waiters, concluded).hash(mixer);
             (flushes, next_flush, without_identity, timers, silence).hash(mixer);
-            metadata_awaited_by.hash(mixer);
+            (bootstrap, metadata_awaited_by).hash(mixer);
             (control_at, trouble, retry, jitter, random, events, actions).hash(mixer);
         })
     }

@@ -197,6 +197,7 @@ impl ProducerMachine {
             return;
         }
         self.await_metadata_no_more();
+        self.brokers.learn_cluster(response.cluster_id.as_deref());
         self.meter.on_metadata(now);
         let applied = self
             .metadata

@@ -7,6 +7,7 @@ use kafka_producer_proto::{Request, encode_request};
 
 use super::ProducerMachine;
 use crate::accumulator::BatchKey;
+use crate::brokers::INTRODUCED;
 use crate::connection::{Turn, Versions, What};
 use crate::drain::{Drain, Load, Road, Step, Written};
 use crate::error::ProduceError;
@@ -78,10 +79,15 @@ impl ProducerMachine {
         version: i16,
         frame: &mut Unsealed,
     ) -> bool {
+        let connection = self.brokers.connections.get(&id);
+        let expected = connection
+            .filter(|_| INTRODUCED <= version)
+            .and_then(|connection| self.brokers.expected(connection.lane.node));
         let request = ApiVersionsRequest {
             client_software_name: String::from(SOFTWARE_NAME),
             client_software_version: String::from(SOFTWARE_VERSION),
-            ..ApiVersionsRequest::default()
+            cluster_id: expected.as_ref().map(|it| String::from(&*it.cluster)),
+            node_id: expected.map_or(-1, |it| it.node),
         };
         self.fill_request(now, id, version, &request, What::ApiVersions, frame)
     }

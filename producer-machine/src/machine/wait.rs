@@ -126,7 +126,11 @@ impl ProducerMachine {
         while let Some((id, shortage)) = self.waiters.first() {
             self.steps.step();
             match self.sick_leader(now, shortage) {
-                Some(broker) => self.waiters.step_aside(id, broker),
+                Some(broker) => {
+                    if let Some(scouted) = self.waiters.step_aside(id, broker) {
+                        self.send_scout(now, scouted);
+                    }
+                }
                 None => return Some((id, shortage.bytes)),
             }
         }
@@ -142,10 +146,18 @@ impl ProducerMachine {
             before = Some(broker);
             if !self.accumulator.holdings.is_silent(now, broker) {
                 self.waiters.call_back(broker);
-            } else if let Some((first, shortage)) = self.waiters.next_scout(broker) {
-                if self.sick_leader(now, shortage).is_none() {
-                    self.waiters.send_scout(broker, first);
-                }
+            } else {
+                self.send_scout(now, broker);
+            }
+        }
+    }
+
+    /// The first who is aside for a silent broker comes back, if no other has and the broker may
+    /// hold what it needs.
+    fn send_scout(&mut self, now: Instant, broker: NodeId) {
+        if let Some((first, shortage)) = self.waiters.next_scout(broker) {
+            if self.sick_leader(now, shortage).is_none() {
+                self.waiters.send_scout(broker, first);
             }
         }
     }

@@ -124,8 +124,7 @@ impl TopicView {
         for view in &mut self.partitions {
             view.leader_epoch = -1;
         }
-        // A topic has a partition at least: an answer without any says nothing of their count.
-        if count == 0 || self.partitions.len() <= count {
+        if self.partitions.len() <= count {
             return;
         }
         let mut gone = self.partitions.split_off(count);

@@ -46,6 +46,12 @@ pub trait Partitioner: Send {
     ///
     /// A partition that the topic does not have is an error of that send.
     fn partition(&mut self, record: &Unplaced<'_>) -> Option<u32>;
+
+    /// A fingerprint of what it remembers, for `ProducerMachine::digest`: two that may answer
+    /// differently from now on should have different ones. One without memory needs none.
+    fn digest(&self) -> u64 {
+        0
+    }
 }
 
 /// A record that has no partition yet.
@@ -154,6 +160,12 @@ impl Custom {
         } else {
             Choice::None(Missing::Wrong(answer))
         })
+    }
+}
+
+impl Custom {
+    pub(super) fn digest(&self) -> u64 {
+        self.0.digest()
     }
 }
 

@@ -48,7 +48,7 @@ impl Line {
     }
 
     fn step_aside(&mut self) {
-        self.waiters.step_aside(self.id, SICK);
+        let _ = self.waiters.step_aside(self.id, SICK);
     }
 
     fn send_scout(&mut self) {

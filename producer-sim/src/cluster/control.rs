@@ -172,6 +172,25 @@ impl Cluster {
         self.lead(topic, partition, Some(to.into()));
     }
 
+    /// Lets a broker lead a partition that lacks the newest `lost` records, though they were
+    /// acknowledged: an unclean election. What it knows of producers ends with its log.
+    pub fn elect_unclean(
+        &mut self,
+        topic: &str,
+        partition: u32,
+        to: impl Into<BrokerId>,
+        lost: i64,
+    ) {
+        let (now, shown_at) = (self.clock, self.clock + self.knobs.metadata_lag_ms);
+        if let Some(partition) = self.partition_mut(topic, partition) {
+            let end = partition.log.end();
+            partition.log.lose_from(end.saturating_sub(lost));
+            partition.producers.truncate(partition.log.end());
+            partition.lead(Some(to.into()), now, shown_at);
+        }
+        self.recount();
+    }
+
     /// Leaves a partition without a leader.
     pub fn depose_leader(&mut self, topic: &str, partition: u32) {
         self.lead(topic, partition, None);

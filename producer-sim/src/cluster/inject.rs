@@ -50,6 +50,11 @@ impl Injection {
         }
     }
 
+    /// What is answered.
+    pub const fn error(&self) -> ErrorCode {
+        self.error
+    }
+
     /// Only on this broker.
     #[must_use]
     pub fn broker(mut self, broker: impl Into<BrokerId>) -> Self {

@@ -93,6 +93,23 @@ impl Log {
         self.end = self.high_watermark;
     }
 
+    /// Loses what the replica lacks that leads after an unclean election: the batch that holds
+    /// `offset` and all behind it, replicated or not.
+    pub(crate) fn lose_from(&mut self, offset: i64) {
+        self.replicating.clear();
+        while self
+            .entries
+            .back()
+            .is_some_and(|last| offset <= last.last_offset)
+        {
+            if let Some(lost) = self.entries.pop_back() {
+                self.bytes -= lost.batch.len();
+                self.end = lost.base_offset;
+            }
+        }
+        self.high_watermark = self.end;
+    }
+
     /// Drops the oldest batch; returns how many bytes that freed.
     pub(crate) fn drop_oldest(&mut self) -> Option<usize> {
         let oldest = self.entries.pop_front()?;
@@ -237,6 +254,20 @@ mod tests {
         assert_eq!((log.start(), log.bytes()), (2, freed));
         log.delete_before(4);
         assert_eq!((log.start(), log.end(), log.bytes()), (4, 4, 0));
+    }
+
+    #[test]
+    fn an_unclean_election_loses_whole_batches_that_were_replicated() {
+        let mut log = Log::default();
+        append(&mut log, 0, 2);
+        append(&mut log, 0, 2);
+        append(&mut log, 100, 2);
+        log.replicate(0);
+        log.lose_from(3);
+        assert_eq!((log.end(), log.high_watermark()), (2, 2));
+        assert_eq!(append(&mut log, 0, 1), 2);
+        log.lose_from(9);
+        assert_eq!((log.end(), log.high_watermark()), (3, 3));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use kafka_producer_machine::{Header, Purge, Record};
+use kafka_producer_machine::{Header, PartitionRule, Purge, Record};
 use kafka_producer_proto::ErrorCode;
 
 use super::app::Mood;
@@ -124,6 +124,10 @@ fn world_of(seed: u64) -> World {
     for (name, value) in settings(&mut chance) {
         world = world.setting(name, &value);
     }
+    for broker in world.broker_ids() {
+        let rack = chance.pick("east", &["west"]);
+        world.cluster.set_rack(broker, rack);
+    }
     world.weather = Weather {
         least_micros: chance.pick(50, &[500]),
         most_micros: chance.pick(2000, &[10_000, 50_000]),
@@ -179,6 +183,9 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     set("socket.connection.setup.timeout.max.ms", 1000);
     set("metadata.max.age.ms", chance.pick(300_000, &[200, 2000]));
     if chance.one_in(8) {
+        set("request.timeout.grace.ms", 200);
+    }
+    if chance.one_in(8) {
         set("connections.max.idle.ms", 300);
     }
     let in_flight = chance.pick(5, &[1, 2, 5]);
@@ -199,10 +206,44 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     if idempotent == "false" && chance.one_in(3) {
         settings.push(("retries", chance.pick("0", &["1", "3"]).into()));
     }
+    if chance.one_in(3) {
+        settings.push(("data.loss", "stop".into()));
+    }
+    if (idempotent == "true" || in_flight == 1) && chance.one_in(3) {
+        settings.push(("failed.batch", "fail_later".into()));
+    }
     settings.push((
         "compression.type",
         chance.pick("none", &["none", "lz4", "zstd"]).into(),
     ));
+    settings.extend(placement(chance));
+    settings
+}
+
+/// How partitions are chosen, in half of the runs otherwise than by default.
+fn placement(chance: &mut Chance) -> Vec<(&'static str, String)> {
+    let mut settings = Vec::new();
+    if chance.one_in(2) {
+        return settings;
+    }
+    let mut set = |name, value: &str| settings.push((name, value.to_string()));
+    let rules = PartitionRule::ALL.map(PartitionRule::name);
+    set("partitioner", chance.pick("default", &rules));
+    if chance.one_in(4) {
+        set("partitioner.ignore.keys", "true");
+    }
+    if chance.one_in(4) {
+        set("partitioner.adaptive.partitioning.enable", "false");
+    }
+    if chance.one_in(3) {
+        let patience = chance.pick("1", &["50", "500"]);
+        set("partitioner.availability.timeout.ms", patience);
+    }
+    if chance.one_in(3) {
+        // Each setting must be valid beside those before it.
+        set("client.rack", chance.pick("east", &["nowhere"]));
+        set("partitioner.rack.aware", "true");
+    }
     settings
 }
 
@@ -317,7 +358,11 @@ fn topic_fault_of(world: &World, chance: &mut Chance, kind: u64, broker: BrokerI
     let span = Duration::from_millis(chance.between(1, 2000));
     let topic = topic.to_owned();
     match kind {
-        17 => Fault::Delete(topic, span / 4),
+        17 => {
+            let count = u32::try_from(count).unwrap_or(1);
+            let anew = chance.pick(count, &[1, count.div_ceil(2), count + 2]);
+            Fault::Delete(topic, anew, span / 4)
+        }
         18 => Fault::Depose {
             topic,
             partition,
@@ -325,6 +370,14 @@ fn topic_fault_of(world: &World, chance: &mut Chance, kind: u64, broker: BrokerI
         },
         19 => Fault::Grow(topic, chance.pick(1, &[3])),
         20 => Fault::Narrow(topic, chance.pick(300, &[1000]), span),
+        21 => Fault::Forget { topic, partition },
+        22 => Fault::Lose {
+            topic,
+            partition,
+            to: broker,
+            lost: i64::from(chance.pick(1, &[5, 100])),
+        },
+        23 => Fault::Retire { topic, partition },
         _ => Fault::Move {
             topic,
             partition,
@@ -333,7 +386,7 @@ fn topic_fault_of(world: &World, chance: &mut Chance, kind: u64, broker: BrokerI
     }
 }
 
-const KINDS: u64 = 21;
+const KINDS: u64 = 24;
 
 impl World {
     /// Hands in random records.

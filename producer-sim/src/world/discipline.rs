@@ -76,6 +76,8 @@ impl Numbers {
 #[derive(Debug, Default)]
 struct Told {
     id: Uuid,
+    /// How many partitions it has; of one id they become no fewer.
+    count: u32,
     leaders: BTreeMap<i32, Leader>,
 }
 
@@ -175,6 +177,10 @@ impl Discipline {
             self.counts.entry(name.clone()).or_default().insert(count);
             self.names.insert(topic.topic_id, name.clone());
             let latest = self.latest.entry(name.clone()).or_default();
+            if topic.partitions.is_empty() && latest.0 != topic.topic_id {
+                // Its creation is not over.
+                continue;
+            }
             // Old versions of the answer have no ids.
             if latest.0 != topic.topic_id && topic.topic_id != Uuid::ZERO {
                 let is_another = latest.0 != Uuid::ZERO;
@@ -184,9 +190,10 @@ impl Discipline {
             if told.id != topic.topic_id {
                 *told = Told {
                     id: topic.topic_id,
-                    leaders: BTreeMap::new(),
+                    ..Told::default()
                 };
             }
+            told.count = told.count.max(count);
             // What is left out is there, and nobody knows who leads it.
             for (index, leader) in &mut told.leaders {
                 let mut partitions = topic.partitions.iter();
@@ -258,10 +265,7 @@ impl Discipline {
 
     /// How many partitions the producer was told of.
     pub(crate) fn partitions(&self, topic: &str) -> u32 {
-        let counts = self.counts.get(topic);
-        counts
-            .and_then(|counts| counts.last().copied())
-            .unwrap_or(0)
+        self.topics.get(topic).map_or(0, |told| told.count)
     }
 
     fn leader_of(&self, place: &Place) -> Option<Leader> {

@@ -24,8 +24,9 @@ pub(crate) enum Fault {
     Create(String),
     /// Connections to a broker lose what is sent in a direction (F6, F8).
     Deafen(BrokerId, Way, Duration),
-    /// A topic is deleted with its records, and created anew after so long (F25).
-    Delete(String, Duration),
+    /// A topic is deleted with its records, and created anew after so long, with as many
+    /// partitions (F25).
+    Delete(String, u32, Duration),
     /// A partition has no leader for so long.
     Depose {
         topic: String,
@@ -38,6 +39,8 @@ pub(crate) enum Fault {
     Grow(String, u32),
     /// A broker answers an error once (F30).
     Inject(Injection),
+    /// A partition forgets its producers, as after `producer.id.expiration.ms`.
+    Forget { topic: String, partition: u32 },
     /// A partition gets another leader (F16).
     Move {
         topic: String,
@@ -52,6 +55,15 @@ pub(crate) enum Fault {
     Refuse(BrokerId, Refusal, Duration),
     /// Every connection is reset (F5).
     Reset,
+    /// A leader is elected that lacks the newest records, acknowledged or not.
+    Lose {
+        topic: String,
+        partition: u32,
+        to: BrokerId,
+        lost: i64,
+    },
+    /// Retention drops all records of a partition, and on old brokers what it knows of producers.
+    Retire { topic: String, partition: u32 },
     /// Followers are slow for so long: REQUEST_TIMED_OUT after the append.
     SlowFollowers(Duration, Duration),
     /// A broker's answers take longer (F14).
@@ -127,9 +139,12 @@ impl World {
             Fault::Create(_)
             | Fault::Delete(..)
             | Fault::Depose { .. }
+            | Fault::Forget { .. }
             | Fault::Grow(..)
+            | Fault::Lose { .. }
             | Fault::Move { .. }
             | Fault::Narrow(..)
+            | Fault::Retire { .. }
             | Fault::Widen(_) => self.befall_topic(fault),
             fault => self.befall_broker(fault),
         }
@@ -143,14 +158,18 @@ impl World {
                 let count = self.topics.get(&topic).map_or(1, |topic| topic.count);
                 self.cluster.create_topic(&topic, count);
             }
-            Fault::Delete(topic, away) => {
+            Fault::Delete(topic, count, away) => {
                 if self.watch.has_in_flight() {
                     self.ledger.goals.reach(Goal::Recreated);
                 }
-                // Whoever creates it anew gives it as many partitions.
                 if let Some(found) = self.topics.get_mut(&topic) {
                     found.deletions += 1;
-                    self.cluster.knobs.auto_create_partitions = found.count;
+                    if count < found.count && 0 < self.ledger.pending() {
+                        self.ledger.goals.reach(Goal::Shrunk);
+                    }
+                    found.count = count;
+                    // Whoever asks for it first may create it.
+                    self.cluster.knobs.auto_create_partitions = count;
                 }
                 self.cluster.delete_topic(&topic);
                 self.agenda
@@ -172,6 +191,9 @@ impl World {
                     to,
                 };
                 self.agenda.add(now + span, Happening::Fault(back));
+            }
+            Fault::Forget { .. } | Fault::Lose { .. } | Fault::Retire { .. } => {
+                self.befall_memory(fault);
             }
             Fault::Grow(topic, more) => {
                 if 0 < self.ledger.pending() {
@@ -219,7 +241,10 @@ impl World {
             }
             Fault::Distort(distortion) => self.distortions.armed.push(distortion),
             Fault::FastFollowers => self.cluster.knobs.replication_delay_ms = 0,
-            Fault::Inject(injection) => self.cluster.inject(injection),
+            Fault::Inject(injection) => {
+                self.note_injection(injection.error());
+                self.cluster.inject(injection);
+            }
             Fault::Pause(broker, span) => {
                 self.troubles.paused.insert(broker, now + span);
                 self.agenda
@@ -322,8 +347,12 @@ impl World {
 /// The errors that may be injected without lying: `definite no` codes only where nothing was
 /// appended, ambiguous ones in either place.
 pub(crate) fn honest_injection(chance: &mut crate::chance::Chance) -> Injection {
+    if chance.one_in(10) {
+        let code = chance.pick(ErrorCode(31), &FATAL.map(ErrorCode));
+        return Injection::new(ApiKey::Produce, code);
+    }
     if chance.one_in(6) {
-        let codes = &[ErrorCode(15), ErrorCode(16), ErrorCode(7)];
+        let codes = &[ErrorCode(15), ErrorCode(16), ErrorCode(7), ErrorCode(31)];
         return Injection::new(ApiKey::InitProducerId, chance.pick(ErrorCode(14), codes));
     }
     if chance.one_in(6) {
@@ -343,8 +372,9 @@ pub(crate) fn honest_injection(chance: &mut crate::chance::Chance) -> Injection 
         .place(place)
 }
 
-/// Codes that say truthfully that an attempt was not written. Those that end the producer for good
-/// are left out: a run has little to say after them.
+/// Codes that end an idempotent producer for good: rare, for a run has little to say after them.
+const FATAL: [i16; 4] = [49, 35, 53, 90];
+/// Codes that say truthfully that an attempt was not written.
 const REFUSALS: [i16; 11] = [10, 17, 18, 19, 32, 42, 45, 47, 59, 87, 29];
 /// Codes that leave it open.
 const DOUBTS: [i16; 9] = [3, 7, 13, 20, 56, 74, 100, -1, 999];

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Goal {
+    /// Acknowledged records are lost in an unclean election.
+    AcknowledgedLost,
     /// A broker closes a connection because of an acks=0 request that it cannot serve.
     AcksZeroClosed,
     /// An answer or the end of a connection comes that the producer has given up.
@@ -21,6 +23,8 @@ pub enum Goal {
     DoubtAfterAppend,
     /// A batch that was appended before is recognised.
     DuplicateKnown,
+    /// The producer ends for good, for a broker will not have it.
+    EndedForGood,
     /// The epochs of a producer id are used up.
     EpochsUsedUp,
     /// A batch of several records has more than `batch.size` before compression.
@@ -41,6 +45,8 @@ pub enum Goal {
     LateApply,
     /// An acknowledged record is lost with the leader (acks=1).
     LostWithLeader,
+    /// A broker has lost what it acknowledged, or denies all that is in doubt.
+    LossSuspected,
     /// Metadata leaves out what is there, or tells what was.
     MetadataWrong,
     /// A later one in flight is refused because an earlier one failed.
@@ -55,10 +61,14 @@ pub enum Goal {
     Recreated,
     /// Sequences begin again with 0 after 2147483647.
     SequenceWrapped,
+    /// A topic comes back with fewer partitions while records wait.
+    Shrunk,
     /// Several answers come at once.
     SeveralAnswers,
     /// An answer comes twice, and the connection is given up.
     StrayAnswer,
+    /// The producer stops because acknowledged records are lost.
+    StoppedByLoss,
     /// The broker throttles, and the producer waits.
     Throttled,
     /// A record is refused that is larger than its topic allows.
@@ -79,7 +89,8 @@ pub struct Goals(BTreeMap<Goal, u64>);
 
 impl Goal {
     /// Every goal.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 37] = [
+        Self::AcknowledgedLost,
         Self::AcksZeroClosed,
         Self::AfterTheEnd,
         Self::BumpInDoubt,
@@ -87,6 +98,7 @@ impl Goal {
         Self::CutInFrame,
         Self::DoubtAfterAppend,
         Self::DuplicateKnown,
+        Self::EndedForGood,
         Self::EpochsUsedUp,
         Self::EstimatedSmaller,
         Self::ExpiredWaiting,
@@ -96,6 +108,7 @@ impl Goal {
         Self::FlushLeaderless,
         Self::Grown,
         Self::LateApply,
+        Self::LossSuspected,
         Self::LostWithLeader,
         Self::MetadataWrong,
         Self::OutOfSequence,
@@ -104,7 +117,9 @@ impl Goal {
         Self::PurgedInFlight,
         Self::Recreated,
         Self::SequenceWrapped,
+        Self::Shrunk,
         Self::SeveralAnswers,
+        Self::StoppedByLoss,
         Self::StrayAnswer,
         Self::Throttled,
         Self::TooLargeForTopic,

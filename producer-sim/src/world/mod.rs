@@ -22,12 +22,14 @@
 //! **Invariants.** The same seed and the same verbs give the same run, byte for byte
 //! ([`World::trace`]). The world uses nothing of the producer but its public surface.
 
+mod amnesia;
 mod app;
 mod campaign;
 mod contents;
 mod discipline;
 mod distort;
 mod faults;
+mod followers;
 mod goals;
 mod hosts;
 mod ledger;
@@ -45,6 +47,7 @@ use kafka_producer_machine::{
     Compressor, Config, ConnectionId, FlushId, Instant, ProducerMachine, Seed, Unsealed,
 };
 
+use self::amnesia::Amnesia;
 use self::app::{Backlog, Mood};
 use self::distort::Distortions;
 use self::faults::Troubles;
@@ -71,6 +74,7 @@ pub struct World {
     mood: Mood,
     /// Whether nothing has gone wrong.
     is_calm: bool,
+    amnesia: Amnesia,
     now: Instant,
     machine: ProducerMachine,
     cluster: Cluster,
@@ -144,6 +148,7 @@ impl World {
             rules,
             mood: Mood::Steady,
             is_calm: true,
+            amnesia: Amnesia::default(),
             now: Instant::ORIGIN,
             machine: ProducerMachine::new(Instant::ORIGIN, config, Seed::new(seed)),
             cluster,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use kafka_producer_machine::{Acks, Guarantee, Instant, Outcome};
 use kafka_producer_proto::ErrorCode;
-use kafka_producer_proto::hash::murmur2_partition;
 
 use super::World;
 use super::goals::Goal;
@@ -15,7 +14,7 @@ use super::rules::Retries;
 use crate::cluster::StoredRecord;
 
 /// Where a record was found.
-type Copies = BTreeMap<RecordId, Vec<(String, u32, StoredRecord)>>;
+pub(crate) type Copies = BTreeMap<RecordId, Vec<(String, u32, StoredRecord)>>;
 
 /// An acknowledged record of a partition.
 #[derive(Debug)]
@@ -42,6 +41,7 @@ impl World {
         }
         self.check_order(&logs, &mut found);
         self.check_first_order(&mut found);
+        self.check_followers(&history, &mut found);
         self.check_rest(&mut found);
         self.note_goals(&logs, &history);
         found
@@ -210,6 +210,7 @@ impl World {
                     // A leader's log alone may be lost with the leader, and all with the topic.
                     Guarantee::AtLeastOnce(Acks::Leader) => ever,
                     _ if 0 < deletions(&entry.content.topic) => ever,
+                    _ if self.amnesia.has_lost(id) => ever,
                     // A duplicate that is answered as an error is not waited for (C9).
                     _ if offset.is_none() => ever,
                     Guarantee::AtLeastOnce(Acks::All) | Guarantee::Idempotent => in_log,
@@ -226,7 +227,8 @@ impl World {
                 }
             }
         }
-        if guarantee == Guarantee::Idempotent && 1 < in_log.len() {
+        let excused = self.is_excused(entry);
+        if guarantee == Guarantee::Idempotent && 1 < in_log.len() && !excused {
             let offsets: Vec<i64> = in_log.iter().map(|(_, _, record)| record.offset).collect();
             found.push(format!("D5: record {} is in the log at {offsets:?}", id.0));
         }
@@ -248,11 +250,10 @@ impl World {
                 found.push(format!("D2: record {} was written to {topic}", id.0));
             }
             // A key goes by the count that the producer knew then.
-            let keyed = content.key.as_deref();
-            let keyed = keyed.map(|key| {
-                let counts = self.watch.discipline.counts(topic);
-                counts.map(|count| murmur2_partition(key, count)).collect()
-            });
+            let key = content.key.as_deref();
+            let counts = self.watch.discipline.counts(topic);
+            let keyed = counts.map(|count| self.rules.placement.partition(key, count));
+            let keyed: Option<BTreeSet<u32>> = keyed.collect();
             let explicit = content
                 .partition
                 .map(|partition| BTreeSet::from([partition]));
@@ -285,7 +286,9 @@ impl World {
             let place = (entry.content.topic.as_str(), *partition);
             let acked = placed.entry(place).or_default();
             let overtaken = acked.last().filter(|before| serial < before.serial);
-            if let Some(before) = overtaken.filter(|_| !entry.was_tainted) {
+            if let Some(before) =
+                overtaken.filter(|_| !entry.was_tainted && !self.is_excused(entry))
+            {
                 let (mine, theirs) = (id.0, before.id.0);
                 found.push(format!(
                     "D12: record {mine} was acknowledged after {theirs}"
@@ -339,7 +342,8 @@ impl World {
                     }
                     continue;
                 }
-                if entry.was_tainted || !self.rules.keeps_order() {
+                let excused = || self.is_excused(entry);
+                if entry.was_tainted || !self.rules.keeps_order() || excused() {
                     continue;
                 }
                 let before = latest.entry(place).or_insert((serial, id));
@@ -366,7 +370,11 @@ impl World {
             }
             let deletions = self.topics.get(topic).map_or(0, |topic| topic.deletions);
             if deletions == 0 && !logs.contains_key(&id) && history.contains_key(&id) {
-                reached.push(Goal::LostWithLeader);
+                let is_lost = self.amnesia.has_lost(id);
+                reached.push(match is_lost {
+                    true => Goal::AcknowledgedLost,
+                    false => Goal::LostWithLeader,
+                });
             }
         }
         for goal in reached {

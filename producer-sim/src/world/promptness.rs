@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka_producer_machine::{ConnectionId, Instant};
-use kafka_producer_proto::hash::murmur2_partition;
 
 use super::World;
 use super::ledger::{Content, Entry, RecordId};
@@ -216,13 +215,8 @@ impl World {
             return None;
         }
         // A key goes by the count of that time.
-        let count = entry.known;
-        let keyed = entry.content.key.as_deref();
-        let keyed = || {
-            keyed
-                .filter(|_| 0 < count)
-                .map(|key| murmur2_partition(key, count))
-        };
+        let (key, count) = (entry.content.key.as_deref(), entry.known);
+        let keyed = || self.rules.placement.partition(key, count);
         let partition = entry.content.partition.or_else(keyed)?;
         Some((topic, i32::try_from(partition).ok()?))
     }
@@ -230,7 +224,7 @@ impl World {
 
 impl Entry {
     /// Whether the producer did not know the record's partition when it accepted it.
-    const fn was_held(&self) -> bool {
+    pub(crate) const fn was_held(&self) -> bool {
         match self.content.partition {
             Some(partition) => self.known <= partition,
             None => self.known == 0,

@@ -102,7 +102,9 @@ impl World {
         let before = self.machine.poll_timeout();
         tell(&mut self.machine);
         let after = self.machine.poll_timeout();
-        if self.machine.has_output() || before != after {
+        // What is due may be seen to with any input.
+        let is_due = before.is_some_and(|at| at <= self.now);
+        if !is_due && (self.machine.has_output() || before != after) {
             self.ledger
                 .violate(format!("{what} matters: {before:?}, then {after:?}"));
         }
@@ -249,6 +251,10 @@ impl World {
             Event::Notice(Notice::Fatal(error)) => {
                 self.note(format!("fatal: {error}"));
                 self.is_fatal = true;
+                self.check_stop(error.code);
+            }
+            Event::Notice(Notice::DataLossSuspected { .. }) => {
+                self.ledger.goals.reach(Goal::LossSuspected);
             }
             Event::Notice(Notice::EpochBumped { .. }) => self.on_bumped(),
             Event::SpaceReady(waiter) => self.on_space(*waiter),

@@ -15,7 +15,9 @@ pub mod cases {
     pub mod cancel;
     pub mod edges;
     pub mod ends;
+    pub mod interceptors;
     pub mod metrics;
+    pub mod order;
     pub mod peers;
     pub mod room;
 }
@@ -81,6 +83,7 @@ macro_rules! suite {
             edge_e23_a_close_in_a_callback_begins_and_is_not_waited_for,
             edge_e23_a_send_in_a_callback_does_not_wait_for_room,
             edge_e41_a_record_sent_in_an_expiry_callback_is_a_new_one,
+            edge_e127_what_was_lent_for_a_record_may_change_after_the_call,
         );
         $crate::suite!($transport; ends:
             a_flush_is_over_when_all_is_resolved,
@@ -90,11 +93,27 @@ macro_rules! suite {
             a_closed_producer_takes_nothing,
             closing_twice_is_closing_once,
             the_last_handle_leaves_its_records_to_be_delivered,
+            close_says_what_it_has_lost,
+            a_blocking_flush_waits_so_long_at_most,
+            the_drop_of_the_last_handle_does_not_wait,
+            the_last_handle_may_be_dropped_anywhere,
+        );
+        $crate::suite!($transport; interceptors:
+            interceptors_see_every_way_to_send,
+            interceptors_see_what_those_before_made_of_a_record,
+            a_record_that_waits_for_room_is_intercepted_once,
+            edge_e128_interceptor_and_callback_are_told_of_a_failure_once,
+            edge_e128_an_interceptor_that_panics_is_left_out,
+            what_became_of_a_record_is_visible_before_its_interceptor_is_told,
         );
         $crate::suite!($transport; metrics:
             metrics_tell_what_was_sent,
             two_snapshots_tell_of_the_span_between_them,
             prometheus_is_told_the_same,
+        );
+        $crate::suite!($transport; order:
+            callbacks_keep_the_order_of_a_partition_through_retries,
+            callbacks_keep_the_order_of_a_partition_through_failures,
         );
         $crate::suite!($transport; peers:
             an_unreachable_peer_is_an_error_in_time,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::{Config, Producer};
+use kafka_producer::{Producer, ProducerBuilder};
 use kafka_producer_driver::{
     Role, Runtime, Signal, SocketOptions, Stream, block_on, block_on_until,
 };
@@ -20,8 +20,8 @@ use crate::Transport;
 pub struct Stingy;
 
 impl Transport for Stingy {
-    fn start(&self, config: Config) -> Producer {
-        Producer::start(Crumbs, config).expect("the machine has threads")
+    fn start(&self, builder: impl Into<ProducerBuilder>) -> Producer {
+        Producer::start(Crumbs, builder).expect("the machine has threads")
     }
 }
 

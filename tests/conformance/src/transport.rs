@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::thread;
 
-use kafka_producer::{Config, Producer};
+use kafka_producer::{Producer, ProducerBuilder};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A way to start a producer.
@@ -13,15 +13,15 @@ pub trait Transport {
     /// # Panics
     ///
     /// If it cannot be started.
-    fn start(&self, config: Config) -> Producer;
+    fn start(&self, builder: impl Into<ProducerBuilder>) -> Producer;
 }
 
 /// Blocking threads.
 pub struct Threads;
 
 impl Transport for Threads {
-    fn start(&self, config: Config) -> Producer {
-        let producer = kafka_producer::threads::start(config).expect("the machine has threads");
+    fn start(&self, builder: impl Into<ProducerBuilder>) -> Producer {
+        let producer = kafka_producer::threads::start(builder).expect("the machine has threads");
         producer.as_async().clone()
     }
 }
@@ -47,9 +47,9 @@ impl Tasks {
 }
 
 impl Transport for Tasks {
-    fn start(&self, config: Config) -> Producer {
+    fn start(&self, builder: impl Into<ProducerBuilder>) -> Producer {
         let _guard = self.0.enter();
-        kafka_producer::tokio::start(config).expect("there is a runtime")
+        kafka_producer::tokio::start(builder).expect("there is a runtime")
     }
 }
 
@@ -78,8 +78,8 @@ impl Default for OneTask {
 }
 
 impl Transport for OneTask {
-    fn start(&self, config: Config) -> Producer {
+    fn start(&self, builder: impl Into<ProducerBuilder>) -> Producer {
         let _guard = self.handle.enter();
-        kafka_producer::tokio::start(config).expect("there is a runtime")
+        kafka_producer::tokio::start(builder).expect("there is a runtime")
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conformance::{Cluster, Tasks, Transport, config};
-use kafka_producer::{ProduceError, Record};
+use kafka_producer::{CloseError, ProduceError, Record};
 use kafka_producer_driver::block_on;
 use tokio::runtime::Builder;
 
@@ -35,7 +35,7 @@ fn the_body_of_a_single_threaded_runtime_can_send_and_await() {
         for delivery in deliveries {
             delivery.await.unwrap();
         }
-        producer.close(Duration::from_secs(10)).await;
+        producer.close(Duration::from_secs(10)).await.unwrap();
     });
     assert_eq!(cluster.values("orders", 0).len(), 2000);
 }
@@ -57,7 +57,7 @@ fn a_sender_that_never_waits_lets_the_roles_run() {
             producer.send_detached(&record).await.unwrap();
             sent += 1;
         }
-        producer.close(Duration::from_secs(10)).await;
+        producer.close(Duration::from_secs(10)).await.unwrap();
     });
 }
 
@@ -79,7 +79,13 @@ fn a_runtime_that_is_shut_down_fails_what_is_pending() {
     let error = block_on(delivery).unwrap_err();
     assert_eq!(error.error, ProduceError::Closed);
     block_on(producer.flush());
-    block_on(producer.close(Duration::from_secs(60)));
+    let lost = CloseError::Undelivered {
+        delivered: 0,
+        not_written: 1,
+        maybe_written: 0,
+    };
+    let closed = block_on(producer.close(Duration::from_secs(60)));
+    assert_eq!(closed, Err(lost));
     drop(producer);
 }
 

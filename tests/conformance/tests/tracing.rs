@@ -5,9 +5,10 @@ use std::fmt::{Debug, Write};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
-use conformance::{Cluster, Threads, Transport, config};
+use conformance::{Cluster, Tasks, Threads, Transport, config};
 use kafka_producer::{
-    DeliveryError, ErrorCode, Outcome, Producer, Record, RecordMetadata, SendError,
+    DeliveryError, ErrorCode, InterceptedRecord, Interceptor, Outcome, Producer, Record,
+    RecordMetadata, SendError,
 };
 use kafka_producer_driver::block_on;
 use tracing::field::{Field, Visit};
@@ -87,7 +88,7 @@ fn send(producer: &Producer, value: &str) -> Result<RecordMetadata, DeliveryErro
 }
 
 fn end(producer: &Producer) {
-    block_on(producer.close(Duration::from_secs(10)));
+    block_on(producer.close(Duration::from_secs(10))).unwrap();
 }
 
 #[test]
@@ -130,7 +131,9 @@ fn an_epoch_bump_is_told_once() {
         "producer_epoch=1",
     ];
     assert_eq!((count(&bump), count(&["new producer epoch"])), (1, 1));
-    assert!(!said(&["ERROR"]), "{:?}", lines());
+    // A broker that has forgotten what it acknowledged may have lost it.
+    let loss = ["ERROR", "may have lost acknowledged records"];
+    assert_eq!((count(&loss), count(&["ERROR"])), (1, 1), "{:?}", lines());
 }
 
 #[test]
@@ -180,4 +183,64 @@ fn a_fatal_error_is_told_once_and_says_what_to_do() {
         "make a new",
     ];
     assert_eq!((count(&fatal), count(&["ERROR"])), (1, 1), "{:?}", lines());
+}
+
+#[test]
+fn a_drop_with_records_on_their_way_is_told_with_their_count() {
+    let _turn = listen();
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let tasks = Tasks::default();
+    let more = [("linger.ms", "1000")];
+    let start = |transport: usize| {
+        let config = config(&cluster.bootstrap(), &more);
+        match transport {
+            0 => Threads.start(config),
+            _ => tasks.start(config),
+        }
+    };
+    let dropped = ["WARN", "dropped without close", "pending=3"];
+    for transport in 0..2 {
+        lines().clear();
+        let producer = start(transport);
+        let record = Record::to("orders").value("x");
+        let taken = block_on(producer.send_all(&[record; 3])).unwrap();
+        let clone = producer.clone();
+        drop(producer);
+        assert!(!said(&["dropped without close"]), "one is left");
+        drop(clone);
+        assert_eq!(count(&dropped), 1, "{:?}", lines());
+        assert!(block_on(taken.all()).iter().all(Result::is_ok));
+
+        // Nothing to warn of: all is resolved, or the producer was closed.
+        let producer = start(transport);
+        send(&producer, "x").unwrap();
+        drop(producer);
+        let producer = start(transport);
+        producer.try_send_detached(&record).unwrap();
+        drop(producer.close(Duration::from_secs(10)));
+        drop(producer);
+        assert_eq!(count(&["dropped without close"]), 1, "{:?}", lines());
+    }
+}
+
+#[test]
+fn an_interceptor_that_panics_is_told_once() {
+    struct Rude;
+    impl Interceptor for Rude {
+        fn on_send(&self, _: &mut InterceptedRecord<'_>) {
+            panic!("on purpose");
+        }
+    }
+
+    let _turn = listen();
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let builder = Producer::builder(config(&cluster.bootstrap(), &[]));
+    let producer = Threads.start(builder.interceptor(Rude));
+    for value in ["a", "b", "c"] {
+        send(&producer, value).unwrap();
+    }
+    end(&producer);
+    let told = ["WARN", "an interceptor panicked", "Rude", "on_send"];
+    assert_eq!(count(&told), 1, "{:?}", lines());
+    assert_eq!(cluster.values("orders", 0), ["a", "b", "c"]);
 }

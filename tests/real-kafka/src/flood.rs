@@ -183,7 +183,8 @@ impl Flood {
             meanwhile(&producer)
         };
         let mut sent = wait();
-        block_on(producer.close(Duration::from_secs(30)));
+        // What became of each record its sender has noted.
+        let _ = block_on(producer.close(Duration::from_secs(30)));
         if let Topic::BeganAnew(instant) = fate_of_topic {
             sent.iter_mut().for_each(|sent| sent.bury(instant));
         }

@@ -40,6 +40,7 @@ macro_rules! suite {
             a_flush_is_over_when_all_is_in_the_log,
             close_delivers_what_still_lingers,
             close_fails_what_is_late_and_tells_the_truth,
+            purges_tell_the_truth_and_the_log_has_no_gap,
             the_last_handle_leaves_its_records_to_be_delivered,
             an_idle_connection_is_made_again,
         );

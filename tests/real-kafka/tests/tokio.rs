@@ -23,6 +23,6 @@ async fn the_body_of_a_single_threaded_runtime_can_send_and_await() {
     for (offset, delivery) in (0..).zip(deliveries) {
         assert_eq!(delivery.await.unwrap().offset, Some(offset));
     }
-    producer.close(Duration::from_secs(10)).await;
+    producer.close(Duration::from_secs(10)).await.unwrap();
     assert_eq!(judge().values(&topic, 0), values);
 }

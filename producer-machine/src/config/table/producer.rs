@@ -69,7 +69,8 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     Supported "client.rack" = "", Text, "KIP-1123",
         "where this client stands";
     JvmOnly "interceptor.classes" = "", List, "KIP-42",
-        "classes that see each record before it is sent and after its end";
+        "classes that see each record before it is sent and after its end; \
+         ProducerBuilder::interceptor takes ours";
     Ignored "enable.metrics.push" = "true", Flag, "KIP-714",
         "push metrics to the brokers that ask for them; here they are only read";
 };

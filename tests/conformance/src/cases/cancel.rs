@@ -233,20 +233,21 @@ pub fn a_dropped_close_goes_on(transport: &impl Transport) {
     let cluster = Cluster::start(&[("orders", 1)]);
     let mut producers = Vec::new();
     let mut deliveries = Vec::new();
-    at_every_poll(|| {
+    let (_, closed) = at_every_poll(|| {
         let producer = transport.start(config(&cluster.bootstrap(), &[("linger.ms", "60000")]));
         deliveries.push(block_on(producer.send(&Record::to("orders").value("x"))).unwrap());
         let close = producer.close(Duration::from_secs(10));
         producers.push(producer);
         close
     });
+    closed.unwrap();
     let sent = deliveries.len();
     for delivery in deliveries {
         block_on(delivery).unwrap();
     }
     assert_eq!(cluster.values("orders", 0).len(), sent);
     for producer in producers {
-        block_on(producer.close(Duration::from_secs(10)));
+        block_on(producer.close(Duration::from_secs(10))).unwrap();
     }
 }
 

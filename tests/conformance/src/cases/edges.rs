@@ -4,8 +4,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use kafka_producer::{
-    DeliveryError, ProduceError, Producer, ProducerError, Record, RecordMetadata, WaitError,
-    blocking,
+    CloseError, DeliveryError, Header, ProduceError, Producer, ProducerError, Record,
+    RecordMetadata, WaitError, blocking,
 };
 use kafka_producer_driver::block_on;
 
@@ -57,8 +57,8 @@ pub fn edge_e23_a_close_in_a_callback_begins_and_is_not_waited_for(transport: &i
         .try_send_with(&Record::to("orders").value("x"), call)
         .unwrap();
     let closed = called.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(closed, Err(ProducerError::WouldDeadlock));
-    block_on(producer.close(PATIENCE));
+    assert_eq!(closed, Err(CloseError::WouldDeadlock));
+    block_on(producer.close(PATIENCE)).unwrap();
     assert_eq!(cluster.values("orders", 0), ["x"]);
 }
 
@@ -145,6 +145,36 @@ pub fn edge_e41_a_record_sent_in_an_expiry_callback_is_a_new_one(transport: &imp
     let mut log = cluster.values("orders", 0);
     log.sort_unstable();
     assert_eq!(log, ["a", "b", "c", "hello"]);
+}
+
+pub fn edge_e127_what_was_lent_for_a_record_may_change_after_the_call(transport: &impl Transport) {
+    let cluster = Cluster::start(&[("orders", 1)]);
+    let producer = transport.start(config(&cluster.bootstrap(), &[("linger.ms", "60000")]));
+    // Some are held until their topic is known, others go straight into a batch.
+    for _ in 0..2 {
+        let mut lent = [*b"key", *b"one", *b"two"];
+        let [key, value, header] = &lent;
+        let headers = [Header {
+            key: "trace",
+            value: Some(header),
+        }];
+        let record = Record::to("orders").key(key).value(value).headers(&headers);
+        producer.try_send_detached(&record).unwrap();
+        drop(block_on(producer.send(&record)).unwrap());
+        drop(block_on(producer.send_all(&[record; 2])).unwrap());
+        // No delivery keeps the loan: a record that was taken is nobody's to change.
+        lent.fill(*b"???");
+        assert_eq!(lent, [*b"???"; 3]);
+        block_on(producer.flush());
+    }
+    let records = cluster.records("orders", 0);
+    assert_eq!(records.len(), 8);
+    for record in records {
+        assert_eq!(record.key.as_deref(), Some(&b"key"[..]));
+        assert_eq!(record.value.as_deref(), Some(&b"one"[..]));
+        let header = (b"trace".to_vec(), Some(b"two".to_vec()));
+        assert_eq!(record.headers, [header]);
+    }
 }
 
 /// Sends a record whose callback sends it anew when it has expired, and tells of each attempt.

@@ -66,7 +66,7 @@ fn check(transport: &impl Transport, bootstrap: &str) {
     );
 
     let closing = Instant::now();
-    block_on(producer.close(Duration::from_millis(500)));
+    block_on(producer.close(Duration::from_millis(500))).unwrap();
     assert!(
         closing.elapsed() < Duration::from_secs(5),
         "{:?}",

@@ -9,7 +9,7 @@ use kafka_producer_driver::block_on;
 
 use crate::{Cluster, Task, Transport, config};
 
-const SMALL: [(&str, &str); 3] = [
+pub(super) const SMALL: [(&str, &str); 3] = [
     ("buffer.memory", "65536"),
     ("batch.size", "16384"),
     ("max.request.size", "65536"),
@@ -234,7 +234,7 @@ pub fn close_ends_the_waits(transport: &impl Transport) {
         let Err(ProducerError::Send(SendError::Closed)) = task.finish() else {
             panic!("a wait for room goes on after close")
         };
-        closing.finish();
+        closing.finish().unwrap_err();
     });
     let mut task = Task::new(producer.flush());
     assert_eq!(task.poll(), Poll::Ready(()));

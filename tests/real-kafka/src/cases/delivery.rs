@@ -4,7 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conformance::Transport;
-use kafka_producer::{Delivery, Outcome, ProduceError, Producer, ProducerError, Record, SendError};
+use kafka_producer::{
+    CloseError, Delivery, Outcome, ProduceError, Producer, ProducerError, Purge, Record, SendError,
+};
 use kafka_producer_driver::block_on;
 
 use crate::cluster::{config, topic};
@@ -49,7 +51,7 @@ pub fn every_acks_level_delivers(transport: &impl Transport) {
             let told = if acks == "0" { None } else { Some(offset) };
             assert_eq!(written.offset, told, "acks={acks}");
         }
-        block_on(producer.close(Duration::from_secs(10)));
+        block_on(producer.close(Duration::from_secs(10))).unwrap();
 
         wait_for_count(&topic, 3000);
         for partition in 0..2 {
@@ -77,7 +79,7 @@ pub fn every_codec_carries_batches_of_many_records(transport: &impl Transport) {
         for (offset, result) in (0..).zip(block_on(deliveries.all())) {
             assert_eq!(result.unwrap().offset, Some(offset), "{codec}");
         }
-        block_on(producer.close(Duration::from_secs(10)));
+        block_on(producer.close(Duration::from_secs(10))).unwrap();
 
         let read = judge().read(&topic);
         assert_eq!(read.len(), 3000, "{codec}");
@@ -124,7 +126,7 @@ pub fn close_delivers_what_still_lingers(transport: &impl Transport) {
         deliveries.push(block_on(producer.send(&Record::to(&topic).value(&value))).unwrap());
     }
     let begin = Instant::now();
-    block_on(producer.close(Duration::from_secs(30)));
+    block_on(producer.close(Duration::from_secs(30))).unwrap();
     assert!(begin.elapsed() < Duration::from_secs(30), "it waited");
     for delivery in deliveries {
         assert!(delivery.try_result().unwrap().is_ok());
@@ -134,7 +136,7 @@ pub fn close_delivers_what_still_lingers(transport: &impl Transport) {
     let refused = block_on(producer.send(&Record::to(&topic).value("x"))).unwrap_err();
     assert_eq!(refused, ProducerError::Send(SendError::Closed));
     block_on(producer.flush());
-    block_on(producer.close(Duration::ZERO));
+    block_on(producer.close(Duration::ZERO)).unwrap();
 }
 
 pub fn close_fails_what_is_late_and_tells_the_truth(transport: &impl Transport) {
@@ -145,7 +147,7 @@ pub fn close_fails_what_is_late_and_tells_the_truth(transport: &impl Transport) 
     for value in numbers(20_000) {
         deliveries.push(block_on(producer.send(&Record::to(&topic).value(&value))).unwrap());
     }
-    block_on(producer.close(Duration::ZERO));
+    let closed = block_on(producer.close(Duration::ZERO));
     let (mut acknowledged, mut not_written) = (0, 0);
     for delivery in deliveries {
         match delivery.try_result().unwrap() {
@@ -156,6 +158,17 @@ pub fn close_fails_what_is_late_and_tells_the_truth(transport: &impl Transport) 
             }
         }
     }
+    // Some are in doubt, and all that was not acknowledged before counts.
+    let Err(CloseError::Undelivered {
+        delivered: 0,
+        not_written: counted,
+        maybe_written,
+    }) = closed
+    else {
+        panic!("{closed:?}");
+    };
+    assert_eq!(counted, not_written);
+    assert_eq!(maybe_written, 20_000 - acknowledged - not_written);
     // What was under way when the connections were cut may land a little later.
     thread::sleep(Duration::from_millis(500));
     let count = judge().count(&topic);
@@ -163,6 +176,50 @@ pub fn close_fails_what_is_late_and_tells_the_truth(transport: &impl Transport) 
         acknowledged <= count && count <= 20_000 - not_written,
         "{count}"
     );
+}
+
+pub fn purges_tell_the_truth_and_the_log_has_no_gap(transport: &impl Transport) {
+    let topic = topic("purged");
+    judge().create(&topic, 1, 3, &[]);
+    let producer = transport.start(config(&[("batch.size", "1000")]));
+    let mut deliveries = Vec::new();
+    for (round, values) in (0..).zip(numbers(20_000).chunks(1000)) {
+        for value in values {
+            let record = Record::to(&topic).value(value);
+            deliveries.push((
+                value.clone(),
+                block_on(producer.send(&record)).expect("there is room"),
+            ));
+        }
+        match round % 3 {
+            0 => producer.purge(Purge::Unsent),
+            1 => producer.purge(Purge::Everything),
+            _ => block_on(producer.flush()),
+        }
+    }
+    block_on(producer.flush());
+    block_on(producer.close(Duration::from_secs(30))).unwrap();
+    let log = judge().values(&topic, 0);
+    assert!(log.is_sorted_by(|a, b| a < b), "doubled or out of order");
+    let (mut acknowledged, mut purged) = (0, 0);
+    for (value, delivery) in deliveries {
+        let is_there = log.binary_search(&value).is_ok();
+        match delivery.try_result().expect("the producer is closed") {
+            Ok(_) => {
+                assert!(is_there, "{value} was acknowledged");
+                acknowledged += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.error, ProduceError::Purged);
+                assert!(
+                    !is_there || error.outcome == Outcome::MaybeWritten,
+                    "{value}"
+                );
+                purged += 1;
+            }
+        }
+    }
+    assert!(0 < acknowledged && 0 < purged, "{acknowledged}, {purged}");
 }
 
 pub fn the_last_handle_leaves_its_records_to_be_delivered(transport: &impl Transport) {

@@ -58,7 +58,7 @@ fn check_good(transport: &impl Transport, servers: &str) {
             let delivery = block_on(producer.send(&record)).unwrap();
             block_on(delivery).unwrap();
         }
-        block_on(producer.close(Duration::from_secs(10)));
+        block_on(producer.close(Duration::from_secs(10))).unwrap();
         assert!(begin.elapsed() < Duration::from_secs(10));
     }
     assert_eq!(judge().count(&topic), 8);
@@ -97,7 +97,7 @@ fn check_bad(transport: &impl Transport, servers: &str) {
     let back = error.into_record().unwrap();
     assert_eq!(back.value.as_deref(), Some(&b"x"[..]));
     assert!(begin.elapsed() < Duration::from_secs(4));
-    block_on(producer.close(Duration::from_secs(1)));
+    block_on(producer.close(Duration::from_secs(1))).unwrap();
     assert!(begin.elapsed() < Duration::from_secs(6));
 }
 
