@@ -70,7 +70,7 @@ pub use kafka_producer_driver::{
 
 /// What is sent, and how.
 pub use kafka_producer_driver::{
-    Acks, Codec, Config, ConfigBuilder, DataLoss, Guarantee, Header, MetadataRecovery,
+    Acks, Codec, Config, ConfigBuilder, DataLoss, FailedBatch, Guarantee, Header, MetadataRecovery,
     PartitionRule, Partitioner, Purge, Record, RecordBuilder, Setting, Support, Topic, TopicHandle,
     TopicLoad, UnknownFate, Unplaced, properties,
 };

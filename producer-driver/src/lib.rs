@@ -46,10 +46,10 @@ pub use interceptor::{Acknowledgement, Ending, InterceptedHeader, InterceptedRec
 pub use kafka_producer_machine::explain;
 pub use kafka_producer_machine::{
     Acks, Codec, Config, ConfigBuilder, ConfigError, DataLoss, DisconnectReason, ErrorCode,
-    FatalError, Guarantee, Header, MetadataRecovery, Metric, MetricDefinition, MetricGroup,
-    MetricSubject, MetricUnit, Metrics, Outcome, OwnedRecord, PartitionRule, Partitioner,
-    ProduceError, Purge, Record, RecordBuilder, SendError, Setting, Shortage, Support, Topic,
-    TopicHandle, TopicLoad, UnknownFate, Unplaced, properties,
+    FailedBatch, FatalError, Guarantee, Header, MetadataRecovery, Metric, MetricDefinition,
+    MetricGroup, MetricSubject, MetricUnit, Metrics, Outcome, OwnedRecord, PartitionRule,
+    Partitioner, ProduceError, Purge, Record, RecordBuilder, SendError, Setting, Shortage, Support,
+    Topic, TopicHandle, TopicLoad, UnknownFate, Unplaced, properties,
 };
 pub use park::{block_on, block_on_until};
 pub use producer::{PartitionInfo, Producer};

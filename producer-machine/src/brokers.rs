@@ -10,6 +10,7 @@
 //!
 //! **Invariants.** At most one connection per lane. Ids of connections are never reused.
 
+mod check;
 mod lane;
 #[cfg(test)]
 mod table;
@@ -21,14 +22,17 @@ use core::time::Duration;
 
 use crate::accumulator::PartitionKey;
 use crate::config::{Config, MetadataRecovery};
-use crate::connection::{Connection, Limits};
+use crate::connection::{Connection, Limits, Phase};
 use crate::error::DisconnectReason;
 use crate::retry::Backoff;
 use crate::seed::Stream;
 use crate::time::TICK;
 use crate::{ConnectionId, Instant};
 
+pub(crate) use check::{Expected, INTRODUCED};
 pub(crate) use lane::{Lane, Place, Standing};
+
+use check::ClusterCheck;
 
 /// A broker's id, or a negative number for an address of `bootstrap.servers`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +145,8 @@ pub(crate) struct Brokers {
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
     /// How many lanes each has.
     lanes: u32,
+    /// Whom brokers are introduced to, or not.
+    check: ClusterCheck,
     /// Whether the bootstrap addresses are asked no more once brokers are known
     /// (`metadata.recovery.strategy=none`).
     keeps_to_learned: bool,
@@ -165,6 +171,7 @@ impl Brokers {
         Self {
             all,
             lanes,
+            check: ClusterCheck::new(config),
             keeps_to_learned: config.metadata_recovery == MetadataRecovery::None,
             connections: BTreeMap::new(),
             next_connection: 0,
@@ -176,7 +183,9 @@ impl Brokers {
             limits: Limits {
                 idle: config.connections_max_idle,
                 patience: config.reconnect_backoff_max.max(RECONNECT_FLOOR),
-                request: config.request_timeout,
+                // A broker answers REQUEST_TIMED_OUT when that time is over: who hangs up at
+                // the same moment loses the connection for it (D23).
+                request: config.request_timeout + config.request_timeout_grace,
                 in_flight: config.max_in_flight,
             },
         }
@@ -272,9 +281,23 @@ impl Brokers {
         }
     }
 
+    /// Who a broker of this cluster is asked to be, if it will check that.
+    pub(crate) fn expected(&self, node: NodeId) -> Option<Expected> {
+        self.check.expected(node)
+    }
+
+    /// An answer of metadata tells which cluster this is.
+    pub(crate) fn learn_cluster(&mut self, id: Option<&str>) {
+        self.check.learn(id);
+    }
+
     /// The connection carries requests: the backoff starts again from its beginning. A mere TCP
     /// connection must not reset it, or a peer that accepts and hangs up would be hammered.
     pub(crate) fn ready(&mut self, connection: ConnectionId) {
+        let phase = self.connections.get(&connection).map(Connection::phase);
+        if let Some(Phase::Ready(versions)) = phase {
+            self.check.hear(versions.api_versions);
+        }
         if let Some(broker) = self.broker_of(connection) {
             broker.losses = 0;
         }

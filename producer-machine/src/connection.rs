@@ -172,12 +172,12 @@ impl Connection {
         }
     }
 
-    /// The peer took the connection. Gives whether that is news.
-    pub(crate) fn connected(&mut self, now: Instant) -> bool {
+    /// The peer took the connection, and is to be asked for its versions in this one. Gives
+    /// whether that is news.
+    pub(crate) fn connected(&mut self, now: Instant, version: i16) -> bool {
         if !self.is_connecting() {
             return false;
         }
-        let version = ApiKey::ApiVersions.client_versions().max;
         self.phase = Phase::Negotiating(Ask::Pending(version));
         self.since = now;
         self.late_at = now + self.limits.patience;
@@ -503,6 +503,7 @@ mod tests {
             produce: 9,
             metadata: 11,
             init_producer_id: Some(4),
+            api_versions: None,
         };
         assert_eq!(connection.versions(), Some(expected));
     }

@@ -91,6 +91,15 @@ pub enum ProduceError {
     /// `close` ran out of time, or the last handle was dropped.
     #[error("the producer was closed before the record was delivered")]
     Closed,
+    /// An earlier record of its partition failed, and `failed.batch` is `fail_later`: this one is
+    /// not written behind the gap.
+    #[error(
+        "an earlier record of its partition failed with {earlier} (failed.batch is fail_later)"
+    )]
+    EarlierFailed {
+        /// The name of the error with which the earlier one failed.
+        earlier: &'static str,
+    },
     /// The codec failed.
     #[error("the batch could not be compressed: {0}")]
     Compression(Arc<str>),
@@ -153,13 +162,13 @@ pub enum ProduceError {
 
 impl ProduceError {
     /// Kafka's code for it, as other clients report it. `None` where no broker had a part in
-    /// it, and Kafka has no code: the producer was closed, its records were purged, or the codec
-    /// failed.
+    /// it, and Kafka has no code: the producer was closed, its records were purged, the codec
+    /// failed, or an earlier record did.
     pub const fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::BatchmateRejected { code } | Self::Broker { code, .. } => Some(*code),
             Self::RetriesExhausted { last, .. } => Some(*last),
-            Self::Closed | Self::Compression(_) | Self::Purged => None,
+            Self::Closed | Self::Compression(_) | Self::EarlierFailed { .. } | Self::Purged => None,
             Self::Fatal(fatal) => Some(fatal.code),
             Self::TimedOut { .. } => Some(ErrorCode::REQUEST_TIMED_OUT),
             Self::Unreachable { .. } => Some(ErrorCode::NETWORK_EXCEPTION),
@@ -168,11 +177,12 @@ impl ProduceError {
     }
 
     /// A short name for logs and counters: that of the [code](Self::code), else `CLOSED`,
-    /// `COMPRESSION_FAILED` or `PURGED`, which are ours.
+    /// `COMPRESSION_FAILED`, `EARLIER_FAILED` or `PURGED`, which are ours.
     pub const fn name(&self) -> &'static str {
         match (self, self.code()) {
             (_, Some(code)) => code.name(),
             (Self::Compression(_), None) => "COMPRESSION_FAILED",
+            (Self::EarlierFailed { .. }, None) => "EARLIER_FAILED",
             (Self::Purged, None) => "PURGED",
             (_, None) => "CLOSED",
         }
@@ -213,12 +223,28 @@ fn partition_of(partition: &Option<u32>, count: &Option<u32>) -> String {
 /// The producer can do nothing more: close it, mend the cause, make a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error(
-    "the producer cannot go on: {code}: {}; close it, {}, and make a new one",
-    .code.explanation(), self.advice()
+    "the producer cannot go on: {}; close it, {}, and make a new one",
+    reason_of(.code, .trouble), self.advice()
 )]
 pub struct FatalError {
-    /// What the cluster said.
+    /// What the cluster said; NETWORK_EXCEPTION if nobody could be asked.
     pub code: ErrorCode,
+    /// What stood in the way, if that says more.
+    pub trouble: Option<Arc<str>>,
+}
+
+impl From<ErrorCode> for FatalError {
+    fn from(code: ErrorCode) -> Self {
+        let trouble = None;
+        Self { code, trouble }
+    }
+}
+
+fn reason_of(code: &ErrorCode, trouble: &Option<Arc<str>>) -> String {
+    match trouble {
+        Some(trouble) => String::from(&**trouble),
+        None => alloc::format!("{code}: {}", code.explanation()),
+    }
 }
 
 impl FatalError {
@@ -228,6 +254,7 @@ impl FatalError {
             ErrorCode::CLUSTER_AUTHORIZATION_FAILED => {
                 "give it the right IdempotentWrite or set enable.idempotence=false"
             }
+            ErrorCode::NETWORK_EXCEPTION => "correct bootstrap.servers or the resolver",
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => {
                 "look which acknowledged records the cluster has lost (data.loss=stop)"
             }

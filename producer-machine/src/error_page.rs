@@ -35,12 +35,15 @@ fn the_page_of_fatal_errors_has_a_row_for_each_code_that_ends_a_producer() {
     let page = include_str!("../../docs/errors/fatal.md");
     let ends = |code: ErrorCode| verdict(code) == Verdict::Refuse(Scope::Producer);
     let by_choice = |code: ErrorCode| verdict(code) == Verdict::OutOfSequence;
+    // Nobody says this one: names of `bootstrap.servers` have not resolved.
+    let ours = ErrorCode::NETWORK_EXCEPTION;
     for &code in ErrorCode::ALL {
         let begins = format!("| {} |", code.name());
         let row = page.lines().find(|line| line.starts_with(&begins));
-        assert_eq!(row.is_some(), ends(code) || by_choice(code), "{code}");
+        let is_end = ends(code) || by_choice(code) || code == ours;
+        assert_eq!(row.is_some(), is_end, "{code}");
         if let Some(row) = row {
-            let advice = format!("| {} |", FatalError { code }.advice());
+            let advice = format!("| {} |", FatalError::from(code).advice());
             assert!(row.ends_with(&advice), "{code}: {advice}");
         }
     }

@@ -384,6 +384,11 @@ impl Sequences {
         matches!(self.course.pace(), Pace::Established)
     }
 
+    /// Whether no fresh batch is numbered before everything outstanding has ended.
+    pub(crate) const fn is_broken(&self) -> bool {
+        !matches!(self.course, Course::Clear(_))
+    }
+
     /// Batches with a number that have not ended.
     pub(crate) const fn outstanding(&self) -> u32 {
         self.outstanding

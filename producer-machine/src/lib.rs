@@ -50,8 +50,8 @@ mod waiters;
 
 pub use action::{Action, CompressJob, Compressed};
 pub use config::{
-    Acks, Config, ConfigBuilder, ConfigError, DataLoss, Guarantee, MetadataRecovery, Setting,
-    Support, UnknownFate, properties,
+    Acks, Config, ConfigBuilder, ConfigError, DataLoss, FailedBatch, Guarantee, MetadataRecovery,
+    Setting, Support, UnknownFate, properties,
 };
 #[doc(hidden)]
 pub use config::{librdkafka_markdown, markdown as settings_markdown};

@@ -99,13 +99,14 @@ fn pack(
     compressor: &mut Compressor,
 ) -> Result<Part, CompressionError> {
     let plain_bytes = closed.records.len();
-    let body = if codec == Codec::None {
-        closed.records
-    } else {
-        let mut body = Vec::with_capacity(compression::max_compressed_len(codec, plain_bytes));
-        compressor.compress(codec, level, &closed.records, &mut body)?;
-        body
-    };
+    let mut body = closed.records;
+    if codec != Codec::None {
+        let mut packed = Vec::with_capacity(compression::max_compressed_len(codec, plain_bytes));
+        compressor.compress(codec, level, &body, &mut packed)?;
+        body = packed;
+    }
+    // It is charged by what it holds, and many parts would hold much that they do not need.
+    body.shrink_to_fit();
     Ok(Part {
         body,
         count: closed.count,

@@ -67,6 +67,8 @@ fn failures_are_quoted_as_they_are() {
             trouble: Some("a:9092: connection refused".into()),
         },
     );
+    let earlier = "NOT_ENOUGH_REPLICAS";
+    check("delivery.md", ProduceError::EarlierFailed { earlier });
     let setting = "max.block.ms";
     check(
         "delivery.md",
@@ -83,5 +85,5 @@ fn failures_are_quoted_as_they_are() {
         ProduceError::Unreachable { trouble, setting },
     );
     let code = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
-    check("fatal.md", FatalError { code });
+    check("fatal.md", FatalError::from(code));
 }

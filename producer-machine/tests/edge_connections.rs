@@ -97,6 +97,32 @@ fn edge_e48_a_request_timeout_closes_the_connection_and_all_of_it_goes_again_in_
 }
 
 #[test]
+fn a_broker_that_answers_within_the_grace_keeps_its_connection() {
+    let settings = [
+        ("request.timeout.ms", "1000"),
+        ("request.timeout.grace.ms", "50"),
+    ];
+    let mut bench = Bench::established(&settings);
+    let receipt = bench.produce(0, "a");
+    let seen = bench.take_request();
+    bench.advance_ms(1_040);
+    bench.answer(&seen, ErrorCode::REQUEST_TIMED_OUT);
+    assert_eq!(bench.disconnects(), []);
+    let again = bench.await_request();
+    assert_eq!(again.batches, seen.batches);
+    bench.acknowledge(&again);
+    assert!(bench.is_acked(receipt));
+    // The grace is over as well.
+    bench.produce(0, "b");
+    let unanswered = bench.take_request();
+    bench.advance_ms(1_049);
+    assert_eq!(bench.disconnects(), []);
+    bench.advance_ms(3);
+    assert_eq!(bench.disconnects(), [DisconnectReason::RequestTimeout]);
+    assert_eq!(bench.await_request().batches, unanswered.batches);
+}
+
+#[test]
 fn edge_e51_no_frame_begins_before_the_last_was_written_and_a_cut_one_leaves_a_doubt() {
     let mut bench = Bench::established(&[]);
     let mut frame = Unsealed::new();

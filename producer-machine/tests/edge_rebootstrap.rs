@@ -1,4 +1,4 @@
-//! Edge cases of the way back to `bootstrap.servers` (E54; KIP-899, KIP-1102).
+//! Edge cases of the way back to `bootstrap.servers` (E54; KIP-899, KIP-1102, KIP-1242).
 
 mod support;
 
@@ -117,5 +117,99 @@ fn edge_e54_with_the_strategy_none_only_known_brokers_are_tried() {
     let seen = bench.await_request();
     bench.acknowledge(&seen);
     assert!(bench.is_acked(receipt));
+    bench.assert_settled();
+}
+
+/// As `learned`, where brokers know version 5 of ApiVersions and metadata tell the cluster.
+fn checked(properties: &[(&str, &str)]) -> Bench {
+    let mut all = vec![ELSEWHERE, ("metadata.max.age.ms", "20000")];
+    all.extend(properties);
+    let mut bench = Bench::new(&all);
+    bench.brokers = vec![0];
+    bench.api_versions = 5;
+    bench.cluster_id = Some("prod".into());
+    bench.machine.topic(bench.now, "t");
+    bench.run();
+    let receipt = bench.produce(0, "first");
+    bench.acknowledge_all();
+    assert!(bench.is_acked(receipt));
+    bench
+}
+
+#[test]
+fn a_broker_of_metadata_is_told_who_it_is_taken_for_and_a_bootstrap_address_is_not() {
+    let bench = checked(&[]);
+    let prod = || Some(String::from("prod"));
+    assert_eq!(bench.introductions, [(9, 4, None, -1), (0, 5, prod(), 0)]);
+}
+
+#[test]
+fn a_broker_that_is_not_the_one_it_is_taken_for_brings_the_producer_back_to_the_bootstrap() {
+    let mut bench = checked(&[]);
+    bench.cut(9);
+    bench.advance_ms(1000);
+    bench.connects.clear();
+    // The address of broker 0 is that of another cluster now; ours has moved to broker 2.
+    bench.strangers = vec![0];
+    bench.brokers = vec![2];
+    bench.move_leader("t", 0, 2);
+    let receipt = bench.produce(0, "x");
+    let sent = bench.take_request();
+    bench.cut(0);
+    let seen = bench.await_request();
+    assert_eq!((seen.broker, seen.identity()), (2, sent.identity()));
+    assert!(0 < connects(&bench, 9));
+    bench.acknowledge(&seen);
+    assert!(bench.is_acked(receipt));
+    bench.assert_settled();
+}
+
+#[test]
+fn brokers_that_all_turn_out_to_be_strangers_are_asked_at_a_bounded_rate() {
+    let mut bench = checked(&[]);
+    bench.strangers = vec![0];
+    bench.cut(0);
+    bench.connects.clear();
+    bench.produce(0, "x");
+    bench.advance_ms(10_000);
+    for broker in [0, 9] {
+        let count = connects(&bench, broker);
+        assert!((5..=60).contains(&count), "{count} to {broker}");
+    }
+    bench.strangers.clear();
+    let seen = bench.await_request();
+    bench.acknowledge(&seen);
+    bench.assert_settled();
+}
+
+#[test]
+fn nobody_is_checked_where_that_is_not_wanted_or_could_not_be_acted_upon() {
+    for setting in [
+        ("metadata.cluster.check.enable", "false"),
+        ("metadata.recovery.strategy", "none"),
+    ] {
+        let bench = checked(&[setting]);
+        assert_eq!(bench.introductions, [(9, 4, None, -1), (0, 4, None, -1)]);
+    }
+}
+
+#[test]
+fn a_broker_that_does_not_know_the_check_costs_one_more_question_and_the_next_none() {
+    let mut bench = checked(&[]);
+    // A rolling downgrade.
+    bench.api_versions = 4;
+    bench.introductions.clear();
+    bench.cut(0);
+    let receipt = bench.produce(0, "x");
+    let seen = bench.await_request();
+    bench.acknowledge(&seen);
+    assert!(bench.is_acked(receipt));
+    bench.cut(0);
+    bench.produce(0, "y");
+    let seen = bench.await_request();
+    bench.acknowledge(&seen);
+    let asked = bench.introductions.iter();
+    let asked: Vec<_> = asked.map(|&(to, version, ..)| (to, version)).collect();
+    assert_eq!(asked, [(0, 5), (0, 4), (0, 4)]);
     bench.assert_settled();
 }

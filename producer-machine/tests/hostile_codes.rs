@@ -31,6 +31,7 @@ fn name(peers: &Peers, receipt: kafka_producer_machine::Receipt) -> String {
             let kind = match failed.error {
                 ProduceError::Broker { .. } => "refused",
                 ProduceError::Closed => "closed",
+                ProduceError::EarlierFailed { .. } => "behind a failed one",
                 ProduceError::Compression(_) => "not compressed",
                 ProduceError::Fatal(_) => "fatal",
                 ProduceError::Purged => "purged",

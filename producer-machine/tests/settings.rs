@@ -51,7 +51,9 @@ fn what_java_4_3_does_not_have_is_named_here() {
         "compression.threads",
         "connections.per.broker",
         "data.loss",
+        "failed.batch",
         "partitioner",
+        "request.timeout.grace.ms",
         "unknown.fate",
     ];
     for name in others {

@@ -349,3 +349,25 @@ fn many_who_wait_for_a_sick_broker_cost_nothing_while_others_are_served() {
     costs.sort_unstable();
     assert_eq!(costs[0], costs[1], "turns of loops");
 }
+
+#[test]
+fn without_acks_a_broker_that_takes_what_it_never_answers_is_not_sick() {
+    let mut settings = SETTINGS.to_vec();
+    settings.retain(|(name, _)| *name != "linger.ms");
+    settings.extend([("linger.ms", "60000"), ("acks", "0")]);
+    settings.push(("enable.idempotence", "false"));
+    let mut bench = Bench::new(&settings);
+    bench.add_topic("calm", &[0; 6]);
+    bench.machine.topic(bench.now, "calm");
+    bench.run();
+    let value = "x".repeat(900);
+    for _ in 0..10 {
+        // Each closes the batch of the one before, so that something always waits for the broker.
+        bench.send_to("calm", 0, &value);
+        bench.advance_ms(300);
+    }
+    for partition in 1..6 {
+        bench.send_to("calm", partition, &value);
+    }
+    assert_eq!(bench.machine.buffer_used(), 6 * 1024, "more than half");
+}

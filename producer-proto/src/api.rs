@@ -126,7 +126,7 @@ apis! {
     /// Tells which APIs and features a broker has.
     ///
     /// Version 5 is not yet in a released broker, and asking for it costs a round trip there.
-    ApiVersions = 18, versions 0..=5, client 0..=4, flexible 3, throttles 2;
+    ApiVersions = 18, versions 0..=5, client 0..=5, flexible 3, throttles 2;
     /// Creates topics.
     CreateTopics = 19, versions 2..=7, client 2..=7, flexible 5, throttles 3;
     /// Deletes topics.

@@ -2,6 +2,8 @@
 //!
 //! A buffer comes out of a size class, from 1 KiB doubling up to `batch.size`, and is charged by
 //! its class, so that in steady state nothing grows, nothing is copied and nothing is allocated.
+//! Where there is a codec, classes go on doubling above `batch.size`: what a batch holds before
+//! compression may be as much larger as it shrinks.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -23,7 +25,10 @@ pub(crate) struct Budget {
     used: usize,
     /// What is set aside for waiters.
     grants: Grants,
-    batch_size: usize,
+    /// The bytes of each class, the smallest first.
+    sizes: Vec<usize>,
+    /// The largest class of a batch that is not compressed.
+    usual: Class,
     pooled: usize,
     free: Vec<Vec<Vec<u8>>>,
     /// Empty shared bodies, so that closing a batch allocates nothing.
@@ -33,36 +38,57 @@ pub(crate) struct Budget {
 const SMALLEST: usize = 1024;
 
 impl Budget {
-    pub(crate) fn new(total: usize, batch_size: usize) -> Self {
-        let mut budget = Self {
+    /// Buffers of up to `largest` bytes, of which a batch that is not compressed takes
+    /// `batch_size`. No class is larger than all there is, or nothing could ever be in it.
+    pub(crate) fn new(total: usize, batch_size: usize, largest: usize) -> Self {
+        let batch_size = batch_size.min(total).max(1);
+        let largest = largest.min(total).max(batch_size);
+        let mut sizes = Vec::new();
+        double(SMALLEST, batch_size, &mut sizes);
+        let usual = Class((sizes.len() - 1) as u8);
+        if batch_size < largest {
+            double(batch_size.saturating_mul(2), largest, &mut sizes);
+        }
+        let mut free = Vec::new();
+        free.resize_with(sizes.len(), Vec::new);
+        Self {
             total,
             used: 0,
             grants: Grants::new(SMALLEST.min(batch_size).min(total)),
-            // No class is larger than all there is, or nothing could ever be in it.
-            batch_size: batch_size.min(total).max(1),
+            sizes,
+            usual,
             pooled: 0,
-            free: Vec::new(),
+            free,
             shells: Vec::new(),
-        };
-        let classes = usize::from(budget.largest().0) + 1;
-        budget.free.resize_with(classes, Vec::new);
-        budget
+        }
     }
 
     /// The smallest class that holds a batch of `size` bytes, header included; `None` if the
     /// batch is larger than `batch.size` and gets a buffer of its own.
     pub(crate) fn class_for(&self, size: usize) -> Option<Class> {
-        (0..=self.largest().0)
-            .map(Class)
-            .find(|&class| size <= self.size_of(class))
+        self.class_of_any(size).filter(|&class| class <= self.usual)
+    }
+
+    /// The smallest class that holds so many bytes, be they more than `batch.size`.
+    pub(crate) fn class_of_any(&self, size: usize) -> Option<Class> {
+        let at = self.sizes.iter().position(|&class| size <= class)?;
+        Some(Class(at as u8))
     }
 
     /// The bytes of a class.
     pub(crate) fn size_of(&self, class: Class) -> usize {
-        SMALLEST
-            .checked_shl(u32::from(class.0))
-            .unwrap_or(usize::MAX)
-            .min(self.batch_size)
+        self.sizes[usize::from(class.0)]
+    }
+
+    /// The bytes of the largest class of a batch that is not compressed: `batch.size`, unless
+    /// that is more than there is.
+    pub(crate) fn batch_size(&self) -> usize {
+        self.size_of(self.usual)
+    }
+
+    /// The bytes of the largest class.
+    pub(crate) fn largest(&self) -> usize {
+        self.sizes.last().copied().unwrap_or_default()
     }
 
     /// What nobody has taken or reserved.
@@ -141,7 +167,7 @@ impl Budget {
 
     /// Moves what fills less than half of its buffer into a smaller one.
     pub(crate) fn fit(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        let Some(class) = self.class_for(bytes.len()) else {
+        let Some(class) = self.class_of_any(bytes.len()) else {
             return bytes;
         };
         if bytes.capacity() < 2 * self.size_of(class) {
@@ -156,21 +182,17 @@ impl Budget {
     /// A buffer comes home. It is kept only while pool and use together stay within the budget.
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
-        let Some(class) = (0..=self.largest().0)
-            .map(Class)
-            .rev()
-            .find(|&c| self.size_of(c) <= capacity)
-        else {
+        let Some(class) = self.sizes.iter().rposition(|&size| size <= capacity) else {
             return;
         };
-        let size = self.size_of(class);
+        let size = self.sizes[class];
         // Twice as large as its class: an odd one, let it go.
         if self.total < self.used + self.pooled + size || 2 * size < capacity {
             return;
         }
         buffer.clear();
         self.pooled += size;
-        self.free[usize::from(class.0)].push(buffer);
+        self.free[class].push(buffer);
     }
 
     /// Shares `records` between the machine and frames.
@@ -194,14 +216,16 @@ impl Budget {
             }
         }
     }
+}
 
-    fn largest(&self) -> Class {
-        let mut class = 0_u8;
-        while self.size_of(Class(class)) < self.batch_size {
-            class += 1;
-        }
-        Class(class)
+/// Appends `from`, doubled as often as it stays below `to`, and `to`.
+fn double(from: usize, to: usize, sizes: &mut Vec<usize>) {
+    let mut size = from;
+    while size < to {
+        sizes.push(size);
+        size = size.saturating_mul(2);
     }
+    sizes.push(to);
 }
 
 impl Hash for Budget {
@@ -210,12 +234,13 @@ impl Hash for Budget {
             total,
             used,
             grants,
-            batch_size,
+            sizes,
+            usual,
             pooled: _,
             free: _,
             shells: _,
         } = self;
-        (total, used, grants, batch_size).hash(state);
+        (total, used, grants, sizes, usual).hash(state);
     }
 }
 
@@ -225,7 +250,7 @@ mod tests {
 
     #[test]
     fn classes_double_from_one_kibibyte_up_to_the_batch_size() {
-        let budget = Budget::new(1 << 20, 10_000);
+        let budget = Budget::new(1 << 20, 10_000, 10_000);
         let sizes: Vec<usize> = (0..5).map(|class| budget.size_of(Class(class))).collect();
         assert_eq!(sizes, [1024, 2048, 4096, 8192, 10_000]);
         assert_eq!(budget.class_for(1025), Some(Class(1)));
@@ -233,15 +258,29 @@ mod tests {
     }
 
     #[test]
+    fn where_there_is_a_codec_classes_double_on_above_the_batch_size() {
+        let budget = Budget::new(1 << 20, 3000, 20_000);
+        assert_eq!(
+            budget.sizes,
+            [1024, 2048, 3000, 6000, 12_000, 20_000],
+            "each holds what the one before holds twice"
+        );
+        assert_eq!(budget.class_for(3000), Some(Class(2)));
+        assert_eq!(budget.class_for(3001), None, "an ordinary batch");
+        assert_eq!(budget.class_of_any(3001), Some(Class(3)));
+        assert_eq!(budget.class_of_any(20_001), None);
+    }
+
+    #[test]
     fn a_batch_size_below_the_smallest_class_is_the_only_class() {
-        let budget = Budget::new(1 << 20, 1);
+        let budget = Budget::new(1 << 20, 1, 1);
         assert_eq!(budget.size_of(Class(0)), 1);
         assert_eq!(budget.class_for(2), None);
     }
 
     #[test]
     fn no_class_is_larger_than_the_budget() {
-        let budget = Budget::new(20_000, 32_768);
+        let budget = Budget::new(20_000, 32_768, 1 << 20);
         let class = budget.class_for(17_000).expect("there is one");
         assert_eq!(budget.size_of(class), 20_000);
         assert_eq!(budget.class_for(20_001), None);
@@ -249,7 +288,7 @@ mod tests {
 
     #[test]
     fn what_is_released_is_available_again() {
-        let mut budget = Budget::new(10_000, 1024);
+        let mut budget = Budget::new(10_000, 1024, 1024);
         budget.charge(4000);
         budget.grant(WaiterId(1), 2000);
         assert_eq!(budget.available(), 4000);
@@ -260,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_is_set_aside_is_there_for_its_waiter_and_nobody_else() {
-        let mut budget = Budget::new(10_000, 1024);
+        let mut budget = Budget::new(10_000, 1024, 1024);
         budget.charge(5000);
         budget.grant(WaiterId(1), 3000);
         assert!(budget.affords(Claim::Newcomer, 2000));
@@ -272,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_shared_body_gives_its_buffer_back_once_alone() {
-        let mut budget = Budget::new(1 << 20, 1024);
+        let mut budget = Budget::new(1 << 20, 1024, 1024);
         let buffer = budget.buffer(Class(0));
         let body = budget.share(buffer);
         let frame = Arc::clone(&body);

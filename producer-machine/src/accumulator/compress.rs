@@ -1,15 +1,29 @@
-//! A closed batch becomes a job outside, and comes back smaller.
-//!
-//! **Invariant.** Both copies are charged while there are two.
+//! A closed batch becomes a job outside, and comes back smaller; and how much larger than
+//! `batch.size` it may be before, so that it is about that large afterwards.
 
 use alloc::vec::Vec;
 
-use kafka_producer_proto::batch::HEADER_LEN;
 use kafka_producer_proto::compression::{self, Codec};
 
-use super::{Accumulator, BatchKey, Records, Stage};
-use crate::JobId;
-use crate::action::{CompressJob, Work};
+use super::jobs::Making;
+use super::{Accumulator, BatchKey, Ratio, Records, Room};
+use crate::TopicHandle;
+use crate::config::Config;
+
+/// The most bytes that a batch may have before compression, header included.
+///
+/// Java has no such bound, and its batches of well compressible records take memory beyond
+/// `buffer.memory`. Ours holds no more than `max.request.size`, so that whatever its records come
+/// to, it is no larger than a request that the brokers are said to take; and a quarter of
+/// `buffer.memory`, so that one partition has room for a batch that fills, one that is being
+/// compressed with its copy, and those in flight, and its sender need not wait for itself.
+pub(super) fn largest_batch(config: &Config) -> usize {
+    let most = config.max_request_size.min(config.buffer_memory / 4);
+    match config.compression {
+        Codec::None => config.batch_size,
+        _ => config.batch_size.max(most),
+    }
+}
 
 impl Accumulator {
     /// Whether a batch that is closed must be compressed before it leaves.
@@ -17,43 +31,39 @@ impl Accumulator {
         self.codec != Codec::None
     }
 
-    /// A job that compresses a closed batch, if there is a codec. Both copies are charged.
-    pub(crate) fn compress(&mut self, key: BatchKey) -> Option<CompressJob> {
+    /// When a batch of this topic that is opened now will be full.
+    pub(super) fn room_for(&self, topic: TopicHandle) -> Room {
+        let size = self.budget.batch_size();
         if !self.compresses() {
-            return None;
+            return Room::plain(size);
         }
-        let Stage::Queued(records) = &self.batches.get(key.0 as usize)?.stage else {
-            return None;
+        let ratio = self.ratios.get(&topic).copied();
+        let ratio = ratio.unwrap_or(Ratio::NO_GAIN);
+        Room::compressed(ratio, size, self.budget.largest())
+    }
+
+    /// A closed batch is to be compressed, if there is a codec.
+    pub(crate) fn compress(&mut self, key: BatchKey) {
+        let Some(batch) = self.batches.get(key.0 as usize) else {
+            return;
         };
-        let records = records.body.clone();
-        // Room for the worst case, or the largest class: the codec makes more if it must.
-        let worst = compression::max_compressed_len(self.codec, records.len());
-        let class = self
-            .budget
-            .class_for(worst)
-            .or_else(|| self.budget.class_for(HEADER_LEN + records.len()));
-        let charge = class.map_or(worst, |class| self.budget.size_of(class));
-        let out = self.buffer_for(class, worst);
-        self.recharge(key, self.batches[key.0 as usize].charge + charge);
-        let job = JobId(self.next_job);
-        self.next_job += 1;
-        self.lend_to_job(job, key);
-        let batch = self.batches.get_mut(key.0 as usize)?;
-        batch.stage.compress(job);
-        Some(CompressJob {
-            id: job,
-            codec: self.codec,
-            level: self.level,
-            records,
-            work: Work::Compress(out),
-        })
+        if !self.compresses() || !batch.stage.is_queued() {
+            return;
+        }
+        // Room for the worst case, or the codec would move what it has made so far.
+        let worst = compression::max_compressed_len(self.codec, batch.plain_bytes);
+        let class = self.budget.class_of_any(worst);
+        let bytes = class.map_or(worst, |class| self.budget.size_of(class));
+        self.plan(key, Making::Copy { class, bytes });
     }
 
     /// The compressed copy replaces the plain one, whose charge ends.
     pub(crate) fn compressed(&mut self, key: BatchKey, out: Vec<u8>) {
-        if !self.batches.contains(key.0 as usize) {
+        let Some(batch) = self.batches.get(key.0 as usize) else {
             return;
-        }
+        };
+        let topic = self.partitions[batch.partition.0 as usize].topic;
+        self.learn(topic, out.len(), batch.plain_bytes);
         let out = self.budget.fit(out);
         self.recharge(key, out.capacity());
         let body = self.budget.share(out);
@@ -61,6 +71,34 @@ impl Accumulator {
         let batch = &mut self.batches[key.0 as usize];
         if let Some(plain) = batch.stage.compressed(Records { body, codec }) {
             self.budget.unshare(plain);
+        }
+    }
+
+    /// So well have records of a topic compressed.
+    ///
+    /// What is less than half of a batch says more of the codec's own header than of records: a
+    /// lone one becomes larger. Java learns of it all the same, and the hundreds of batches that
+    /// follow are smaller than they need be; here it teaches nothing, since no batch was full.
+    pub(super) fn learn(&mut self, topic: TopicHandle, compressed: usize, plain: usize) {
+        if plain < self.budget.batch_size() / 2 {
+            return;
+        }
+        let actual = Ratio::of(compressed, plain);
+        let expected = self.ratios.entry(topic).or_insert(Ratio::NO_GAIN);
+        *expected = expected.after(actual);
+    }
+
+    /// A compressed batch was too large for its broker: it is expected of the next ones that
+    /// they gain nothing, until they do.
+    pub(super) fn learn_of_split(&mut self, key: BatchKey) {
+        let batch = &self.batches[key.0 as usize];
+        let topic = self.partitions[batch.partition.0 as usize].topic;
+        let Some(records) = batch.stage.records() else {
+            return;
+        };
+        if records.codec != Codec::None {
+            let actual = Ratio::of(records.body.len(), batch.plain_bytes);
+            self.ratios.insert(topic, Ratio::after_split(actual));
         }
     }
 

@@ -16,9 +16,10 @@ impl Hash for Accumulator {
             placing,
             incomplete,
             loans,
+            jobs,
+            ratios,
             first_sequence,
             next_serial,
-            next_job,
             linger,
             delivery_timeout,
             max_block,
@@ -26,11 +27,10 @@ impl Hash for Accumulator {
             level,
         } = self;
         (partitions, budget, groups, held, placing).hash(state);
-        (holdings, incomplete, loans).hash(state);
+        (holdings, incomplete, loans, jobs, ratios).hash(state);
         (
             first_sequence,
             next_serial,
-            next_job,
             linger,
             delivery_timeout,
             max_block,

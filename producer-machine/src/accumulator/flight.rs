@@ -31,6 +31,8 @@ impl Accumulator {
         if let Some(numbering) = numbering {
             batch.numbering = Some(numbering);
             partition.sequences.numbered(batch.count);
+            // Everything before it has ended, if anything failed.
+            partition.condemned_after = None;
         }
         batch.attempts += 1;
         batch.leader_epoch = partition.leader_epoch;

@@ -198,7 +198,9 @@ impl Accumulator {
         // The time that was spent waiting for metadata counts.
         let deadline = accepted + self.delivery_timeout;
         let joins = self.is_due_by(key, deadline)
-            && (self.has_room(key, record) || self.grow(now, key, record, Claim::Newcomer));
+            && (self.has_room(key, record)
+                || self.stretch(key, record)
+                || self.grow(now, key, record, Claim::Newcomer));
         if !joins {
             closed = self.close_open(key);
             let batch = self.open_overdrawn(now, key, record);

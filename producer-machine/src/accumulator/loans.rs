@@ -46,6 +46,11 @@ impl Loans {
         self.ended.insert(serial, loan);
     }
 
+    /// Whether somebody has this job.
+    pub(super) fn has(&self, job: JobId) -> bool {
+        self.jobs.contains_key(&job)
+    }
+
     /// One holds it no more: the last one brings it home.
     fn end_one(&mut self, serial: Serial, budget: &mut Budget) {
         let Some(loan) = self.ended.get_mut(&serial) else {
@@ -91,6 +96,7 @@ impl Accumulator {
     pub(crate) fn take_job(&mut self, job: JobId) -> Option<BatchKey> {
         let (key, serial) = self.loans.jobs.remove(&job)?;
         if self.is_batch(key, serial) {
+            self.jobs.come_back();
             return Some(key);
         }
         self.loans.end_one(serial, &mut self.budget);
@@ -109,7 +115,7 @@ impl Accumulator {
     }
 
     /// Whether this is still the batch of that serial: places are used again.
-    fn is_batch(&self, key: BatchKey, serial: Serial) -> bool {
+    pub(super) fn is_batch(&self, key: BatchKey, serial: Serial) -> bool {
         let batch = self.batches.get(key.0 as usize);
         batch.is_some_and(|batch| batch.serial == serial)
     }

@@ -12,6 +12,7 @@
 mod batch;
 mod budget;
 mod compress;
+mod condemn;
 mod digest;
 mod fate;
 mod flight;
@@ -20,9 +21,11 @@ mod groups;
 mod held;
 mod hold;
 mod holdings;
+mod jobs;
 mod loans;
 mod next;
 mod partition;
+mod ratio;
 mod split;
 mod stage;
 
@@ -45,7 +48,10 @@ pub(crate) use next::{Next, Order, Terms};
 pub(crate) use partition::{Departure, Open, Partition};
 pub(crate) use stage::{Records, Stage};
 
+use compress::largest_batch;
+use jobs::Jobs;
 use loans::Loans;
+use ratio::{Ratio, Room};
 
 use crate::config::Config;
 use crate::idempotence::{Sequence, Sequences};
@@ -95,10 +101,12 @@ pub(crate) struct Accumulator {
     /// (oldest number, own serial) of all batches and chunks that are not resolved.
     incomplete: BTreeSet<(u64, Serial)>,
     loans: Loans,
+    jobs: Jobs,
+    /// How well the records of each topic have compressed.
+    ratios: BTreeMap<TopicHandle, Ratio>,
     /// Where the sequences of new partitions begin.
     pub(crate) first_sequence: Sequence,
     next_serial: u64,
-    next_job: u64,
     linger: Duration,
     delivery_timeout: Duration,
     max_block: Duration,
@@ -108,19 +116,21 @@ pub(crate) struct Accumulator {
 
 impl Accumulator {
     pub(crate) fn new(config: &Config) -> Self {
+        let largest = largest_batch(config);
         Self {
             partitions: Vec::new(),
             batches: Slab::new(),
-            budget: Budget::new(config.buffer_memory, config.batch_size),
+            budget: Budget::new(config.buffer_memory, config.batch_size, largest),
             holdings: Holdings::new(config),
             groups: Groups::default(),
             held: BTreeMap::new(),
             placing: BTreeMap::new(),
             incomplete: BTreeSet::new(),
             loans: Loans::default(),
+            jobs: Jobs::default(),
+            ratios: BTreeMap::new(),
             first_sequence: Sequence::default(),
             next_serial: 0,
-            next_job: 0,
             linger: config.linger,
             delivery_timeout: config.delivery_timeout,
             max_block: config.max_block,
@@ -163,16 +173,15 @@ impl Accumulator {
 
     /// Whether the open batch is so full that no larger buffer could take this record too.
     pub(crate) fn must_end(&self, key: PartitionKey, record: &RecordBody<'_>) -> bool {
-        self.partitions[key.0 as usize]
-            .open
-            .as_ref()
-            .is_some_and(|open| {
-                !open.records.is_empty()
-                    && self
-                        .budget
-                        .class_for(open.records.size() + open.records.size_of(record))
-                        .is_none()
-            })
+        let open = self.partitions[key.0 as usize].open.as_ref();
+        open.is_some_and(|open| !open.records.is_empty() && !open.admits(record))
+    }
+
+    /// Lets the open batch have more of the buffer that it has, if this record is then within
+    /// what it may hold.
+    fn stretch(&mut self, key: PartitionKey, record: &RecordBody<'_>) -> bool {
+        let open = self.partitions[key.0 as usize].open.as_mut();
+        open.is_some_and(|open| open.stretch(record, &self.budget))
     }
 
     /// Copies the record into the open batch of its partition.
@@ -184,7 +193,12 @@ impl Accumulator {
         hurry: Hurry,
         claim: Claim,
     ) -> Appended {
-        if let Some(receipt) = self.try_append(key, record) {
+        let fits = self.try_append(key, record);
+        let fits = fits.or_else(|| {
+            let stretched = self.stretch(key, record);
+            stretched.then(|| self.try_append(key, record))?
+        });
+        if let Some(receipt) = fits {
             return Appended {
                 result: Ok(receipt),
                 closed: None,
@@ -259,8 +273,11 @@ impl Accumulator {
         let Some(from) = open.class else {
             return false;
         };
+        if !open.admits(record) {
+            return false;
+        }
         let needed = open.records.size() + open.records.size_of(record);
-        let Some(to) = self.budget.class_for(needed).filter(|&to| from < to) else {
+        let Some(to) = self.budget.class_of_any(needed).filter(|&to| from < to) else {
             return false;
         };
         let more = self.budget.size_of(to) - self.budget.size_of(from);
@@ -274,7 +291,7 @@ impl Accumulator {
         let old = open.records.move_to(buffer);
         self.budget.recycle(old);
         open.class = Some(to);
-        open.limit = self.budget.size_of(to);
+        open.stretch(record, &self.budget);
         let batch = open.key;
         self.budget.consume(claim, more);
         self.recharge(batch, self.batches[batch.0 as usize].charge + more);
@@ -292,7 +309,7 @@ impl Accumulator {
     ) -> Result<BatchKey, usize> {
         let bound = record.upper_bound();
         let smallest = self.budget.class_for(bound);
-        let usual = self.partitions[key.0 as usize].class;
+        let usual = self.usual_class(key);
         let class = smallest.map(|smallest| {
             let wanted = smallest.max(usual);
             if self.may_take(now, key, claim, self.budget.size_of(wanted)) {
@@ -308,6 +325,15 @@ impl Accumulator {
         self.budget.consume(claim, charge);
         let buffer = self.buffer_for(class, bound);
         Ok(self.install(now, key, class, charge, OpenBatch::new(buffer), hurry))
+    }
+
+    /// The class that the last batch of a partition reached, unless the next one is expected to
+    /// be full before.
+    fn usual_class(&self, key: PartitionKey) -> Class {
+        let partition = &self.partitions[key.0 as usize];
+        let full = self.room_for(partition.topic).expected();
+        let most = self.budget.class_of_any(full);
+        most.map_or(partition.class, |most| most.min(partition.class))
     }
 
     fn install(
@@ -356,11 +382,14 @@ impl Accumulator {
         } else {
             Departure::Lingering
         };
+        let room = self.room_for(self.partitions[key.0 as usize].topic);
+        let limit = |class| self.budget.size_of(class).min(room.reach(0));
         self.partitions[key.0 as usize].open = Some(Open {
             records,
             key: batch_key,
             class,
-            limit: class.map_or(0, |class| self.budget.size_of(class)),
+            limit: class.map_or(0, limit),
+            room,
             group,
             own: 0,
             mixed: Vec::new(),
@@ -381,8 +410,9 @@ impl Accumulator {
         batch.base_timestamp = closed.base_timestamp;
         batch.max_timestamp = closed.max_timestamp;
         batch.plain_bytes = closed.records.len();
-        if let Some(reached) = self.budget.class_for(HEADER_LEN + closed.records.len()) {
-            partition.class = reached;
+        if open.class.is_some() {
+            let reached = self.budget.class_of_any(HEADER_LEN + closed.records.len());
+            partition.class = reached.unwrap_or(partition.class);
         }
         let body = self.budget.share(closed.records);
         batch.stage.close(Records {
@@ -407,7 +437,7 @@ impl Accumulator {
         self.recharge(key, 0);
         let mut batch = self.batches.try_remove(key.0 as usize)?;
         let (records, holders) = match core::mem::take(&mut batch.stage) {
-            Stage::Compressing(_, records) => (records, 1 + batch.frames),
+            Stage::Compressing(job, records) => (records, self.end_job(job) + batch.frames),
             Stage::Abandoned(records) | Stage::InFlight(records) | Stage::Queued(records) => {
                 (records, batch.frames)
             }

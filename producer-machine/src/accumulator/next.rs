@@ -79,10 +79,10 @@ impl Accumulator {
         self.partitions[key.0 as usize].next(now, &self.batches, terms)
     }
 
-    /// Bytes of the open batch; zero if there is none.
+    /// Bytes that the open batch is expected to have on the wire; zero if there is none.
     pub(crate) fn open_size(&self, key: PartitionKey) -> usize {
         let open = self.partitions[key.0 as usize].open.as_ref();
-        open.map_or(0, |open| open.records.size())
+        open.map_or(0, |open| open.room.estimate(open.records.records_len()))
     }
 
     /// `linger.ms` of a batch is over. Gives its partition.

@@ -7,9 +7,10 @@ use core::time::Duration;
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 use slab::Slab;
 
-use super::batch::{Batch, BatchKey};
-use super::budget::Class;
+use super::batch::{Batch, BatchKey, Serial};
+use super::budget::{Budget, Class};
 use super::groups::{Run, Runs};
+use super::ratio::Room;
 use crate::brokers::{NodeId, Place};
 use crate::idempotence::Sequences;
 use crate::time::Alarm;
@@ -21,8 +22,10 @@ pub(crate) struct Open {
     pub(crate) records: OpenBatch,
     pub(crate) key: BatchKey,
     pub(crate) class: Option<Class>,
-    /// Bytes that the batch may have, header included.
+    /// Bytes that the batch may have before more is worked out, header included.
     pub(crate) limit: usize,
+    /// When it is full, whatever its buffer.
+    pub(crate) room: Room,
     /// The group of the records that were sent to this batch directly.
     pub(crate) group: GroupId,
     pub(crate) own: u32,
@@ -57,6 +60,8 @@ pub(crate) struct Partition {
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
     pub(super) sequences: Sequences,
+    /// What has a number and a later serial follows a batch that failed.
+    pub(super) condemned_after: Option<Serial>,
     /// When something was acknowledged last.
     acknowledged_at: Instant,
     place: Place,
@@ -103,6 +108,27 @@ impl Open {
         self.records.is_empty() || self.records.size() + self.records.size_of(record) <= self.limit
     }
 
+    /// Whether it may hold another record of that size, in a larger buffer if need be.
+    pub(crate) fn admits(&self, record: &RecordBody<'_>) -> bool {
+        let more = self.records.size_of(record);
+        self.class.is_some() && self.room.admits(self.records.records_len(), more)
+    }
+
+    /// Moves the limit, if the record then is within it and needs no larger buffer.
+    ///
+    /// How full a compressed batch is expected to be takes some reckoning, so that is done only
+    /// when the records may have got so far: about twenty times in a batch.
+    pub(crate) fn stretch(&mut self, record: &RecordBody<'_>, budget: &Budget) -> bool {
+        let capacity = self.class.map_or(0, |class| budget.size_of(class));
+        let needed = self.records.size() + self.records.size_of(record);
+        if capacity < needed || !self.admits(record) {
+            return false;
+        }
+        let reach = self.room.reach(self.records.records_len());
+        self.limit = reach.max(needed).min(capacity);
+        true
+    }
+
     pub(crate) fn take_runs(&mut self) -> Runs {
         if self.mixed.is_empty() {
             return Runs::One(Run {
@@ -140,6 +166,7 @@ impl Partition {
             in_flight: 0,
             connection: None,
             sequences,
+            condemned_after: None,
             acknowledged_at: Instant::ORIGIN,
             place: Place::Nowhere,
             class: Class::default(),

@@ -10,11 +10,11 @@ use alloc::vec::Vec;
 use kafka_producer_proto::compression::{self, Codec};
 
 use super::fate::Fate;
+use super::jobs::Making;
 use super::{Accumulator, Batch, BatchKey, Records, Serial};
-use crate::action::{CompressJob, Work};
 use crate::idempotence::Numbering;
 use crate::split::{Part, Split};
-use crate::{ErrorCode, Instant, JobId};
+use crate::{ErrorCode, Instant};
 
 impl Accumulator {
     /// Whether a batch whose request has ended may be split.
@@ -23,34 +23,26 @@ impl Accumulator {
         1 < batch.count && !batch.is_in_doubt()
     }
 
-    /// The job that splits a batch whose request has ended. Until it is done the batch stands in
-    /// its place, so that nothing of its partition overtakes it.
-    pub(crate) fn split(&mut self, key: BatchKey, batch_size: usize) -> Option<CompressJob> {
-        let batch = self.batches.get(key.0 as usize)?;
+    /// A batch whose request has ended is to be split. Until it is, the batch stands in its place,
+    /// so that nothing of its partition overtakes it.
+    pub(crate) fn split(&mut self, key: BatchKey, batch_size: usize) {
+        self.learn_of_split(key);
+        let batch = &self.batches[key.0 as usize];
         debug_assert_eq!(
             batch.frames, 0,
             "what a lost connection carried is in doubt"
         );
-        let records = batch.stage.records()?.clone();
+        let Some(records) = batch.stage.records() else {
+            return;
+        };
         let partition = &mut self.partitions[batch.partition.0 as usize];
         partition.sequences.stumble();
         partition.enqueue(key, &self.batches);
         // What the job holds besides the batch: its records unpacked, and packed again.
         let packed = compression::max_compressed_len(records.codec, batch.plain_bytes);
-        let charge = batch.charge + batch.plain_bytes + packed;
         let split = Split::new(batch.plain_bytes, batch.base_timestamp, batch_size);
-        self.recharge(key, charge);
-        let job = JobId(self.next_job);
-        self.next_job += 1;
-        self.lend_to_job(job, key);
-        self.batches[key.0 as usize].stage.compress(job);
-        Some(CompressJob {
-            id: job,
-            codec: records.codec,
-            level: self.level,
-            records: records.body,
-            work: Work::Split(split),
-        })
+        let bytes = batch.plain_bytes + packed;
+        self.plan(key, Making::Parts { split, bytes });
     }
 
     /// The job is done: the parts of a batch take its place. Gives their keys, in order.
@@ -81,7 +73,11 @@ impl Accumulator {
     }
 
     fn install_part(&mut self, whole: &Batch, place: u32, part: Part, codec: Codec) -> BatchKey {
-        let body = self.budget.fit(part.body);
+        if codec != Codec::None {
+            let topic = self.partitions[whole.partition.0 as usize].topic;
+            self.learn(topic, part.body.len(), part.plain_bytes);
+        }
+        let body = part.body;
         let charge = body.capacity();
         let mut batch = Batch {
             partition: whole.partition,

@@ -11,7 +11,7 @@ use kafka_producer_proto::compression::Codec;
 use super::error::ConfigError;
 use super::table::{self, Setting, Support};
 use super::value::Value;
-use super::{Acks, Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate, rules};
+use super::{Acks, Config, DataLoss, FailedBatch, Guarantee, MetadataRecovery, UnknownFate, rules};
 use crate::partitioner::{Factory, PartitionRule, Partitioner};
 
 /// Settings on their way to a [`Config`]. Each setter consumes and gives back the builder; what
@@ -37,9 +37,15 @@ pub struct ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// `batch.size`: target bytes of a batch; 0 turns batching off.
+    /// `batch.size`: target bytes of a batch, after compression; 0 turns batching off.
     pub fn batch_size(self, bytes: usize) -> Self {
         self.with_number("batch.size", bytes)
+    }
+
+    /// `bootstrap.resolve.timeout.ms`: how long the names of `bootstrap.servers` may stay
+    /// unresolved before the producer gives up for good; zero is for ever.
+    pub fn bootstrap_resolve_timeout(self, span: Duration) -> Self {
+        self.with_span("bootstrap.resolve.timeout.ms", span)
     }
 
     /// `bootstrap.servers`: brokers to ask first, as `host:port` or `[ipv6]:port`; one string may
@@ -114,6 +120,15 @@ impl ConfigBuilder {
         self.with("data.loss", Value::Text(word.to_string()))
     }
 
+    /// `failed.batch` (ours): what becomes of the records behind one that failed.
+    pub fn failed_batch(self, later: FailedBatch) -> Self {
+        let word = match later {
+            FailedBatch::FailLater => "fail_later",
+            FailedBatch::Report => "report",
+        };
+        self.with("failed.batch", Value::Text(word.to_string()))
+    }
+
     /// `delivery.timeout.ms`: from `send` to success or failure.
     pub fn delivery_timeout(self, span: Duration) -> Self {
         self.with_span("delivery.timeout.ms", span)
@@ -160,6 +175,12 @@ impl ConfigBuilder {
     /// `max.request.size`: bytes of one record, and of one request.
     pub fn max_request_size(self, bytes: usize) -> Self {
         self.with_number("max.request.size", bytes)
+    }
+
+    /// `metadata.cluster.check.enable=false`: brokers are not asked whether they are the ones of
+    /// the cluster that metadata named.
+    pub fn metadata_cluster_unchecked(self) -> Self {
+        self.with("metadata.cluster.check.enable", Value::Flag(false))
     }
 
     /// `metadata.max.age.ms`: refresh metadata at least that often.
@@ -240,6 +261,12 @@ impl ConfigBuilder {
     pub fn reconnect_backoff(self, first: Duration, longest: Duration) -> Self {
         self.with_span("reconnect.backoff.ms", first)
             .with_span("reconnect.backoff.max.ms", longest)
+    }
+
+    /// `request.timeout.grace.ms` (ours): how much longer an answer is waited for than the broker
+    /// is given to write.
+    pub fn request_timeout_grace(self, span: Duration) -> Self {
+        self.with_span("request.timeout.grace.ms", span)
     }
 
     /// `request.timeout.ms`: how long a broker may take to answer.

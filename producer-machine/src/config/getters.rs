@@ -5,13 +5,19 @@ use core::time::Duration;
 
 use kafka_producer_proto::compression::Codec;
 
-use super::{Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate};
+use super::{Config, DataLoss, FailedBatch, Guarantee, MetadataRecovery, UnknownFate};
 use crate::partitioner::PartitionRule;
 
 impl Config {
     /// Target bytes of a batch (`batch.size`); 1 if it was set to 0.
     pub const fn batch_size(&self) -> usize {
         self.batch_size
+    }
+
+    /// How long the names of `bootstrap.servers` may stay unresolved
+    /// (`bootstrap.resolve.timeout.ms`); `None` is for ever.
+    pub const fn bootstrap_resolve_timeout(&self) -> Option<Duration> {
+        self.bootstrap_resolve_timeout
     }
 
     /// Brokers to ask first as host and port, each once (`bootstrap.servers`).
@@ -102,6 +108,12 @@ impl Config {
         self.max_request_size
     }
 
+    /// Whether a broker is asked whether it is the one of the cluster that metadata named
+    /// (`metadata.cluster.check.enable`).
+    pub const fn metadata_cluster_is_checked(&self) -> bool {
+        self.metadata_cluster_check
+    }
+
     /// How often metadata is refreshed at least (`metadata.max.age.ms`).
     pub const fn metadata_max_age(&self) -> Duration {
         self.metadata_max_age
@@ -163,6 +175,12 @@ impl Config {
         self.reconnect_backoff_max
     }
 
+    /// How much longer an answer is waited for before its connection is given up
+    /// (`request.timeout.grace.ms`, ours).
+    pub const fn request_timeout_grace(&self) -> Duration {
+        self.request_timeout_grace
+    }
+
     /// How long a broker may take to answer (`request.timeout.ms`).
     pub const fn request_timeout(&self) -> Duration {
         self.request_timeout
@@ -196,6 +214,11 @@ impl Config {
     /// What follows when acknowledged records are lost (`data.loss`, ours).
     pub const fn data_loss(&self) -> DataLoss {
         self.data_loss
+    }
+
+    /// What becomes of the records behind one that failed (`failed.batch`, ours).
+    pub const fn failed_batch(&self) -> FailedBatch {
+        self.failed_batch
     }
 
     /// How long connecting may take at most (`socket.connection.setup.timeout.max.ms`).

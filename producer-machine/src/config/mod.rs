@@ -40,6 +40,8 @@ pub use table::{Setting, Support};
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) batch_size: usize,
+    /// `None` is for ever.
+    pub(crate) bootstrap_resolve_timeout: Option<Duration>,
     pub(crate) bootstrap_servers: Vec<(Arc<str>, u16)>,
     pub(crate) buffer_memory: usize,
     /// Empty if it was not set.
@@ -51,11 +53,13 @@ pub struct Config {
     pub(crate) connections_max_idle: Duration,
     pub(crate) data_loss: DataLoss,
     pub(crate) delivery_timeout: Duration,
+    pub(crate) failed_batch: FailedBatch,
     pub(crate) guarantee: Guarantee,
     pub(crate) linger: Duration,
     pub(crate) max_block: Duration,
     pub(crate) max_in_flight: usize,
     pub(crate) max_request_size: usize,
+    pub(crate) metadata_cluster_check: bool,
     pub(crate) metadata_max_age: Duration,
     pub(crate) metadata_max_idle: Duration,
     pub(crate) metadata_recovery: MetadataRecovery,
@@ -69,6 +73,7 @@ pub struct Config {
     pub(crate) reconnect_backoff: Duration,
     pub(crate) reconnect_backoff_max: Duration,
     pub(crate) request_timeout: Duration,
+    pub(crate) request_timeout_grace: Duration,
     pub(crate) retries: u32,
     pub(crate) retry_backoff: Duration,
     pub(crate) retry_backoff_max: Duration,
@@ -123,6 +128,16 @@ pub enum DataLoss {
     Report,
     /// The producer stops with a fatal error: for those who must not write behind a gap.
     Stop,
+}
+
+/// What becomes of the records behind one that failed, in its partition (`failed.batch`, ours).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailedBatch {
+    /// Those that were accepted before the failure fail with it, unless they are or may be
+    /// written: none stands in the log without those before it.
+    FailLater,
+    /// It alone fails; the others are written, behind a gap.
+    Report,
 }
 
 /// What becomes of a batch whose fate is unknown when the broker says that it knows nothing of

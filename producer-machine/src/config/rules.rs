@@ -15,7 +15,9 @@ use super::builder::ConfigBuilder;
 use super::error::ConfigError;
 use super::table::{Support, find};
 use super::value::Value;
-use super::{Acks, Config, DataLoss, Guarantee, MetadataRecovery, UnknownFate, names, servers};
+use super::{
+    Acks, Config, DataLoss, FailedBatch, Guarantee, MetadataRecovery, UnknownFate, names, servers,
+};
 use crate::partitioner::PartitionRule;
 
 /// The configuration that these settings make.
@@ -35,6 +37,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         &mut warnings,
     )?;
     let linger = linger(settings, &mut warnings)?;
+    let guarantee = guarantee(settings, &mut warnings)?;
     let request_timeout = settings.span("request.timeout.ms")?;
     let compression = codec(settings)?;
     rack(settings)?;
@@ -45,6 +48,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
     Ok(Config {
         // Java treats 0 as 1: no record ever fits into a batch that has one.
         batch_size: settings.size("batch.size")?.max(1),
+        bootstrap_resolve_timeout: unless_zero(settings, "bootstrap.resolve.timeout.ms")?,
         bootstrap_servers: servers::parse(&settings.list("bootstrap.servers")?, &mut warnings)?,
         buffer_memory: settings.size("buffer.memory")?,
         client_id: client_id(settings)?.into(),
@@ -53,15 +57,16 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         compression_level: level(settings, compression, &mut warnings)?,
         compression_threads: threads(settings)?,
         connections_max_idle: settings.span("connections.max.idle.ms")?,
-        connections_per_broker: u32::try_from(settings.number("connections.per.broker")?)
-            .unwrap_or(1),
+        connections_per_broker: connections_per_broker(settings)?,
         data_loss: data_loss(settings)?,
         delivery_timeout: delivery_timeout(settings, linger, request_timeout, &mut warnings)?,
-        guarantee: guarantee(settings, &mut warnings)?,
+        failed_batch: failed_batch(settings, guarantee)?,
+        guarantee,
         linger,
         max_block: settings.span("max.block.ms")?,
         max_in_flight: settings.size("max.in.flight.requests.per.connection")?,
         max_request_size: settings.size("max.request.size")?,
+        metadata_cluster_check: settings.flag("metadata.cluster.check.enable")?,
         metadata_max_age: settings.span("metadata.max.age.ms")?,
         metadata_max_idle: settings.span("metadata.max.idle.ms")?,
         metadata_recovery: metadata_recovery(settings)?,
@@ -75,6 +80,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         reconnect_backoff,
         reconnect_backoff_max,
         request_timeout,
+        request_timeout_grace: settings.span("request.timeout.grace.ms")?,
         retries: u32::try_from(settings.number("retries")?).unwrap_or(u32::MAX),
         retry_backoff,
         retry_backoff_max,
@@ -91,6 +97,30 @@ fn data_loss(settings: &ConfigBuilder) -> Result<DataLoss, ConfigError> {
         "stop" => DataLoss::Stop,
         _ => DataLoss::Report,
     })
+}
+
+/// Without sequences a broker takes a later batch that is in flight, whatever became of the
+/// earlier one.
+fn failed_batch(
+    settings: &ConfigBuilder,
+    guarantee: Guarantee,
+) -> Result<FailedBatch, ConfigError> {
+    let value = settings.text("failed.batch")?;
+    if value != "fail_later" {
+        return Ok(FailedBatch::Report);
+    }
+    let in_flight = settings.number("max.in.flight.requests.per.connection")?;
+    if guarantee != Guarantee::Idempotent && in_flight != 1 {
+        return Err(ConfigError::Invalid {
+            setting: "failed.batch",
+            value,
+            expected: "report, unless the producer is idempotent or \
+                       max.in.flight.requests.per.connection is 1"
+                .to_string(),
+            default: "report",
+        });
+    }
+    Ok(FailedBatch::FailLater)
 }
 
 fn unknown_fate(settings: &ConfigBuilder) -> Result<UnknownFate, ConfigError> {
@@ -315,13 +345,22 @@ fn availability_timeout(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Duration>, ConfigError> {
     let name = "partitioner.availability.timeout.ms";
-    let timeout = Some(settings.span(name)?).filter(|timeout| !timeout.is_zero());
+    let timeout = unless_zero(settings, name)?;
     if timeout.is_some() && !adaptive {
         warnings.push(format!(
             "{name} has no effect without partitioner.adaptive.partitioning.enable"
         ));
     }
     Ok(timeout)
+}
+
+/// A span of which zero means that there is no limit.
+fn unless_zero(settings: &ConfigBuilder, name: &str) -> Result<Option<Duration>, ConfigError> {
+    Ok(Some(settings.span(name)?).filter(|span| !span.is_zero()))
+}
+
+fn connections_per_broker(settings: &ConfigBuilder) -> Result<u32, ConfigError> {
+    Ok(u32::try_from(settings.number("connections.per.broker")?).unwrap_or(1))
 }
 
 fn codec(settings: &ConfigBuilder) -> Result<Codec, ConfigError> {

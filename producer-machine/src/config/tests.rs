@@ -19,6 +19,7 @@ fn nothing_but_servers_is_javas_default() {
     expect![[r#"
         Config {
             batch_size: 16384,
+            bootstrap_resolve_timeout: None,
             bootstrap_servers: [
                 (
                     "a",
@@ -33,11 +34,13 @@ fn nothing_but_servers_is_javas_default() {
             connections_max_idle: 540s,
             data_loss: Report,
             delivery_timeout: 120s,
+            failed_batch: Report,
             guarantee: Idempotent,
             linger: 5ms,
             max_block: 60s,
             max_in_flight: 5,
             max_request_size: 1048576,
+            metadata_cluster_check: true,
             metadata_max_age: 300s,
             metadata_max_idle: 300s,
             metadata_recovery: Rebootstrap {
@@ -52,6 +55,7 @@ fn nothing_but_servers_is_javas_default() {
             reconnect_backoff: 50ms,
             reconnect_backoff_max: 1s,
             request_timeout: 30s,
+            request_timeout_grace: 0ns,
             retries: 2147483647,
             retry_backoff: 100ms,
             retry_backoff_max: 1s,
@@ -96,6 +100,7 @@ fn what_was_set_can_be_read() {
     let config = Config::from_properties(EVERY_SETTING).unwrap();
     let millis = Duration::from_millis;
     assert_eq!(config.batch_size(), 1);
+    assert_eq!(config.bootstrap_resolve_timeout(), Some(millis(30)));
     let servers: Vec<_> = config.bootstrap_servers().collect();
     assert_eq!(servers, [("a", 9092), ("::1", 9093)]);
     assert_eq!(config.buffer_memory(), 2);
@@ -110,8 +115,9 @@ fn what_was_set_can_be_read() {
     assert_eq!(config.guarantee(), Guarantee::AtLeastOnce(Acks::Leader));
     assert_eq!(config.linger(), millis(7));
     assert_eq!(config.max_block(), millis(9));
-    assert_eq!(config.max_in_flight(), 10);
+    assert_eq!(config.max_in_flight(), 1);
     assert_eq!(config.max_request_size(), 11);
+    assert!(!config.metadata_cluster_is_checked());
     assert_eq!(config.metadata_max_age(), millis(12));
     assert_eq!(config.metadata_max_idle(), millis(13_000));
     assert_eq!(config.client_rack(), "r1");
@@ -124,6 +130,7 @@ fn what_was_set_can_be_read() {
     assert_eq!(config.reconnect_backoff(), millis(14));
     assert_eq!(config.reconnect_backoff_max(), millis(15));
     assert_eq!(config.request_timeout(), millis(16));
+    assert_eq!(config.request_timeout_grace(), millis(24));
     assert_eq!(config.retries(), 17);
     assert_eq!(config.retry_backoff(), millis(18));
     assert_eq!(config.retry_backoff_max(), millis(19));
@@ -131,6 +138,7 @@ fn what_was_set_can_be_read() {
     assert_eq!(config.setup_timeout(), millis(21));
     assert_eq!(config.setup_timeout_max(), millis(22));
     assert_eq!(config.data_loss(), DataLoss::Stop);
+    assert_eq!(config.failed_batch(), FailedBatch::FailLater);
     assert_eq!(config.unknown_fate(), UnknownFate::Rewrite);
 }
 
@@ -163,6 +171,7 @@ fn a_lenient_reader_warns_of_names_and_refuses_values() {
 /// A builder on which each setter was called.
 fn every_setter() -> ConfigBuilder {
     Config::builder()
+        .bootstrap_resolve_timeout(Duration::from_millis(30))
         .bootstrap_servers(["a:9092", "[::1]:9093"])
         .batch_size(1)
         .buffer_memory(2)
@@ -176,8 +185,9 @@ fn every_setter() -> ConfigBuilder {
         .linger(Duration::from_millis(7))
         .lz4_level(8)
         .max_block(Duration::from_millis(9))
-        .max_in_flight(10)
+        .max_in_flight(1)
         .max_request_size(11)
+        .metadata_cluster_unchecked()
         .metadata_max_age(Duration::from_millis(12))
         .metadata_max_idle(Duration::from_millis(13_000))
         .metadata_recovery(MetadataRecovery::Rebootstrap {
@@ -186,6 +196,7 @@ fn every_setter() -> ConfigBuilder {
         .receive_buffer_bytes(None)
         .reconnect_backoff(Duration::from_millis(14), Duration::from_millis(15))
         .request_timeout(Duration::from_millis(16))
+        .request_timeout_grace(Duration::from_millis(24))
         .retries(17)
         .retry_backoff(Duration::from_millis(18), Duration::from_millis(19))
         .send_buffer_bytes(Some(20))
@@ -197,12 +208,14 @@ fn every_setter() -> ConfigBuilder {
         .partitioner_ignore_keys()
         .partitioner_rack_aware()
         .data_loss(DataLoss::Stop)
+        .failed_batch(FailedBatch::FailLater)
         .unknown_fate(UnknownFate::Rewrite)
         .zstd_level(-5)
 }
 
 /// The same as text.
-const EVERY_SETTING: [(&str, &str); 39] = [
+const EVERY_SETTING: [(&str, &str); 43] = [
+    ("bootstrap.resolve.timeout.ms", "30"),
     ("bootstrap.servers", " a:9092, [::1]:9093"),
     ("batch.size", "1"),
     ("buffer.memory", "2"),
@@ -223,8 +236,9 @@ const EVERY_SETTING: [(&str, &str); 39] = [
     ("linger.ms", "7"),
     ("compression.lz4.level", "8"),
     ("max.block.ms", "9"),
-    ("max.in.flight.requests.per.connection", "10"),
+    ("max.in.flight.requests.per.connection", "1"),
     ("max.request.size", "11"),
+    ("metadata.cluster.check.enable", "false"),
     ("metadata.max.age.ms", "12"),
     ("metadata.max.idle.ms", "13000"),
     ("metadata.recovery.strategy", "rebootstrap"),
@@ -233,6 +247,7 @@ const EVERY_SETTING: [(&str, &str); 39] = [
     ("reconnect.backoff.ms", "14"),
     ("reconnect.backoff.max.ms", "15"),
     ("request.timeout.ms", "16"),
+    ("request.timeout.grace.ms", "24"),
     ("retries", "17"),
     ("retry.backoff.ms", "18"),
     ("retry.backoff.max.ms", "19"),
@@ -240,6 +255,7 @@ const EVERY_SETTING: [(&str, &str); 39] = [
     ("socket.connection.setup.timeout.ms", "21"),
     ("socket.connection.setup.timeout.max.ms", "22"),
     ("data.loss", "stop"),
+    ("failed.batch", "fail_later"),
     ("unknown.fate", "rewrite"),
     ("compression.zstd.level", "-5"),
 ];

@@ -18,6 +18,7 @@ const READY: Versions = Versions {
     produce: 9,
     metadata: 12,
     init_producer_id: None,
+    api_versions: None,
 };
 
 const LANE: LaneId = LaneId {
@@ -116,7 +117,7 @@ type Input = (&'static str, fn(&mut Connection) -> String);
 
 const INPUTS: [Input; 9] = [
     ("connected", |c| {
-        alloc::format!("news: {}", c.connected(NOW))
+        alloc::format!("news: {}", c.connected(NOW, 4))
     }),
     ("sent ApiVersions", |c| {
         let correlation_id = c.correlate();

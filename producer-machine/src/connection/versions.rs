@@ -11,6 +11,8 @@ pub(crate) struct Versions {
     pub(crate) produce: i16,
     pub(crate) metadata: i16,
     pub(crate) init_producer_id: Option<i16>,
+    /// As far as the broker tells.
+    pub(crate) api_versions: Option<i16>,
 }
 
 pub(super) fn range_of(response: &ApiVersionsResponse, api: ApiKey) -> Option<VersionRange> {
@@ -59,5 +61,6 @@ pub(super) fn choose(response: &ApiVersionsResponse) -> Result<Versions, String>
         produce: needed(ApiKey::Produce)?,
         metadata: needed(ApiKey::Metadata)?,
         init_producer_id: common(response, ApiKey::InitProducerId),
+        api_versions: common(response, ApiKey::ApiVersions),
     })
 }

@@ -102,7 +102,9 @@ const MATTERS: [Matter; 9] = [
     }),
     ("compressed", Standing::Ready, |f| {
         let batch = f.queue(f.key);
-        if f.accumulator.compress(batch).is_some() {
+        f.accumulator.compress(batch);
+        if let Some(job) = f.accumulator.next_job() {
+            f.accumulator.take_job(job.id);
             f.accumulator.compressed(batch, Vec::new());
         }
     }),

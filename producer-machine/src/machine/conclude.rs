@@ -11,6 +11,8 @@ impl ProducerMachine {
     /// At the end of each input: what follows for those who wait for room, a flush or the end.
     #[inline]
     pub(super) fn conclude(&mut self, now: Instant) {
+        // Before anybody is told of room: what is there to be compressed makes more of it.
+        self.hand_out_jobs(now);
         if self.waiters.are_aside() {
             self.bring_back(now);
         }

@@ -12,7 +12,7 @@ use super::ProducerMachine;
 use super::receive::Answer;
 use super::timers::Timer;
 use crate::action::Action;
-use crate::brokers::{LaneId, LeastLoaded, NodeId};
+use crate::brokers::{INTRODUCED, LaneId, LeastLoaded, NodeId};
 use crate::connection::{Connection, Turn, What};
 use crate::error::DisconnectReason;
 use crate::event::Notice;
@@ -55,10 +55,18 @@ impl ProducerMachine {
     }
 
     pub(super) fn on_connected(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.brokers.connections.get(&id) else {
+            return;
+        };
+        let version = match self.brokers.expected(connection.lane.node) {
+            Some(_) => INTRODUCED,
+            None => INTRODUCED - 1,
+        };
         let connection = self.brokers.connections.get_mut(&id);
-        if !connection.is_some_and(|connection| connection.connected(now)) {
+        if !connection.is_some_and(|connection| connection.connected(now, version)) {
             return;
         }
+        self.on_bootstrap_found();
         self.meter.on_connected();
         self.brokers.connected(id);
         self.arm_connection(id);
@@ -199,6 +207,7 @@ impl ProducerMachine {
         let broker = lane.node.broker();
         self.brokers.lose(now, lane.node, &reason);
         self.remember_trouble(&address, &reason);
+        self.on_bootstrap_tried(lane.node, &address, &reason);
         let has_idled = reason == DisconnectReason::Idle;
         self.notice(Notice::Disconnected {
             connection: id,
@@ -226,5 +235,6 @@ impl ProducerMachine {
             self.lose_unanswered(now, batch, code);
         }
         self.connect_if_wanted(now, lane.node);
+        self.check_bootstrap(now);
     }
 }

@@ -28,6 +28,7 @@ impl ProducerMachine {
             timers,
             silence,
             control_at,
+            bootstrap,
             metadata_awaited_by,
             trouble,
             meter: _,
@@ -46,7 +47,7 @@ impl ProducerMachine {
             chooser.digest().hash(mixer);
             (session, session_failures, waiters, concluded).hash(mixer);
             (flushes, next_flush, without_identity, timers, silence).hash(mixer);
-            metadata_awaited_by.hash(mixer);
+            (bootstrap, metadata_awaited_by).hash(mixer);
             (control_at, trouble, retry, jitter, random, events, actions).hash(mixer);
         })
     }

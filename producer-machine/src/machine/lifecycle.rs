@@ -82,11 +82,11 @@ impl ProducerMachine {
     }
 
     /// The producer can do nothing more: everything fails, connections end.
-    pub(super) fn fail_for_good(&mut self, now: Instant, code: ErrorCode) {
+    pub(super) fn fail_for_good(&mut self, now: Instant, fatal: impl Into<FatalError>) {
         if self.is_over() {
             return;
         }
-        let fatal = FatalError { code };
+        let fatal = fatal.into();
         self.notice(Notice::Fatal(fatal.clone()));
         let closing = matches!(self.life, Life::Closing(_));
         self.life = Life::Fatal(fatal.clone());
@@ -165,9 +165,10 @@ impl ProducerMachine {
                 Stage::Abandoned(_) => {}
                 Stage::Compressing(..) | Stage::Open | Stage::Queued(_) => {
                     self.take_out(key);
-                    self.fail(key, error.clone());
+                    let all = 0..self.accumulator.batches[key.0 as usize].count;
+                    self.end_failed(key, alloc::vec![(all, error.clone())]);
                 }
-                Stage::InFlight(_) => self.abandon(key, error.clone()),
+                Stage::InFlight(_) => self.abandon_alone(key, error.clone()),
             }
         }
         partitions

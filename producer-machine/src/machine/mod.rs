@@ -21,6 +21,7 @@ mod metrics;
 pub(crate) mod purge;
 mod rebootstrap;
 mod receive;
+mod resolve;
 mod schedule;
 mod send;
 mod sequence;
@@ -57,6 +58,7 @@ use crate::time::{Alarm, Deadlines};
 use crate::waiters::Waiters;
 use crate::{ConnectionId, FlushId, Instant, Receipt, Record, Seed, TopicHandle, WaiterId};
 
+use resolve::Bootstrap;
 use send::NO_TIMESTAMP;
 use steps::Steps;
 use timers::Timer;
@@ -121,6 +123,8 @@ pub struct ProducerMachine {
     silence: Alarm,
     /// When to look again at what any broker can answer; `None` while a fact will tell.
     control_at: Option<Instant>,
+    /// Whether any address is known to ask.
+    bootstrap: Bootstrap,
     /// When the known brokers are given up, while metadata are wanted and do not come.
     metadata_awaited_by: Alarm,
     /// The address and the reason of the last connection that was lost or never made.
@@ -166,6 +170,7 @@ impl ProducerMachine {
             timers: Deadlines::new(),
             silence: Alarm::default(),
             control_at: None,
+            bootstrap: Bootstrap::Found,
             metadata_awaited_by: Alarm::default(),
             trouble: None,
             meter: Meter::new(now),
@@ -178,6 +183,7 @@ impl ProducerMachine {
             spares: Spares::default(),
             config,
         };
+        machine.seek_bootstrap(now);
         machine.service_control(now);
         machine
     }

@@ -83,7 +83,7 @@ impl ProducerMachine {
     }
 
     /// A broker has said something: whether it owes us more begins to count now.
-    fn on_heard(&mut self, now: Instant, id: ConnectionId) {
+    pub(super) fn on_heard(&mut self, now: Instant, id: ConnectionId) {
         let Some(node) = self.brokers.connections.get(&id).map(|c| c.lane.node) else {
             return;
         };
@@ -197,6 +197,7 @@ impl ProducerMachine {
             return;
         }
         self.await_metadata_no_more();
+        self.brokers.learn_cluster(response.cluster_id.as_deref());
         self.meter.on_metadata(now);
         let applied = self
             .metadata

@@ -5,11 +5,12 @@ use alloc::sync::Arc;
 
 use kafka_producer_proto::ErrorCode;
 use kafka_producer_proto::batch::{HEADER_LEN, RecordBody};
+use kafka_producer_proto::compression::{Codec, Compressor};
 
 use super::timers::Timer;
 use super::{Life, ProducerMachine};
 use crate::accumulator::{Appended, BatchKey, Claim, PartitionKey};
-use crate::action::{Compressed, Product};
+use crate::action::{Action, Compressed, Product};
 use crate::error::{ProduceError, SendError, Shortage};
 use crate::metadata::TopicView;
 use crate::partitioner::{self, Choice, Missing};
@@ -259,18 +260,34 @@ impl ProducerMachine {
 
     /// A batch takes no more records: it is compressed, or may leave.
     pub(super) fn on_closed(&mut self, now: Instant, key: BatchKey) {
-        self.seal(key);
+        self.seal(now, key);
         let partition = self.accumulator.batches[key.0 as usize].partition;
         self.reconsider(now, partition);
     }
 
     /// A batch that was closed lingers no more, and is compressed if there is a codec.
-    pub(super) fn seal(&mut self, key: BatchKey) {
+    pub(super) fn seal(&mut self, now: Instant, key: BatchKey) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let (serial, linger_at) = (batch.serial, batch.linger_at);
         self.timers.disarm(linger_at, Timer::Linger(serial, key));
-        if let Some(job) = self.accumulator.compress(key) {
-            self.actions.push_back(crate::Action::Compress(job));
+        self.accumulator.compress(key);
+        self.hand_out_jobs(now);
+    }
+
+    /// Jobs that there is memory for leave.
+    pub(super) fn hand_out_jobs(&mut self, now: Instant) {
+        while self.accumulator.is_job_waiting() {
+            let Some(job) = self.accumulator.next_job() else {
+                return;
+            };
+            self.steps.step();
+            if job.codec == Codec::None {
+                // A copy, no more: nothing that would hold an event loop up.
+                let done = job.run(&mut Compressor::new());
+                self.on_compressed(now, done);
+            } else {
+                self.actions.push_back(Action::Compress(job));
+            }
         }
     }
 

@@ -39,10 +39,11 @@ impl ProducerMachine {
             return None;
         }
         let resolution = match self.config.unknown_fate {
-            UnknownFate::Report => self
+            // What follows a failed batch is not written anew, or it would stand without it.
+            UnknownFate::Rewrite if !self.follows_failed(key) => Resolution::Renumber,
+            UnknownFate::Report | UnknownFate::Rewrite => self
                 .accumulator
                 .on_unknown_sequence(key, self.metadata.refreshes()),
-            UnknownFate::Rewrite => Resolution::Renumber,
         };
         if resolution == Resolution::AskElsewhere {
             self.ask_elsewhere(now, key, code);
@@ -103,6 +104,10 @@ impl ProducerMachine {
         let keys: Vec<PartitionKey> = view.used_partitions().collect();
         for key in keys {
             for batch in self.accumulator.recreate(key) {
+                // One that fails may take those behind it along.
+                if !self.accumulator.batches.contains(batch.0 as usize) {
+                    continue;
+                }
                 self.take_out(batch);
                 self.leave_former_topic(now, batch, ErrorCode::UNKNOWN_TOPIC_ID);
             }

@@ -15,8 +15,8 @@ use super::ProducerMachine;
 use super::receive::Answer;
 use super::timers::Timer;
 use crate::Instant;
-use crate::accumulator::{BatchKey, Proof, Run, Runs, Stage};
-use crate::config::Guarantee;
+use crate::accumulator::{BatchKey, PartitionKey, Proof, Run, Runs, Serial, Stage};
+use crate::config::{FailedBatch, Guarantee};
 use crate::error::ProduceError;
 use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
 use crate::frame::Body;
@@ -61,6 +61,10 @@ impl ProducerMachine {
             _ if abandoned => self.end_abandoned(key),
             Verdict::Refuse(_) => {
                 self.refuse_batch(key, code, answer.message, answer.blame);
+            }
+            _ if self.may_not_follow(key) => {
+                let earlier = code.name();
+                self.fail(key, ProduceError::EarlierFailed { earlier });
             }
             _ if self.accumulator.is_of_former_topic(key) => {
                 self.leave_former_topic(now, key, code);
@@ -179,6 +183,15 @@ impl ProducerMachine {
 
     /// As `fail`, with an error for each of these places, which are all of the batch.
     pub(super) fn fail_each(&mut self, key: BatchKey, fates: Vec<(Range<u32>, ProduceError)>) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let (partition, serial) = (batch.partition, batch.serial);
+        let earlier = fates.first().map_or("", |(_, error)| error.name());
+        self.end_failed(key, fates);
+        self.fail_later(partition, serial, earlier);
+    }
+
+    /// As `fail_each`, whatever follows.
+    pub(super) fn end_failed(&mut self, key: BatchKey, fates: Vec<(Range<u32>, ProduceError)>) {
         self.accumulator.give_up(key);
         self.tell_failed(key, fates);
         self.remove(key);
@@ -186,12 +199,46 @@ impl ProducerMachine {
 
     /// A batch in flight fails; its request goes on.
     pub(super) fn abandon(&mut self, key: BatchKey, error: ProduceError) {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let (partition, serial) = (batch.partition, batch.serial);
+        let earlier = error.name();
+        self.abandon_alone(key, error);
+        self.fail_later(partition, serial, earlier);
+    }
+
+    /// As `abandon`, whatever follows.
+    pub(super) fn abandon_alone(&mut self, key: BatchKey, error: ProduceError) {
         self.accumulator.abandon(key);
         let batch = &self.accumulator.batches[key.0 as usize];
         self.timers
             .disarm(batch.deadline, Timer::Delivery(batch.serial, key));
         let all = 0..batch.count;
         self.tell_failed(key, alloc::vec![(all, error)]);
+    }
+
+    /// Under `failed.batch=fail_later` what is behind a failed batch fails, too (D14).
+    fn fail_later(&mut self, key: PartitionKey, failed: Serial, earlier: &'static str) {
+        if self.config.failed_batch != FailedBatch::FailLater {
+            return;
+        }
+        for later in self.accumulator.condemn(key, failed) {
+            self.steps.step();
+            self.take_out(later);
+            let all = 0..self.accumulator.batches[later.0 as usize].count;
+            let error = ProduceError::EarlierFailed { earlier };
+            self.end_failed(later, alloc::vec![(all, error)]);
+        }
+    }
+
+    /// Whether a batch that came back is not written, and follows one that failed.
+    fn may_not_follow(&self, key: BatchKey) -> bool {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        !batch.is_in_doubt() && self.follows_failed(key)
+    }
+
+    /// Whether a batch follows one that failed, and must not stand without it.
+    pub(super) fn follows_failed(&self, key: BatchKey) -> bool {
+        self.config.failed_batch == FailedBatch::FailLater && self.accumulator.is_condemned(key)
     }
 
     /// `delivery.timeout.ms` is over.

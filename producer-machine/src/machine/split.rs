@@ -3,12 +3,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kafka_producer_proto::compression::{Codec, Compressor};
-
 use super::ProducerMachine;
 use super::timers::Timer;
 use crate::accumulator::BatchKey;
-use crate::action::Action;
 use crate::error::ProduceError;
 use crate::event::Notice;
 use crate::split::Part;
@@ -32,16 +29,8 @@ impl ProducerMachine {
     }
 
     fn split(&mut self, now: Instant, key: BatchKey) {
-        let Some(job) = self.accumulator.split(key, self.config.batch_size) else {
-            return;
-        };
-        if job.codec == Codec::None {
-            // A copy, no more: nothing that would hold an event loop up.
-            let done = job.run(&mut Compressor::new());
-            self.on_compressed(now, done);
-        } else {
-            self.actions.push_back(Action::Compress(job));
-        }
+        self.accumulator.split(key, self.config.batch_size);
+        self.hand_out_jobs(now);
     }
 
     /// The job that splits a batch is done.

@@ -29,6 +29,8 @@ pub(super) enum Timer {
     Reconnect(NodeId),
     /// No broker has described the cluster for too long.
     Rebootstrap,
+    /// `bootstrap.resolve.timeout.ms`.
+    Resolve,
     /// The broker that the first in line for room waits for becomes silent.
     Silence,
     /// The deadline of `close`.
@@ -58,6 +60,7 @@ impl ProducerMachine {
                 Timer::Linger(_, key) => self.on_lingered(now, key),
                 Timer::Place => self.place_some(now),
                 Timer::Rebootstrap => self.on_rebootstrap_due(now),
+                Timer::Resolve => self.check_bootstrap(now),
                 Timer::Reconnect(node) => self.connect_if_wanted(now, node),
                 // Who steps aside then shows at the end of this input, as of any other.
                 Timer::Silence => self.silence.fired(),

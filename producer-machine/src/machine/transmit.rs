@@ -7,6 +7,7 @@ use kafka_producer_proto::{Request, encode_request};
 
 use super::ProducerMachine;
 use crate::accumulator::BatchKey;
+use crate::brokers::INTRODUCED;
 use crate::connection::{Turn, Versions, What};
 use crate::drain::{Drain, Load, Road, Step, Written};
 use crate::error::ProduceError;
@@ -78,10 +79,15 @@ impl ProducerMachine {
         version: i16,
         frame: &mut Unsealed,
     ) -> bool {
+        let connection = self.brokers.connections.get(&id);
+        let expected = connection
+            .filter(|_| INTRODUCED <= version)
+            .and_then(|connection| self.brokers.expected(connection.lane.node));
         let request = ApiVersionsRequest {
             client_software_name: String::from(SOFTWARE_NAME),
             client_software_version: String::from(SOFTWARE_VERSION),
-            ..ApiVersionsRequest::default()
+            cluster_id: expected.as_ref().map(|it| String::from(&*it.cluster)),
+            node_id: expected.map_or(-1, |it| it.node),
         };
         self.fill_request(now, id, version, &request, What::ApiVersions, frame)
     }
@@ -185,7 +191,7 @@ impl ProducerMachine {
             drain.step(now, &self.terms(), &mut self.accumulator, &mut self.brokers)
         {
             match step {
-                Step::Closed(batch) => self.seal(batch),
+                Step::Closed(batch) => self.seal(now, batch),
                 Step::Expired(batch) => self.expire(now, batch),
                 Step::Idle(key) => self.reconsider(now, key),
                 Step::Took(key, batch) => {
@@ -225,8 +231,14 @@ impl ProducerMachine {
         let Some(connection) = self.brokers.connections.get_mut(&id) else {
             return;
         };
-        for batch in connection.written() {
+        let written = connection.written();
+        if written.is_empty() {
+            return;
+        }
+        for batch in written {
             self.on_sent_unanswered(now, batch);
         }
+        // A broker that takes what it never answers is not sick.
+        self.on_heard(now, id);
     }
 }

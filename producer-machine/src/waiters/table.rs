@@ -33,7 +33,7 @@ impl Line {
         Self {
             id: waiters.add(wish, Instant::NEVER),
             later: waiters.add(Wish::Space(SHORTAGE), Instant::NEVER),
-            budget: Budget::new(8 * KIB, 2 * KIB),
+            budget: Budget::new(8 * KIB, 2 * KIB, 2 * KIB),
             waiters,
         }
     }

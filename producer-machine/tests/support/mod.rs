@@ -24,8 +24,8 @@ use kafka_producer_proto::messages::metadata::{
 };
 use kafka_producer_proto::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_producer_proto::messages::{
-    ApiVersionsResponse, InitProducerIdResponse, MetadataRequest, MetadataResponse, ProduceRequest,
-    ProduceResponse,
+    ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, MetadataRequest,
+    MetadataResponse, ProduceRequest, ProduceResponse,
 };
 use kafka_producer_proto::{ApiKey, ErrorCode, Message, RequestHeader, Uuid, encode_response};
 
@@ -80,12 +80,21 @@ pub struct Bench {
     /// The racks of brokers that have one.
     pub racks: BTreeMap<i32, String>,
     pub down: Vec<i32>,
+    /// Brokers whose names do not resolve.
+    pub nameless: Vec<i32>,
     /// Brokers that say nothing to who connects.
     pub hanging: Vec<i32>,
     /// Brokers that take connections, and answer no handshake.
     pub starting: Vec<i32>,
     pub produce_versions: (i16, i16),
     pub metadata_version: i16,
+    /// The highest version of ApiVersions.
+    pub api_versions: i16,
+    pub cluster_id: Option<String>,
+    /// What each question for versions said: to whom, in which version, who it is taken for.
+    pub introductions: Vec<(i32, i16, Option<String>, i32)>,
+    /// Brokers that are not who they are taken for.
+    pub strangers: Vec<i32>,
     /// The error of all the metadata.
     pub metadata_error: ErrorCode,
     pub init_producer_id: VecDeque<(ErrorCode, i64, i16)>,
@@ -129,10 +138,15 @@ impl Bench {
             brokers: vec![0, 1],
             racks: BTreeMap::new(),
             down: Vec::new(),
+            nameless: Vec::new(),
             hanging: Vec::new(),
             starting: Vec::new(),
             produce_versions: (3, 12),
             metadata_version: 12,
+            api_versions: 4,
+            cluster_id: None,
+            introductions: Vec::new(),
+            strangers: Vec::new(),
             metadata_error: ErrorCode::NONE,
             init_producer_id: VecDeque::new(),
             next_producer_id: 100,
@@ -478,8 +492,13 @@ impl Bench {
             .parse()
             .expect("hosts are b0, b1 …");
         self.connects.push((self.now, broker, attempt));
-        if self.down.contains(&broker) {
-            let reason = DisconnectReason::Failed("connection refused".into());
+        let is_nameless = self.nameless.contains(&broker);
+        if is_nameless || self.down.contains(&broker) {
+            let reason = if is_nameless {
+                DisconnectReason::Resolve("no such host".into())
+            } else {
+                DisconnectReason::Failed("connection refused".into())
+            };
             self.machine
                 .handle_disconnected(self.now, connection, reason);
             return;
@@ -519,10 +538,12 @@ impl Bench {
         match ApiKey::from_value(header.api) {
             Some(ApiKey::ApiVersions) if self.is_starting(connection) => return,
             Some(ApiKey::ApiVersions) if self.answers_handshake => {
-                let response = self.api_versions();
+                let request = ApiVersionsRequest::decode(version.min(5), body);
+                let response = self.introduced(connection, version, request.unwrap_or_default());
+                let is_known = version <= self.api_versions;
                 encode_response(
                     ApiKey::ApiVersions,
-                    version,
+                    if is_known { version } else { 0 },
                     correlation_id,
                     &response,
                     &mut out,
@@ -571,7 +592,29 @@ impl Bench {
         self.starting.contains(&broker)
     }
 
-    fn api_versions(&self) -> ApiVersionsResponse {
+    fn introduced(
+        &mut self,
+        connection: ConnectionId,
+        version: i16,
+        request: ApiVersionsRequest,
+    ) -> ApiVersionsResponse {
+        let broker = self.links[&connection].broker;
+        let (cluster, node) = (request.cluster_id, request.node_id);
+        let is_introduced = cluster.is_some();
+        self.introductions.push((broker, version, cluster, node));
+        let mut response = self.supported();
+        if self.api_versions < version {
+            response.error_code = ErrorCode::UNSUPPORTED_VERSION;
+            response
+                .api_keys
+                .retain(|entry| entry.api_key == ApiKey::ApiVersions.value());
+        } else if is_introduced && self.strangers.contains(&broker) {
+            response.error_code = ErrorCode::REBOOTSTRAP_REQUIRED;
+        }
+        response
+    }
+
+    fn supported(&self) -> ApiVersionsResponse {
         let (min, max) = self.produce_versions;
         let range = |api: ApiKey, min_version, max_version| ApiVersion {
             api_key: api.value(),
@@ -583,7 +626,7 @@ impl Bench {
                 range(ApiKey::Produce, min, max),
                 range(ApiKey::Metadata, 0, self.metadata_version),
                 range(ApiKey::InitProducerId, 0, 4),
-                range(ApiKey::ApiVersions, 0, 4),
+                range(ApiKey::ApiVersions, 0, self.api_versions),
             ],
             ..ApiVersionsResponse::default()
         }
@@ -639,6 +682,7 @@ impl Bench {
                 })
                 .collect(),
             topics: topics.collect(),
+            cluster_id: self.cluster_id.clone(),
             error_code: self.metadata_error,
             ..MetadataResponse::default()
         }

@@ -183,6 +183,9 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     set("socket.connection.setup.timeout.max.ms", 1000);
     set("metadata.max.age.ms", chance.pick(300_000, &[200, 2000]));
     if chance.one_in(8) {
+        set("request.timeout.grace.ms", 200);
+    }
+    if chance.one_in(8) {
         set("connections.max.idle.ms", 300);
     }
     let in_flight = chance.pick(5, &[1, 2, 5]);
@@ -206,9 +209,12 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     if chance.one_in(3) {
         settings.push(("data.loss", "stop".into()));
     }
+    if (idempotent == "true" || in_flight == 1) && chance.one_in(3) {
+        settings.push(("failed.batch", "fail_later".into()));
+    }
     settings.push((
         "compression.type",
-        chance.pick("none", &["none", "lz4"]).into(),
+        chance.pick("none", &["none", "lz4", "zstd"]).into(),
     ));
     settings.extend(placement(chance));
     settings
@@ -258,6 +264,15 @@ fn plan_workload(world: &mut World, horizon: Duration) {
         for turn in 0..100 {
             let at = world.now + start + Duration::from_millis(3 * turn);
             world.agenda.add(at, Happening::Send { topic, count: 1 });
+        }
+    }
+    if world.rules.compresses && chance.one_in(3) {
+        // Enough to fill batches, so that it is learned how well they compress.
+        let (start, topic) = (moment(&mut chance, span), chance.below(topics));
+        let topic = usize::try_from(topic).unwrap_or(0);
+        for turn in 0..40 {
+            let at = world.now + start + Duration::from_millis(6 * turn);
+            world.agenda.add(at, Happening::Send { topic, count: 30 });
         }
     }
     if chance.one_in(6) {
@@ -381,7 +396,11 @@ impl World {
         };
         let partitions = u64::from(self.cluster.partition_count(&topic).unwrap_or(1));
         for _ in 0..count {
-            let value = self.random_bytes();
+            let mut value = self.random_bytes();
+            if self.workload.one_in(2) {
+                // It compresses well.
+                value.fill(b'v');
+            }
             let key = self.random_bytes();
             let chance = &mut self.workload;
             let partition = u32::try_from(chance.below(partitions)).unwrap_or(0);

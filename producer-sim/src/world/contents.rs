@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use kafka_producer_proto::batch::{BatchHeader, RecordIter};
+use kafka_producer_proto::batch::{BatchHeader, HEADER_LEN, RecordIter};
 use kafka_producer_proto::compression::{self, Codec};
 use kafka_producer_proto::messages::ProduceRequest;
 use kafka_producer_proto::{ErrorCode, Uuid};
@@ -53,6 +53,30 @@ pub(crate) fn sizes_of(request: &ProduceRequest) -> Vec<usize> {
         .flat_map(|topic| &topic.partition_data);
     let records = partitions.filter_map(|partition| partition.records.as_ref());
     records.map(Bytes::len).collect()
+}
+
+/// How large the largest batch of several records is before compression, header included.
+pub(crate) fn largest_plain(request: &ProduceRequest) -> usize {
+    let partitions = request
+        .topic_data
+        .iter()
+        .flat_map(|topic| &topic.partition_data);
+    let batches = partitions.filter_map(|partition| partition.records.as_deref());
+    batches.filter_map(plain_size).max().unwrap_or_default()
+}
+
+/// The size of a batch of several records before compression.
+fn plain_size(batch: &[u8]) -> Option<usize> {
+    let (header, records, _) = BatchHeader::parse(batch).ok()?;
+    let mut plain = Vec::new();
+    compression::decompress(
+        header.attributes.codec().ok()?,
+        records,
+        usize::MAX,
+        &mut plain,
+    )
+    .ok()?;
+    (1 < header.count).then_some(HEADER_LEN + plain.len())
 }
 
 /// The records of each batch, if none of them was ever sent before.

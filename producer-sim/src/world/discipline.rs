@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_producer_machine::Instant;
 use kafka_producer_proto::messages::produce::LeaderIdAndEpoch;
-use kafka_producer_proto::messages::{InitProducerIdResponse, MetadataResponse};
+use kafka_producer_proto::messages::{InitProducerIdResponse, MetadataResponse, ProduceRequest};
 use kafka_producer_proto::{ErrorCode, Uuid};
 
-use super::contents::{Place, Sent};
+use super::contents::{Place, Sent, largest_plain, sizes_of};
 use super::goals::Goal;
 use super::ledger::{Identity, Ledger};
 use super::rules::Rules;
@@ -105,17 +105,28 @@ pub(crate) struct Departure<'a> {
     pub(crate) beside: &'a Beside,
 }
 
-impl Discipline {
-    /// M6: a request is no larger than `max.request.size`, unless it is one batch.
-    pub(crate) fn check_sizes(&self, ledger: &mut Ledger, rules: &Rules, sizes: &[usize]) {
-        let (sum, limit) = (sizes.iter().sum::<usize>(), rules.max_request_size);
-        if limit < sum && 1 < sizes.len() {
-            ledger.violate(format!(
-                "M6: a request has {sum} bytes, allowed are {limit}"
-            ));
-        }
+/// M6: a request is no larger than `max.request.size`, unless it is one batch; and a batch of
+/// several records has no more than it may before compression.
+pub(super) fn check_sizes(ledger: &mut Ledger, rules: &Rules, request: &ProduceRequest) {
+    let sizes = sizes_of(request);
+    let (sum, limit) = (sizes.iter().sum::<usize>(), rules.max_request_size);
+    if limit < sum && 1 < sizes.len() {
+        ledger.violate(format!(
+            "M6: a request has {sum} bytes, allowed are {limit}"
+        ));
     }
+    let (plain, limit) = (largest_plain(request), rules.largest_batch());
+    if rules.batch_size < plain {
+        ledger.goals.reach(Goal::EstimatedSmaller);
+    }
+    if limit < plain {
+        ledger.violate(format!(
+            "M6: a batch has {plain} bytes before compression, allowed are {limit}"
+        ));
+    }
+}
 
+impl Discipline {
     pub(crate) fn asks_metadata(
         &mut self,
         now: Instant,

@@ -29,6 +29,7 @@ mod contents;
 mod discipline;
 mod distort;
 mod faults;
+mod followers;
 mod goals;
 mod hosts;
 mod ledger;

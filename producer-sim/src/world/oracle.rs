@@ -14,7 +14,7 @@ use super::rules::Retries;
 use crate::cluster::StoredRecord;
 
 /// Where a record was found.
-type Copies = BTreeMap<RecordId, Vec<(String, u32, StoredRecord)>>;
+pub(crate) type Copies = BTreeMap<RecordId, Vec<(String, u32, StoredRecord)>>;
 
 /// An acknowledged record of a partition.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ impl World {
         }
         self.check_order(&logs, &mut found);
         self.check_first_order(&mut found);
+        self.check_followers(&history, &mut found);
         self.check_rest(&mut found);
         self.note_goals(&logs, &history);
         found

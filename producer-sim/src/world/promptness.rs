@@ -33,9 +33,8 @@ const EVERY: u32 = 4;
 
 impl World {
     /// M1: `buffer.memory` is kept to the byte, but for what must go on although it takes more:
-    /// records that find their partitions, and batches that are split, are there twice for a
-    /// while. A codec makes a copy of what is there, and a batch that it packed is there three
-    /// times while it is split: as it was, unpacked, and packed again.
+    /// records that find their partitions, and parts of what was split, are there twice for a
+    /// while. A codec makes copies, which wait until there is room; those of one batch do not.
     pub(crate) fn check_memory(&mut self) {
         let (most, used) = (self.rules.buffer_memory, self.machine.buffer_used());
         if used <= most {
@@ -44,23 +43,21 @@ impl World {
         }
         // What has moved may have ended, and is charged while a frame of it is read.
         self.promptness.is_moving |= self.moves_records();
-        let copies = match self.rules.compresses {
-            true => 3,
-            false if self.promptness.is_moving => 2,
-            false => 1,
-        };
-        if copies * most < used {
+        let copies = if self.promptness.is_moving { 2 } else { 1 };
+        let job = self.rules.largest_job();
+        if copies * most + job < used {
             self.ledger.violate(format!(
-                "M1: {used} bytes are taken, allowed are {copies} times {most}"
+                "M1: {used} bytes are taken, allowed are {copies} times {most} and {job}"
             ));
         }
     }
 
-    /// M1: while more is taken than `buffer.memory`, nothing new adds to it. A codec may begin
-    /// with what a record has made full, which says nothing of the record.
+    /// M1: while more is taken than `buffer.memory`, nothing new adds to it. A batch that a record
+    /// has made full may be the one that is compressed for all that, which says nothing of the
+    /// record.
     pub(crate) fn check_taken(&mut self, before: usize) {
         let (most, used) = (self.rules.buffer_memory, self.machine.buffer_used());
-        if before.max(most) < used && !self.rules.compresses {
+        if before.max(most) + self.rules.largest_job() < used {
             self.ledger.violate(format!(
                 "M1: a record is taken although {before} of {most} bytes are, now {used}"
             ));
@@ -227,7 +224,7 @@ impl World {
 
 impl Entry {
     /// Whether the producer did not know the record's partition when it accepted it.
-    const fn was_held(&self) -> bool {
+    pub(crate) const fn was_held(&self) -> bool {
         match self.content.partition {
             Some(partition) => self.known <= partition,
             None => self.known == 0,

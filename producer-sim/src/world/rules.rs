@@ -18,6 +18,7 @@ pub(crate) struct Rules {
     pub(crate) delivery_timeout: Duration,
     /// Where sequences may begin besides 0.
     pub(crate) first_sequence: i32,
+    pub(crate) failed_batch: FailedBatch,
     /// How many connections each broker is given.
     pub(crate) lanes: usize,
     pub(crate) linger: Duration,
@@ -75,6 +76,13 @@ pub(crate) enum DataLoss {
     Stop,
 }
 
+/// What becomes of the records behind one that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailedBatch {
+    FailLater,
+    Report,
+}
+
 /// How often a batch may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retries {
@@ -103,6 +111,10 @@ impl Rules {
             },
             delivery_timeout: millis("delivery.timeout.ms", 120_000),
             first_sequence: 0,
+            failed_batch: match settings.get("failed.batch").map(String::as_str) {
+                Some("fail_later") => FailedBatch::FailLater,
+                _ => FailedBatch::Report,
+            },
             lanes: size("connections.per.broker", 1),
             linger: millis("linger.ms", 5),
             max_block: millis("max.block.ms", 60_000),
@@ -111,12 +123,32 @@ impl Rules {
             metadata_max_age: millis("metadata.max.age.ms", 300_000),
             placement: Placement::of(settings),
             reconnect_backoff: millis("reconnect.backoff.ms", 50),
-            request_timeout: millis("request.timeout.ms", 30_000),
+            request_timeout: millis("request.timeout.ms", 30_000)
+                + millis("request.timeout.grace.ms", 0),
             retries: match settings.get("retries").map(|value| value.parse()) {
                 Some(Ok(most)) => Retries::Limited(most),
                 Some(Err(_)) | None => Retries::Unlimited,
             },
             retry_backoff: millis("retry.backoff.ms", 100),
+        }
+    }
+
+    /// The most bytes that a batch of several records has before compression, header included.
+    pub(crate) fn largest_batch(&self) -> usize {
+        let compressed = self.max_request_size.min(self.buffer_memory / 4);
+        match self.compresses {
+            true => self.batch_size.max(compressed),
+            false => self.batch_size,
+        }
+    }
+
+    /// The most bytes of copies that one job makes: a batch or a lone record that is unpacked and
+    /// packed again, which may make it a sixth larger.
+    pub(crate) fn largest_job(&self) -> usize {
+        let largest = self.largest_batch().max(self.max_request_size);
+        match self.compresses {
+            true => 2 * largest.min(self.buffer_memory) + largest / 4,
+            false => 0,
         }
     }
 

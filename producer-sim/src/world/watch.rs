@@ -15,10 +15,9 @@ use kafka_producer_proto::messages::{
 use kafka_producer_proto::{ApiKey, FrameReader, Message, RequestHeader, ResponseHeader};
 
 use super::contents::{
-    Place, Sent, Verdict, batches_of, first_attempts, is_final, is_splittable, note_goals,
-    sizes_of, verdict,
+    Place, Sent, Verdict, batches_of, first_attempts, is_final, is_splittable, note_goals, verdict,
 };
-use super::discipline::{Beside, Departure, Discipline};
+use super::discipline::{Beside, Departure, Discipline, check_sizes};
 use super::goals::Goal;
 use super::ledger::{Identity, Ledger, RecordId};
 use super::rules::{Retries, Rules};
@@ -106,8 +105,7 @@ impl Watch {
                 return fresh;
             };
             let acks = request.acks;
-            let sizes = sizes_of(&request);
-            self.discipline.check_sizes(ledger, rules, &sizes);
+            check_sizes(ledger, rules, &request);
             let batches = batches_of(ledger, request);
             if 1 < batches.len() {
                 ledger.goals.reach(Goal::PiggyBacked);

@@ -7,12 +7,13 @@ use super::{I32_MAX, Setting, Support, between, int, millis_long};
 pub(super) const SETTINGS: &[Setting] = settings! {
     Supported "client.id" = "", Text, "CommonClientConfigs",
         "the name that brokers log and meter; producer-1, producer-2 and so on if not set";
-    Ignored "client.dns.lookup" = "use_all_dns_ips",
+    Refused "client.dns.lookup" = "use_all_dns_ips",
         Word(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), "KIP-302",
-        "which addresses of a name are tried; here always all, one after the other";
-    Ignored "bootstrap.resolve.timeout.ms" = "0", millis_long(), "KIP-909",
-        "how long the names of bootstrap.servers may stay unresolved; here they are tried again \
-         for ever";
+        "which addresses of a name are tried: all, one after the other; canonical names are for \
+         Kerberos, which is not built";
+    Supported "bootstrap.resolve.timeout.ms" = "0", millis_long(), "KIP-909",
+        "how long all names of bootstrap.servers may stay unresolved before the producer gives up \
+         for good; 0 is for ever, while Java tries once when it is made";
     Supported "reconnect.backoff.ms" = "50", millis_long(), "CommonClientConfigs",
         "the wait before the second connect to a broker; it doubles with each further one; 0 means \
          1, or a core would be kept busy";
@@ -33,8 +34,10 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "ask bootstrap.servers again when no known broker answers";
     Supported "metadata.recovery.rebootstrap.trigger.ms" = "300000", millis_long(), "KIP-1102",
         "how long metadata may stay unanswered before that";
-    Ignored "metadata.cluster.check.enable" = "true", Flag, "KIP-1242",
-        "check that a broker belongs to the cluster that was met first";
+    Supported "metadata.cluster.check.enable" = "true", Flag, "KIP-1242",
+        "ask brokers that can tell whether they are the ones of the cluster that metadata named; \
+         one that is not makes the producer ask bootstrap.servers again, unless \
+         metadata.recovery.strategy is none";
     Supported "send.buffer.bytes" = "131072", between(-1, I32_MAX), "CommonClientConfigs",
         "the size of a socket's send buffer; -1 leaves it to the system";
     Supported "receive.buffer.bytes" = "32768", between(-1, I32_MAX), "CommonClientConfigs",

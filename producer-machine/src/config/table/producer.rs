@@ -27,7 +27,7 @@ pub(super) const SETTINGS: &[Setting] = settings! {
         "KIP-1332",
         "how batches grow; here always by size classes";
     Supported "batch.size" = "16384", int(0), "ProducerConfig",
-        "target bytes of a batch; 0 turns batching off";
+        "target bytes of a batch, after compression; 0 turns batching off";
     Supported "linger.ms" = "5", millis_long(), "KIP-1030",
         "how long a batch may wait to become fuller";
     Supported "max.request.size" = "1048576", int(0), "ProducerConfig",

@@ -1,0 +1,96 @@
+//! How long the names of `bootstrap.servers` may stay unresolved (`bootstrap.resolve.timeout.ms`,
+//! KIP-909).
+//!
+//! ```text
+//! Sought ──an address was reached, or refused us──> Found
+//!   └──no name has resolved until the end──> the producer cannot go on
+//! ```
+//!
+//! Java gives up in its constructor unless told otherwise. Here a producer is made at once and
+//! resolves in the background, and without a limit it does so for ever: what it is given meanwhile
+//! fails in its own time, with the reason.
+
+use alloc::sync::Arc;
+
+use super::ProducerMachine;
+use super::timers::Timer;
+use crate::brokers::NodeId;
+use crate::connection::Connection;
+use crate::error::{DisconnectReason, FatalError};
+use crate::{ErrorCode, Instant};
+
+/// Whether any name of `bootstrap.servers` has resolved.
+#[derive(Clone, Debug, Hash)]
+pub(super) enum Bootstrap {
+    /// One has, or there is no limit.
+    Found,
+    /// None has so far.
+    Sought {
+        until: Instant,
+        /// The last one that did not, and why.
+        last: Option<Arc<str>>,
+    },
+}
+
+impl ProducerMachine {
+    /// The names are to be resolved from now on.
+    pub(super) fn seek_bootstrap(&mut self, now: Instant) {
+        if let Some(limit) = self.config.bootstrap_resolve_timeout {
+            let (until, last) = (now + limit, None);
+            self.bootstrap = Bootstrap::Sought { until, last };
+            self.timers.arm(until, Timer::Resolve);
+        }
+    }
+
+    /// An address was reached.
+    pub(super) fn on_bootstrap_found(&mut self) {
+        if let Bootstrap::Sought { until, .. } = self.bootstrap {
+            self.timers.disarm(until, Timer::Resolve);
+            self.bootstrap = Bootstrap::Found;
+        }
+    }
+
+    /// A connection to this node has ended, or was never made.
+    pub(super) fn on_bootstrap_tried(
+        &mut self,
+        node: NodeId,
+        address: &str,
+        reason: &DisconnectReason,
+    ) {
+        if node.broker().is_some() {
+            return;
+        }
+        match (&mut self.bootstrap, reason) {
+            (Bootstrap::Found, _) | (_, DisconnectReason::Asked) => {}
+            (Bootstrap::Sought { last, .. }, DisconnectReason::Resolve(_)) => {
+                *last = Some(Arc::from(alloc::format!("{address}: {reason}")));
+            }
+            // Whoever refuses or says nothing has an address. A name that takes too long to
+            // resolve looks the same, and gets the benefit of the doubt.
+            (Bootstrap::Sought { .. }, _) => self.on_bootstrap_found(),
+        }
+    }
+
+    /// Gives up if the time is over and no attempt is under way any more.
+    pub(super) fn check_bootstrap(&mut self, now: Instant) {
+        let Bootstrap::Sought {
+            until,
+            last: Some(last),
+        } = &self.bootstrap
+        else {
+            return;
+        };
+        let mut connections = self.brokers.connections.values();
+        if now < *until || connections.any(Connection::is_connecting) {
+            return;
+        }
+        let trouble = alloc::format!(
+            "no name of bootstrap.servers could be resolved within bootstrap.resolve.timeout.ms, \
+             last {last}"
+        );
+        let trouble = Some(Arc::from(trouble));
+        let code = ErrorCode::NETWORK_EXCEPTION;
+        self.bootstrap = Bootstrap::Found;
+        self.fail_for_good(now, FatalError { code, trouble });
+    }
+}
