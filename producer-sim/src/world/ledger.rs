@@ -191,10 +191,14 @@ impl Ledger {
         }
     }
 
-    /// Whether this batch may be sent in smaller ones: none of it can be in a log.
+    /// Whether this batch may be sent in smaller ones: none of it can be in a log, or was given up
+    /// meanwhile.
     pub(crate) fn may_split(&self, records: &Sent) -> bool {
-        let tainted = |id: &RecordId| self.entries.get(id.0).is_some_and(|entry| entry.tainted);
-        1 < records.len() && !records.iter().any(|(id, _)| tainted(id))
+        let is_whole = |id: &RecordId| {
+            let entry = self.entries.get(id.0);
+            entry.is_none_or(|entry| !entry.tainted && entry.resolution.is_none())
+        };
+        1 < records.len() && records.iter().all(|(id, _)| is_whole(id))
     }
 
     /// An answer came after which these records go in smaller batches, at once and at no cost.
