@@ -110,6 +110,26 @@ fn a_batch_that_nobody_has_time_to_compress() {
     assert_eq!(said, expected);
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+fn a_batch_that_there_is_no_room_to_compress() {
+    let settings = [
+        ("compression.type", "gzip"),
+        ("batch.size", "1024"),
+        ("buffer.memory", "4000"),
+    ];
+    let mut bench = Bench::established(&settings);
+    bench.holds_jobs = true;
+    bench.produce(0, &"x".repeat(900));
+    bench.produce(1, &"x".repeat(900));
+    bench.advance_ms(40);
+    let said = partition_of(&mut bench, "t", 1).to_string();
+    let expected = "t-1 waits for room to compress a batch of 909 B: too little of buffer.memory \
+                    is left, and one batch is compressed after the other. The oldest record has \
+                    waited 40 ms and fails in 1 min 59 s (delivery.timeout.ms).";
+    assert_eq!(said, expected);
+}
+
 #[test]
 fn partitions_after_a_failure() {
     let mut table = Table::default();

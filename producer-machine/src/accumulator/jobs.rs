@@ -81,6 +81,11 @@ impl Accumulator {
         !self.jobs.waiting.is_empty()
     }
 
+    /// Whether somebody outside has this job: it waits no more.
+    pub(crate) fn is_job_out(&self, job: JobId) -> bool {
+        self.loans.has(job)
+    }
+
     /// The next job that may leave.
     pub(crate) fn next_job(&mut self) -> Option<CompressJob> {
         let plan = loop {
@@ -121,7 +126,7 @@ impl Accumulator {
 
     /// A batch ends while a job for it waits or is out. Gives how many somebody outside has.
     pub(super) fn end_job(&mut self, job: JobId) -> u32 {
-        let is_out = self.loans.has(job);
+        let is_out = self.is_job_out(job);
         if is_out {
             self.jobs.come_back();
         }

@@ -96,6 +96,11 @@ pub enum PartitionState {
         /// Bytes to compress.
         bytes: usize,
     },
+    /// Room in the buffer for the copy that a thread would make of its batch.
+    CopyRoom {
+        /// Bytes to compress.
+        bytes: usize,
+    },
     /// Batches that are outstanding must end, or a producer id come; then the partition goes on
     /// under a new epoch.
     EpochBump {

@@ -50,6 +50,7 @@ impl Explanation {
             | PartitionState::Throttled { leader } => self.at_leader(state, leader),
             PartitionState::BackingOff { .. }
             | PartitionState::Compressing { .. }
+            | PartitionState::CopyRoom { .. }
             | PartitionState::EpochBump { .. }
             | PartitionState::Gone { .. }
             | PartitionState::InDoubt { .. }
@@ -78,6 +79,13 @@ impl Explanation {
             PartitionState::Compressing { bytes } => {
                 let bytes = Bytes(*bytes);
                 format!("waits for a thread to compress a batch of {bytes}")
+            }
+            PartitionState::CopyRoom { bytes } => {
+                let bytes = Bytes(*bytes);
+                format!(
+                    "waits for room to compress a batch of {bytes}: too little of buffer.memory is \
+                     left, and one batch is compressed after the other"
+                )
             }
             PartitionState::EpochBump { outstanding: 0 } => {
                 String::from("goes on under a new producer epoch with its next batch")

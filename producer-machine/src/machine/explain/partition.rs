@@ -175,9 +175,13 @@ impl ProducerMachine {
 
     /// What keeps the next batch from leaving, apart from its leader.
     fn batch_obstacle(&self, now: Instant, partition: &Partition, batch: &Batch) -> Option<View> {
-        if let Stage::Compressing(_, records) = batch.stage() {
+        if let Stage::Compressing(job, records) = batch.stage() {
             let bytes = records.body.len();
-            return Some(PartitionState::Compressing { bytes }.into());
+            let state = match self.accumulator.is_job_out(*job) {
+                true => PartitionState::Compressing { bytes },
+                false => PartitionState::CopyRoom { bytes },
+            };
+            return Some(state.into());
         }
         let not_before = batch.not_before(partition.leader_epoch());
         if now < not_before {
