@@ -129,7 +129,10 @@ fn end_with(code: ErrorCode) {
         .try_send(&Record::to("unknown").value("d"))
         .expect("there is room");
     bench.answer(&seen, code);
-    let fatal = FatalError { code };
+    let fatal = FatalError {
+        code,
+        trouble: None,
+    };
     assert!(bench.notices.contains(&Notice::Fatal(fatal.clone())));
     // Whatever the code says of the request, the table of truth says nothing of this one.
     let answered = match code {
@@ -178,7 +181,11 @@ fn every_fatal_answer_ends_all_records_and_says_what_to_do() {
     ];
     for (code, advice) in told {
         end_with(code);
-        let said = FatalError { code }.to_string();
+        let said = FatalError {
+            code,
+            trouble: None,
+        }
+        .to_string();
         assert!(said.starts_with("the producer cannot go on: "), "{said}");
         assert!(
             said.contains(code.name()) && said.contains(advice),

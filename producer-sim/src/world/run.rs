@@ -195,10 +195,11 @@ impl World {
     /// Fulfils every wish, and tells the application what happened.
     pub(crate) fn drain(&mut self) {
         loop {
-            if let Some(action) = self.machine.poll_action() {
-                self.fulfil(action);
-            } else if let Some(event) = self.machine.poll_event() {
+            // What has ended is noted before anything leaves that may leave because of it.
+            if let Some(event) = self.machine.poll_event() {
                 self.on_event(&event);
+            } else if let Some(action) = self.machine.poll_action() {
+                self.fulfil(action);
             } else {
                 return;
             }
