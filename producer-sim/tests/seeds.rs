@@ -16,14 +16,14 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// In so many runs everything must have happened that must happen now and then.
-const ENOUGH: u32 = 200;
+const ENOUGH: u32 = 400;
 
 #[test]
 fn no_seed_breaks_a_promise() {
     let first = number("SIM_FIRST").unwrap_or(0);
     let seeds = match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => first..first + number("SIM_SEEDS").unwrap_or(200),
+        None => first..first + number("SIM_SEEDS").unwrap_or(400),
     };
     let (mut acked, mut accepted, mut broken) = (0, 0, Vec::new());
     let (mut goals, mut runs) = (Goals::default(), 0);
