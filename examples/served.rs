@@ -5,10 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 
 use kafka_producer::{Config, Outcome, ProduceError, Producer, Record, RecordMetadata};
-use kafka_producer_sim::cluster::{ApiKey, ErrorCode, Injection, Place};
+use kafka_producer_sim::cluster::{ApiKey, Cleanup, ErrorCode, Injection, Place};
 use kafka_producer_sim::serve::{Server, ServerConfig};
 
 #[tokio::main]
@@ -17,7 +17,8 @@ async fn main() -> anyhow::Result<()> {
     an_answer_that_is_lost_makes_no_duplicate().await?;
     a_broker_that_dies_loses_nothing().await?;
     what_is_too_large_is_told().await?;
-    eprintln!("four stories, each with the end that it should have");
+    a_good_record_of_a_refused_batch_may_be_sent_again().await?;
+    eprintln!("five stories, each with the end that it should have");
     Ok(())
 }
 
@@ -100,6 +101,37 @@ async fn what_is_too_large_is_told() -> anyhow::Result<()> {
             ..
         }
     ));
+    producer.close(Duration::from_secs(5)).await?;
+    Ok(())
+}
+
+async fn a_good_record_of_a_refused_batch_may_be_sent_again() -> anyhow::Result<()> {
+    let (server, producer) = begin()?;
+    server.with_cluster(|cluster| {
+        // Every record of a compacted topic needs a key.
+        cluster.configure_topic("payments", |topic| topic.cleanup = Cleanup::Compact);
+    });
+    let bad = Record::to("payments").partition(0).value("12 EUR");
+    let good = Record::to("payments")
+        .partition(0)
+        .key("account-7")
+        .value("5 EUR");
+    let ends = producer.send_all(&[bad, good]).await?.all().await;
+    let [Err(blamed), Err(innocent)] = &ends[..] else {
+        bail!("the broker takes a record without a key")
+    };
+    ensure!(blamed.error.code() == Some(ErrorCode::INVALID_RECORD));
+    ensure!(matches!(
+        innocent.error,
+        ProduceError::BatchmateRejected { .. }
+    ));
+    ensure!(innocent.outcome == Outcome::NotWritten);
+    let record = innocent
+        .record()
+        .context("every failed record comes back")?;
+    let again = record.to("payments").partition(0);
+    producer.send(&again.build()).await?.await?;
+    ensure!(server.records("payments", 0).len() == 1);
     producer.close(Duration::from_secs(5)).await?;
     Ok(())
 }

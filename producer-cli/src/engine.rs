@@ -205,6 +205,7 @@ impl Engine for Started {
     }
 
     async fn close(&self, limit: Duration) {
+        // What became of each record its callback has told.
         let _ = self.producer.close(limit).await;
     }
 }

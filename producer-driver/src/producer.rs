@@ -264,11 +264,32 @@ impl Producer {
     }
 
     /// The partitions of a topic, once they are known: waits at most `max.block.ms`.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, ProducerError};
+    /// # async fn run(producer: &Producer) -> Result<(), ProducerError> {
+    /// for partition in producer.partitions_for("orders").await? {
+    ///     println!("{}: led by {:?}", partition.partition, partition.leader);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn partitions_for(&self, topic: &str) -> PartitionsFor {
         PartitionsFor::new(self, topic)
     }
 
     /// Names a topic once, so that its records cost no look-up; also asks for its metadata.
+    ///
+    /// ```no_run
+    /// # use kafka_producer_driver::{Producer, Record, SendError};
+    /// # fn run(producer: &Producer, prices: &[String]) -> Result<(), SendError> {
+    /// let topic = producer.topic("prices");
+    /// for price in prices {
+    ///     producer.try_send_detached(&Record::to(topic).value(price))?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn topic(&self, name: &str) -> TopicHandle {
         self.hub()
             .apply(Caller::Sender, |core, now| core.machine.topic(now, name))

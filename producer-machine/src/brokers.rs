@@ -191,8 +191,8 @@ impl Brokers {
         }
     }
 
-    /// Takes over the brokers that metadata names. Gives the connections that were being made to
-    /// an address that holds no more.
+    /// Takes over the brokers that metadata names. Gives the connections to addresses that hold no
+    /// more.
     pub(crate) fn learn(&mut self, brokers: &[(NodeId, Arc<str>, u16)]) -> Vec<ConnectionId> {
         let mut misled = Vec::new();
         for broker in &mut self.all {
@@ -204,8 +204,8 @@ impl Brokers {
         misled
     }
 
-    /// Takes over the address of a broker that was named. Gives the connections that were being
-    /// made to the address that it had.
+    /// Takes over the address of a broker that was named. Gives the connections to the address that
+    /// it had: also those that stand, for a host that was moved away says nothing any more.
     pub(crate) fn meet(&mut self, node: NodeId, host: &Arc<str>, port: u16) -> Vec<ConnectionId> {
         let lanes = self.lanes;
         let broker = self
@@ -219,10 +219,8 @@ impl Brokers {
         broker.host = Arc::clone(host);
         broker.port = port;
         broker.attempts = 0;
-        let connections = &self.connections;
         let own = broker.lanes.iter().filter_map(|lane| lane.connection);
-        own.filter(|id| connections.get(id).is_some_and(Connection::is_connecting))
-            .collect()
+        own.collect()
     }
 
     /// Whether metadata name brokers.

@@ -165,27 +165,35 @@ impl ProduceError {
     /// it, and Kafka has no code: the producer was closed, its records were purged, the codec
     /// failed, or an earlier record did.
     pub const fn code(&self) -> Option<ErrorCode> {
-        match self {
-            Self::BatchmateRejected { code } | Self::Broker { code, .. } => Some(*code),
-            Self::RetriesExhausted { last, .. } => Some(*last),
-            Self::Closed | Self::Compression(_) | Self::EarlierFailed { .. } | Self::Purged => None,
-            Self::Fatal(fatal) => Some(fatal.code),
-            Self::TimedOut { .. } => Some(ErrorCode::REQUEST_TIMED_OUT),
-            Self::Unreachable { .. } => Some(ErrorCode::NETWORK_EXCEPTION),
-            Self::TopicUnknown { .. } => Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        match self.kind() {
+            Ok(code) => Some(code),
+            Err(_) => None,
         }
     }
 
     /// A short name for logs and counters: that of the [code](Self::code), else `CLOSED`,
     /// `COMPRESSION_FAILED`, `EARLIER_FAILED` or `PURGED`, which are ours.
     pub const fn name(&self) -> &'static str {
-        match (self, self.code()) {
-            (_, Some(code)) => code.name(),
-            (Self::Compression(_), None) => "COMPRESSION_FAILED",
-            (Self::EarlierFailed { .. }, None) => "EARLIER_FAILED",
-            (Self::Purged, None) => "PURGED",
-            (_, None) => "CLOSED",
+        match self.kind() {
+            Ok(code) => code.name(),
+            Err(name) => name,
         }
+    }
+
+    /// Kafka's code, or our name where Kafka has none.
+    const fn kind(&self) -> Result<ErrorCode, &'static str> {
+        Ok(match self {
+            Self::BatchmateRejected { code } | Self::Broker { code, .. } => *code,
+            Self::Closed => return Err("CLOSED"),
+            Self::Compression(_) => return Err("COMPRESSION_FAILED"),
+            Self::EarlierFailed { .. } => return Err("EARLIER_FAILED"),
+            Self::Fatal(fatal) => fatal.code,
+            Self::Purged => return Err("PURGED"),
+            Self::RetriesExhausted { last, .. } => *last,
+            Self::TimedOut { .. } => ErrorCode::REQUEST_TIMED_OUT,
+            Self::TopicUnknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::Unreachable { .. } => ErrorCode::NETWORK_EXCEPTION,
+        })
     }
 }
 

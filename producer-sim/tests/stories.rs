@@ -348,3 +348,42 @@ fn a_batch_that_is_too_large_for_its_topic_lands_in_smaller_ones() {
         world.verify();
     }
 }
+
+#[test]
+fn an_unclean_election_loses_records_and_the_producer_goes_on_or_stops_as_it_is_told() {
+    for (data_loss, expected) in [("report", 3), ("stop", 2)] {
+        let mut world = World::new(29)
+            .brokers(2)
+            .topic("orders", 1)
+            .setting("metadata.max.age.ms", "1000")
+            .setting("data.loss", data_loss);
+        world.move_leader("orders", 0, 0);
+        for _ in 0..2 {
+            world.produce("orders", 1);
+            world.run_until_idle();
+        }
+        world.elect_unclean("orders", 0, 1, 1); // The second of two acknowledged records is gone.
+        world.run_for(2 * SECOND);
+        let third = world.send(&Record::to("orders").value(b"third"));
+        world.run_until_idle();
+        assert_eq!(world.acked(), expected, "data.loss={data_loss}");
+        if data_loss == "stop" {
+            let end = (Outcome::NotWritten, "OUT_OF_ORDER_SEQUENCE_NUMBER");
+            assert_eq!(failed(&world, third), end);
+            assert_eq!(world.log("orders", 0).sequences(), [0]);
+        }
+        world.verify();
+    }
+}
+
+#[test]
+fn a_broker_that_forgot_an_idle_producer_takes_what_it_sends_next() {
+    let mut world = World::new(31).topic("orders", 1);
+    world.produce("orders", 1);
+    world.run_until_idle();
+    world.forget_producers("orders", 0);
+    world.produce("orders", 2);
+    world.run_until_idle();
+    assert_eq!(world.log("orders", 0).sequences(), [0, 1, 2]);
+    world.verify();
+}

@@ -77,6 +77,8 @@ pub struct Bench {
     pub topics: BTreeMap<String, TopicScript>,
     /// Brokers named in metadata; connecting to others is refused.
     pub brokers: Vec<i32>,
+    /// Brokers that metadata name at the address of another one.
+    pub moved: BTreeMap<i32, i32>,
     /// The racks of brokers that have one.
     pub racks: BTreeMap<i32, String>,
     pub down: Vec<i32>,
@@ -136,6 +138,7 @@ impl Bench {
             now,
             topics: BTreeMap::new(),
             brokers: vec![0, 1],
+            moved: BTreeMap::new(),
             racks: BTreeMap::new(),
             down: Vec::new(),
             nameless: Vec::new(),
@@ -676,7 +679,7 @@ impl Bench {
                 .iter()
                 .map(|&id| MetadataResponseBroker {
                     node_id: id,
-                    host: format!("b{id}"),
+                    host: format!("b{}", self.moved.get(&id).unwrap_or(&id)),
                     port: 9092,
                     rack: self.racks.get(&id).cloned(),
                 })

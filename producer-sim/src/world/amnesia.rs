@@ -14,15 +14,15 @@ use super::faults::Fault;
 use super::goals::Goal;
 use super::ledger::{Entry, RecordId, Resolution, id_of};
 use super::rules::DataLoss;
-use crate::cluster::{Cluster, DuplicateAnswer, UnknownProducer};
+use crate::cluster::{BrokerId, Cluster, DuplicateAnswer, UnknownProducer};
 
 /// What has been lost and forgotten in a run.
 #[derive(Debug, Default)]
 pub(crate) struct Amnesia {
     /// Records that were in a log and are not any more.
     lost: BTreeSet<RecordId>,
-    /// Topics of which a partition forgot its producers, and when.
-    forgotten: Vec<(String, Instant)>,
+    /// Partitions that forgot their producers, and when.
+    forgotten: Vec<(String, u32, Instant)>,
     /// Whether a broker was made to say that it does not know a sequence.
     is_feigned: bool,
 }
@@ -35,6 +35,30 @@ impl Amnesia {
 }
 
 impl World {
+    /// Another broker leads a partition from now on, and lacks its newest `lost` records.
+    pub fn elect_unclean(
+        &mut self,
+        topic: &str,
+        partition: u32,
+        to: impl Into<BrokerId>,
+        lost: i64,
+    ) {
+        self.befall(Fault::Lose {
+            topic: topic.into(),
+            partition,
+            to: to.into(),
+            lost,
+        });
+    }
+
+    /// A partition forgets all producers, as after `producer.id.expiration.ms`.
+    pub fn forget_producers(&mut self, topic: &str, partition: u32) {
+        self.befall(Fault::Forget {
+            topic: topic.into(),
+            partition,
+        });
+    }
+
     /// A partition loses records, or forgets its producers.
     pub(crate) fn befall_memory(&mut self, fault: Fault) {
         match fault {
@@ -76,7 +100,8 @@ impl World {
         how(&mut self.cluster);
         let after = self.marks(topic, partition);
         self.amnesia.lost.extend(before.difference(&after));
-        self.amnesia.forgotten.push((topic.into(), self.now));
+        let forgotten = (topic.into(), partition, self.now);
+        self.amnesia.forgotten.push(forgotten);
     }
 
     fn marks(&self, topic: &str, partition: u32) -> BTreeSet<RecordId> {
@@ -118,25 +143,24 @@ impl World {
         };
         let topic = &entry.content.topic;
         let resolved = entry.resolution.as_ref().map(|&(at, _)| at);
-        let forgotten = self.amnesia.forgotten.iter().filter(|(of, _)| of == topic);
-        forgotten
-            .map(|&(_, at)| at)
-            .filter(|&at| resolved.is_none_or(|resolved| at <= resolved))
-            .any(|at| {
-                self.known_again(topic, at)
-                    .is_none_or(|known| accepted <= known)
-            })
+        let mut forgotten = self.amnesia.forgotten.iter();
+        forgotten.any(|(of, partition, at)| {
+            let known = || self.known_again(topic, *partition, *at);
+            of == topic
+                && resolved.is_none_or(|resolved| *at <= resolved)
+                && known().is_none_or(|known| accepted <= known)
+        })
     }
 
     /// When a record that was accepted since was acknowledged first.
-    fn known_again(&self, topic: &str, since: Instant) -> Option<Instant> {
+    fn known_again(&self, topic: &str, partition: u32, since: Instant) -> Option<Instant> {
         let acked = self.ledger.acked.iter().map(|&id| self.ledger.entry(id));
         let mut later = acked.filter(|entry| {
             entry.content.topic == topic && entry.accepted.is_some_and(|(at, _)| since <= at)
         });
-        match later.next()?.resolution {
-            Some((at, Resolution::Acked { .. })) => Some(at),
+        later.find_map(|entry| match entry.resolution {
+            Some((at, Resolution::Acked { partition: of, .. })) if of == partition => Some(at),
             _ => None,
-        }
+        })
     }
 }

@@ -302,6 +302,8 @@ impl World {
         }
         for mut acked in placed.into_values() {
             acked.sort_unstable_by_key(|acked| acked.serial);
+            // A leader that has forgotten the producer takes a batch before the one it follows.
+            acked.retain(|acked| !self.is_excused(self.ledger.entry(acked.id)));
             // What was lost with a leader (acks=1) has left its offset to another record.
             acked.retain(|acked| {
                 let mut copies = logs.get(&acked.id).into_iter().flatten();

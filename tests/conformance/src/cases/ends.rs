@@ -157,9 +157,11 @@ pub fn close_says_what_it_has_lost(transport: &impl Transport) {
 
     // The broker has taken it, and says that it may not have.
     let producer = start();
+    producer.try_send_detached(&record.partition(0)).unwrap();
+    block_on(producer.flush());
     cluster.refuse(ErrorCode::REQUEST_TIMED_OUT, 1000);
     producer.try_send_detached(&record.partition(0)).unwrap();
-    let closed = block_on(producer.close(Duration::from_millis(500)));
+    let closed = block_on(producer.close(Duration::from_secs(1)));
     assert_eq!(closed, undelivered(0, 0, 1));
 }
 
@@ -193,8 +195,8 @@ pub fn the_drop_of_the_last_handle_does_not_wait(transport: &impl Transport) {
     let address = silent.local_addr().unwrap().to_string();
     let more = [
         ("compression.type", "gzip"),
-        ("delivery.timeout.ms", "400"),
-        ("request.timeout.ms", "300"),
+        ("delivery.timeout.ms", "2000"),
+        ("request.timeout.ms", "1000"),
         ("linger.ms", "0"),
     ];
     let producer = transport.start(config(&address, &more));
@@ -207,7 +209,7 @@ pub fn the_drop_of_the_last_handle_does_not_wait(transport: &impl Transport) {
     let started = Instant::now();
     drop(producer);
     let elapsed = started.elapsed();
-    assert!(elapsed < Duration::from_millis(300), "{elapsed:?}");
+    assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
     // All of it ends in the background, when its time is over.
     assert!(block_on(taken.all()).iter().all(Result::is_err));
     assert_eq!(called.recv_timeout(Duration::from_secs(30)), Ok(false));
