@@ -23,7 +23,7 @@ fn no_seed_breaks_a_promise() {
     let first = number("SIM_FIRST").unwrap_or(0);
     let seeds = match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => first..first + number("SIM_SEEDS").unwrap_or(200),
+        None => first..first + number("SIM_SEEDS").unwrap_or(400),
     };
     let (mut acked, mut accepted, mut broken) = (0, 0, Vec::new());
     let (mut goals, mut runs) = (Goals::default(), 0);

@@ -116,9 +116,6 @@ pub(super) fn check_sizes(ledger: &mut Ledger, rules: &Rules, request: &ProduceR
         ));
     }
     let (plain, limit) = (largest_plain(request), rules.largest_batch());
-    if rules.batch_size < plain {
-        ledger.goals.reach(Goal::EstimatedSmaller);
-    }
     if limit < plain {
         ledger.violate(format!(
             "M6: a batch has {plain} bytes before compression, allowed are {limit}"

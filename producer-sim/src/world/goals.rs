@@ -27,8 +27,6 @@ pub enum Goal {
     EndedForGood,
     /// The epochs of a producer id are used up.
     EpochsUsedUp,
-    /// A batch of several records has more than `batch.size` before compression.
-    EstimatedSmaller,
     /// A record ends by its deadline while it waits.
     ExpiredWaiting,
     /// A record ends by its deadline while it is in flight.
@@ -89,7 +87,7 @@ pub struct Goals(BTreeMap<Goal, u64>);
 
 impl Goal {
     /// Every goal.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 36] = [
         Self::AcknowledgedLost,
         Self::AcksZeroClosed,
         Self::AfterTheEnd,
@@ -100,7 +98,6 @@ impl Goal {
         Self::DuplicateKnown,
         Self::EndedForGood,
         Self::EpochsUsedUp,
-        Self::EstimatedSmaller,
         Self::ExpiredWaiting,
         Self::ExpiredInFlight,
         Self::ExpiredBlocked,
