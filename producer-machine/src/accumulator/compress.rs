@@ -57,14 +57,29 @@ impl Accumulator {
         self.plan(key, Making::Copy { class, bytes });
     }
 
-    /// The compressed copy replaces the plain one, whose charge ends.
+    /// The compressed copy replaces the plain one, whose charge ends. A copy that is no smaller
+    /// is of no use to anybody: the batch goes as it is, as librdkafka's does. So compressed
+    /// batches never take more memory than they took before.
     pub(crate) fn compressed(&mut self, key: BatchKey, out: Vec<u8>) {
         let Some(batch) = self.batches.get(key.0 as usize) else {
             return;
         };
+        let Some(plain) = batch.stage.records().map(|records| records.body.capacity()) else {
+            return;
+        };
         let topic = self.partitions[batch.partition.0 as usize].topic;
-        self.learn(topic, out.len(), batch.plain_bytes);
-        let out = self.budget.fit(out);
+        let plain_bytes = batch.plain_bytes;
+        self.learn(topic, out.len().min(plain_bytes), plain_bytes);
+        if plain_bytes <= out.len() {
+            self.recharge(key, plain);
+            self.budget.recycle(out);
+            self.batches[key.0 as usize].stage.job_done();
+            return;
+        }
+        let mut out = self.budget.fit(out);
+        if plain < out.capacity() {
+            out.shrink_to_fit();
+        }
         self.recharge(key, out.capacity());
         let body = self.budget.share(out);
         let codec = self.codec;

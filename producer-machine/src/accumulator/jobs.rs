@@ -21,7 +21,7 @@ use crate::split::Split;
 #[derive(Debug, Default, Hash)]
 pub(crate) struct Jobs {
     waiting: VecDeque<Plan>,
-    /// Jobs that are out and whose batches have not ended.
+    /// Jobs that are out, also those whose batches have ended.
     out: u32,
     next: u64,
 }
@@ -53,7 +53,7 @@ impl Making {
 }
 
 impl Jobs {
-    /// A job is back, and its batch is still there.
+    /// A job is back.
     pub(super) const fn come_back(&mut self) {
         debug_assert!(0 < self.out, "what comes back was out");
         self.out = self.out.saturating_sub(1);
@@ -123,15 +123,6 @@ impl Accumulator {
             work,
         })
     }
-
-    /// A batch ends while a job for it waits or is out. Gives how many somebody outside has.
-    pub(super) fn end_job(&mut self, job: JobId) -> u32 {
-        let is_out = self.is_job_out(job);
-        if is_out {
-            self.jobs.come_back();
-        }
-        u32::from(is_out)
-    }
 }
 
 #[cfg(test)]
@@ -143,6 +134,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
     use kafka_producer_proto::batch::RecordBody;
+    use kafka_producer_proto::compression::Codec;
 
     const NOW: Instant = Instant::ORIGIN;
 
@@ -207,20 +199,33 @@ mod tests {
     }
 
     #[test]
-    fn a_job_whose_batch_has_ended_is_not_done_and_one_that_is_out_holds_nobody_up() {
+    fn a_batch_that_its_codec_makes_no_smaller_goes_as_it_is() {
+        let mut accumulator = accumulator("9000");
+        let key = plan(&mut accumulator);
+        let plain = accumulator.batches[key.0 as usize].plain_bytes;
+        let job = accumulator.next_job().expect("none is out");
+        let batch = accumulator.take_job(job.id).expect("it is there");
+        drop(job);
+        accumulator.compressed(batch, vec![0; plain]);
+        assert_eq!(accumulator.budget.used(), 1024, "the copy is gone");
+        let batch = &accumulator.batches[key.0 as usize];
+        assert!(batch.stage.is_queued());
+        let records = batch.stage.records().expect("it is closed");
+        assert_eq!((records.codec, records.body.len()), (Codec::None, plain));
+    }
+
+    #[test]
+    fn a_job_whose_batch_has_ended_is_not_done_and_one_that_is_out_is_waited_for() {
         let mut accumulator = accumulator("4096");
         let batches: Vec<BatchKey> = (0..4).map(|_| plan(&mut accumulator)).collect();
         let lost = accumulator.next_job().expect("none is out");
         accumulator.remove(batches[1]);
         assert!(accumulator.next_job().is_none(), "one is out");
         accumulator.remove(batches[0]);
-        let next = accumulator
-            .next_job()
-            .expect("the job that is out is nobody's");
-        assert_eq!(accumulator.take_job(next.id), Some(batches[2]));
-        let used = accumulator.budget.used();
-        assert_eq!(used, 3 * 1024 + 2 * COPY, "one of them is on loan");
+        assert!(accumulator.next_job().is_none(), "its memory is still held");
         assert_eq!(accumulator.take_job(lost.id), None);
-        assert_eq!(accumulator.budget.used(), 2 * 1024 + COPY);
+        assert_eq!(accumulator.budget.used(), 2 * 1024);
+        let next = accumulator.next_job().expect("none is out");
+        assert_eq!(accumulator.take_job(next.id), Some(batches[2]));
     }
 }

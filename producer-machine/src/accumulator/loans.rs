@@ -95,8 +95,8 @@ impl Accumulator {
     /// A job is done. Gives its batch, unless that has ended; a job answers once.
     pub(crate) fn take_job(&mut self, job: JobId) -> Option<BatchKey> {
         let (key, serial) = self.loans.jobs.remove(&job)?;
+        self.jobs.come_back();
         if self.is_batch(key, serial) {
-            self.jobs.come_back();
             return Some(key);
         }
         self.loans.end_one(serial, &mut self.budget);

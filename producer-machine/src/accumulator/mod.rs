@@ -437,7 +437,9 @@ impl Accumulator {
         self.recharge(key, 0);
         let mut batch = self.batches.try_remove(key.0 as usize)?;
         let (records, holders) = match core::mem::take(&mut batch.stage) {
-            Stage::Compressing(job, records) => (records, self.end_job(job) + batch.frames),
+            Stage::Compressing(job, records) => {
+                (records, u32::from(self.is_job_out(job)) + batch.frames)
+            }
             Stage::Abandoned(records) | Stage::InFlight(records) | Stage::Queued(records) => {
                 (records, batch.frames)
             }
