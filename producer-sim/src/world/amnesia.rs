@@ -152,6 +152,17 @@ impl World {
         })
     }
 
+    /// Whether an attempt of which nothing was heard may have reached a broker that had forgotten
+    /// the producer, though another attempt was acknowledged before.
+    pub(crate) fn may_come_again(&self, entry: &Entry) -> bool {
+        let Some((accepted, _)) = entry.accepted else {
+            return false;
+        };
+        let mut forgotten = self.amnesia.forgotten.iter();
+        let topic = &entry.content.topic;
+        entry.was_tainted && forgotten.any(|(of, _, at)| of == topic && accepted <= *at)
+    }
+
     /// When a record that was accepted since was acknowledged first.
     fn known_again(&self, topic: &str, partition: u32, since: Instant) -> Option<Instant> {
         let acked = self.ledger.acked.iter().map(|&id| self.ledger.entry(id));
