@@ -395,6 +395,17 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_a_row_for_each_bug() {
+        let page = workspace::root().join("producer-sim/planted/README.md");
+        let page = fs::read_to_string(page).unwrap();
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let rows: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        let bugs = bugs(None).unwrap();
+        let bugs: BTreeSet<&str> = bugs.iter().map(|bug| &*bug.name).collect();
+        assert_eq!(rows, bugs);
+    }
+
+    #[test]
     fn what_a_bug_has_added_goes_before_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
         let field = Field {
