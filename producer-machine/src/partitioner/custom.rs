@@ -161,9 +161,7 @@ impl Custom {
             Choice::None(Missing::Wrong(answer))
         })
     }
-}
 
-impl Custom {
     pub(super) fn digest(&self) -> u64 {
         self.0.digest()
     }
