@@ -90,7 +90,8 @@ pub(crate) struct Limits {
     /// How long each step until it is ready may take before others are tried beside it:
     /// `reconnect.backoff.max.ms`.
     pub(crate) patience: Duration,
-    /// `request.timeout.ms`.
+    /// How long an answer is waited for: `request.timeout.ms`, and `request.timeout.grace.ms` on
+    /// top.
     pub(crate) request: Duration,
     /// `max.in.flight.requests.per.connection`.
     pub(crate) in_flight: usize,

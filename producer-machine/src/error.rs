@@ -299,7 +299,7 @@ pub enum DisconnectReason {
     /// The bytes are not Kafka's.
     #[error("{0}")]
     Protocol(Arc<str>),
-    /// No answer within `request.timeout.ms`.
+    /// No answer within `request.timeout.ms`, nor in the time that `request.timeout.grace.ms` adds.
     #[error("no answer within request.timeout.ms")]
     RequestTimeout,
     /// The name did not resolve.
