@@ -272,11 +272,21 @@ impl Brokers {
         })
     }
 
-    /// The peer took the connection.
-    pub(crate) fn connected(&mut self, connection: ConnectionId) {
-        if let Some(broker) = self.broker_of(connection) {
+    /// The peer took the connection. Gives whether that is news.
+    pub(crate) fn connected(&mut self, now: Instant, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return false;
+        };
+        let node = connection.lane.node;
+        let version = match self.check.expected(node) {
+            Some(_) => INTRODUCED,
+            None => INTRODUCED - 1,
+        };
+        let is_news = connection.connected(now, version);
+        if let Some(broker) = self.all.get_mut(&node).filter(|_| is_news) {
             broker.setup_failures = 0;
         }
+        is_news
     }
 
     /// Who a broker of this cluster is asked to be, if it will check that.

@@ -12,7 +12,7 @@ use super::ProducerMachine;
 use super::receive::Answer;
 use super::timers::Timer;
 use crate::action::Action;
-use crate::brokers::{INTRODUCED, LaneId, LeastLoaded, NodeId};
+use crate::brokers::{LaneId, LeastLoaded, NodeId};
 use crate::connection::{Connection, Turn, What};
 use crate::error::DisconnectReason;
 use crate::event::Notice;
@@ -55,20 +55,11 @@ impl ProducerMachine {
     }
 
     pub(super) fn on_connected(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get(&id) else {
-            return;
-        };
-        let version = match self.brokers.expected(connection.lane.node) {
-            Some(_) => INTRODUCED,
-            None => INTRODUCED - 1,
-        };
-        let connection = self.brokers.connections.get_mut(&id);
-        if !connection.is_some_and(|connection| connection.connected(now, version)) {
+        if !self.brokers.connected(now, id) {
             return;
         }
         self.on_bootstrap_found();
         self.meter.on_connected();
-        self.brokers.connected(id);
         self.arm_connection(id);
         self.announce_connection(id);
     }
