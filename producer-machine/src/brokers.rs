@@ -182,7 +182,7 @@ impl Brokers {
             setup: Backoff::new(config.setup_timeout, config.setup_timeout_max),
             limits: Limits {
                 idle: config.connections_max_idle,
-                patience: config.reconnect_backoff_max.max(RECONNECT_FLOOR),
+                patience: config.reconnect_backoff_max.max(PATIENCE_FLOOR),
                 // A broker answers REQUEST_TIMED_OUT when that time is over: who hangs up at
                 // the same moment loses the connection for it (D23).
                 request: config.request_timeout + config.request_timeout_grace,
@@ -462,6 +462,10 @@ impl Brokers {
 
 /// A broker that refuses at once must not keep a core busy, whatever the configuration says.
 const RECONNECT_FLOOR: Duration = Duration::from_millis(1);
+
+/// A connect across an ocean takes a quarter of a second, and is not late for that: short backoffs
+/// say how soon to try again, and nothing of how long a try may take.
+const PATIENCE_FLOOR: Duration = Duration::from_secs(1);
 
 /// The largest answer that is read. Java has no bound; answers to a producer are small.
 pub(crate) const MAX_FRAME: usize = 100 * 1024 * 1024;

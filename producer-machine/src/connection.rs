@@ -88,7 +88,7 @@ pub(crate) struct Limits {
     /// `connections.max.idle.ms`.
     pub(crate) idle: Duration,
     /// How long each step until it is ready may take before others are tried beside it:
-    /// `reconnect.backoff.max.ms`.
+    /// `reconnect.backoff.max.ms`, or a second if that is longer.
     pub(crate) patience: Duration,
     /// `request.timeout.ms`.
     pub(crate) request: Duration,
