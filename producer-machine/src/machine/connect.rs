@@ -225,7 +225,8 @@ impl ProducerMachine {
         for batch in unanswered {
             self.lose_unanswered(now, batch, code);
         }
-        self.connect_if_wanted(now, lane.node);
+        // Before the next attempt, which would be in vain.
         self.check_bootstrap(now);
+        self.connect_if_wanted(now, lane.node);
     }
 }
