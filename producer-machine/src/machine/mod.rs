@@ -122,6 +122,8 @@ pub struct ProducerMachine {
     timers: Deadlines<Timer>,
     /// Of the broker that the first in line for room waits for.
     silence: Alarm,
+    /// Of those who were told of room and do not come.
+    told: Alarm,
     /// When to look again at what any broker can answer; `None` while a fact will tell.
     control_at: Option<Instant>,
     /// Whether any address is known to ask.
@@ -170,6 +172,7 @@ impl ProducerMachine {
             without_identity: BTreeSet::new(),
             timers: Deadlines::new(),
             silence: Alarm::default(),
+            told: Alarm::default(),
             control_at: None,
             bootstrap: Bootstrap::Found,
             metadata_awaited_by: Alarm::default(),
