@@ -191,8 +191,8 @@ impl Brokers {
         }
     }
 
-    /// Takes over the brokers that metadata names. Gives the connections to addresses that hold no
-    /// more.
+    /// Takes over the brokers that metadata names. Gives the connections to be ended, whose
+    /// addresses hold no more.
     pub(crate) fn learn(&mut self, brokers: &[(NodeId, Arc<str>, u16)]) -> Vec<ConnectionId> {
         let mut misled = Vec::new();
         for broker in &mut self.all {
@@ -205,7 +205,8 @@ impl Brokers {
     }
 
     /// Takes over the address of a broker that was named. Gives the connections to the address that
-    /// it had: also those that stand, for a host that was moved away says nothing any more.
+    /// it had on which nothing is in flight. The others end once nothing is, or break: brokers may
+    /// disagree on the address for a while, and each change of mind would put batches in doubt.
     pub(crate) fn meet(&mut self, node: NodeId, host: &Arc<str>, port: u16) -> Vec<ConnectionId> {
         let lanes = self.lanes;
         let broker = self
@@ -220,7 +221,9 @@ impl Brokers {
         broker.port = port;
         broker.attempts = 0;
         let own = broker.lanes.iter().filter_map(|lane| lane.connection);
-        own.collect()
+        let connections = &mut self.connections;
+        own.filter(|id| connections.get_mut(id).is_some_and(Connection::leave))
+            .collect()
     }
 
     /// Whether metadata name brokers.

@@ -119,6 +119,8 @@ pub(crate) struct Connection {
     /// Until then the broker reads nothing: what is sent meanwhile is answered later.
     deaf_until: Instant,
     writer: Writer,
+    /// Whether the broker has another address now: nothing more is sent over this one.
+    is_left: bool,
     /// When the driver must have connected.
     pub(crate) setup_deadline: Instant,
     /// When to look elsewhere, or once more, for it is not ready yet.
@@ -164,6 +166,7 @@ impl Connection {
             throttled_since: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
             writer: Writer::Idle,
+            is_left: false,
             setup_deadline,
             late_at: now + limits.patience,
             alarm: Alarm::default(),
@@ -267,6 +270,7 @@ impl Connection {
     pub(crate) fn turn(&self, now: Instant) -> Turn {
         match self.phase {
             Phase::Negotiating(Ask::Pending(version)) => Turn::ApiVersions(version),
+            Phase::Ready(_) if self.is_left => Turn::Nothing,
             Phase::Ready(versions)
                 if self.in_flight.len() < self.limits.in_flight && self.throttled_until <= now =>
             {
@@ -274,6 +278,23 @@ impl Connection {
             }
             Phase::Connecting | Phase::Negotiating(Ask::Sent(_)) | Phase::Ready(_) => Turn::Nothing,
         }
+    }
+
+    /// The broker has another address now: nothing more is sent over this one, and what is in
+    /// flight may end. Gives whether nothing is.
+    pub(crate) fn leave(&mut self) -> bool {
+        self.is_left = true;
+        !self.is_ready() || self.has_drained()
+    }
+
+    /// Whether the broker has another address now.
+    pub(crate) const fn is_left(&self) -> bool {
+        self.is_left
+    }
+
+    /// Whether it is left and nothing is in flight on it any more.
+    pub(crate) fn has_drained(&self) -> bool {
+        self.is_left && self.in_flight.is_empty() && self.unanswered.is_empty()
     }
 
     /// Whether a request may go now.

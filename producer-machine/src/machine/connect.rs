@@ -73,12 +73,17 @@ impl ProducerMachine {
     }
 
     /// Announces what this connection may carry now, if anything: what became ready while a
-    /// frame was looked for in vain, or waited for a slot in flight.
+    /// frame was looked for in vain, or waited for a slot in flight. A connection that was left
+    /// ends here, with the last that was in flight on it.
     pub(super) fn announce_rest(&mut self, now: Instant, id: ConnectionId) {
         let Some(connection) = self.brokers.connections.get(&id) else {
             self.service_control(now);
             return;
         };
+        if connection.has_drained() {
+            self.disconnect(now, id, DisconnectReason::Asked);
+            return;
+        }
         let asks_again = matches!(connection.turn(now), Turn::ApiVersions(_));
         let lane = self.brokers.lane(connection.lane);
         if asks_again || lane.is_some_and(|lane| 0 < lane.ready()) {

@@ -96,9 +96,8 @@ enum Life {
 ///
 /// Three things are asked of it, or memory stays charged and what waits for it waits on: each
 /// `Compress` job comes back through `handle_compressed`, also a failed one and one whose records
-/// have ended; each `Connect` ends
-/// in one `handle_disconnected`, when no frame of the connection is read any more; and a frame is
-/// cleared right after its last byte, before the next one is asked for.
+/// have ended; each `Connect` ends in one `handle_disconnected`, when no frame of it is read any
+/// more; and a frame is cleared right after its last byte, before the next one is asked for.
 #[derive(Debug)]
 pub struct ProducerMachine {
     config: Config,
