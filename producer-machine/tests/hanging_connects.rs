@@ -70,6 +70,20 @@ fn a_connect_that_hangs_and_that_nobody_waits_for_costs_nothing_but_itself() {
 }
 
 #[test]
+fn a_short_backoff_does_not_make_connects_late_that_take_a_round_trip() {
+    let servers = "b0:9092,b1:9092,b2:9092,b3:9092";
+    let mut bench = Bench::new(&[
+        ("bootstrap.servers", servers),
+        ("reconnect.backoff.ms", "1"),
+    ]);
+    // The other side is 50 ms away.
+    bench.hanging = vec![0, 1, 2, 3];
+    bench.produce(0, "x");
+    bench.advance_ms(50);
+    assert_eq!(bench.connects.len(), 1, "{:?}", bench.connects);
+}
+
+#[test]
 fn of_many_bootstrap_servers_that_are_dead_the_last_one_is_found_in_seconds() {
     let servers = "b5:9092,b6:9092,b7:9092,b8:9092,b0:9092";
     let mut bench = Bench::new(&[("bootstrap.servers", servers)]);
