@@ -8,6 +8,7 @@ mod support;
 
 use std::time::Duration;
 
+use kafka_producer_machine::Record;
 use support::Bench;
 
 /// A record waits for broker 0, which is lost and does not come back as it should; two seconds
@@ -98,4 +99,32 @@ fn of_many_bootstrap_servers_that_are_dead_the_last_one_is_found_in_seconds() {
     assert!(took < Duration::from_secs(5), "{took:?}");
     bench.acknowledge(&seen);
     assert!(bench.is_acked(receipt));
+}
+
+/// What becomes of a record of a topic that nobody told of within `max.block.ms`.
+fn unheard_of(max_block: &str, trouble: impl Fn(&mut Bench)) -> String {
+    let mut bench = Bench::new(&[("max.block.ms", max_block)]);
+    trouble(&mut bench);
+    let receipt = bench.try_send(&Record::to("t").value("x").timestamp(1));
+    bench.advance_ms(3000);
+    bench
+        .failure_of(receipt.expect("it is held"))
+        .error
+        .to_string()
+}
+
+#[test]
+fn a_cluster_of_which_nothing_is_heard_is_not_told_as_a_missing_topic() {
+    let told = |trouble: &str| {
+        format!(
+            "no broker of bootstrap.servers told anything within max.block.ms, last {trouble}: \
+             check the addresses, and that Kafka runs there"
+        )
+    };
+    let dropped = unheard_of("3000", |bench| bench.hanging = vec![0, 1]);
+    assert_eq!(dropped, told("b0:9092: not connected yet"));
+    let silent = unheard_of("3000", |bench| bench.starting = vec![0, 1]);
+    assert_eq!(silent, told("b0:9092: no answer yet"));
+    let hasty = unheard_of("0", |bench| bench.hanging = vec![0, 1]);
+    assert_eq!(hasty, told("b0:9092: not connected yet"));
 }
