@@ -4,6 +4,8 @@
 //! about transactions, which are refused by name.
 //! Where Java changes a setting in silence, a warning says so here.
 
+mod losses;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -15,9 +17,7 @@ use super::builder::ConfigBuilder;
 use super::error::{ConfigError, terms};
 use super::table::{Support, find};
 use super::value::Value;
-use super::{
-    Acks, Config, DataLoss, FailedBatch, Guarantee, MetadataRecovery, UnknownFate, names, servers,
-};
+use super::{Acks, Config, Guarantee, MetadataRecovery, names, servers};
 use crate::partitioner::PartitionRule;
 
 /// The configuration that these settings make.
@@ -57,9 +57,9 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         compression_threads: threads(settings)?,
         connections_max_idle: settings.span("connections.max.idle.ms")?,
         connections_per_broker: connections_per_broker(settings)?,
-        data_loss: data_loss(settings, guarantee)?,
+        data_loss: losses::data_loss(settings, guarantee)?,
         delivery_timeout: delivery_timeout(settings, linger, &mut warnings)?,
-        failed_batch: failed_batch(settings, guarantee)?,
+        failed_batch: losses::failed_batch(settings, guarantee)?,
         guarantee,
         linger,
         max_block: settings.span("max.block.ms")?,
@@ -86,66 +86,9 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         send_buffer_bytes: usize::try_from(settings.number("send.buffer.bytes")?).ok(),
         setup_timeout,
         setup_timeout_max,
-        unknown_fate: unknown_fate(settings, guarantee, &mut warnings)?,
+        unknown_fate: losses::unknown_fate(settings, guarantee, &mut warnings)?,
         warnings,
     })
-}
-
-/// Only sequences tell a broker, and so the producer, that records are missing.
-fn data_loss(settings: &ConfigBuilder, guarantee: Guarantee) -> Result<DataLoss, ConfigError> {
-    let value = settings.text("data.loss")?;
-    if value != "stop" {
-        return Ok(DataLoss::Report);
-    }
-    if guarantee != Guarantee::Idempotent {
-        return Err(ConfigError::Invalid {
-            setting: "data.loss",
-            value,
-            expected: "report, unless the producer is idempotent".to_string(),
-            default: "report",
-        });
-    }
-    Ok(DataLoss::Stop)
-}
-
-/// Without sequences a broker takes a later batch that is in flight, whatever became of the
-/// earlier one.
-fn failed_batch(
-    settings: &ConfigBuilder,
-    guarantee: Guarantee,
-) -> Result<FailedBatch, ConfigError> {
-    let value = settings.text("failed.batch")?;
-    if value != "fail_later" {
-        return Ok(FailedBatch::Report);
-    }
-    let in_flight = settings.number("max.in.flight.requests.per.connection")?;
-    if guarantee != Guarantee::Idempotent && in_flight != 1 {
-        return Err(ConfigError::Invalid {
-            setting: "failed.batch",
-            value,
-            expected: "report, unless the producer is idempotent or \
-                       max.in.flight.requests.per.connection is 1"
-                .to_string(),
-            default: "report",
-        });
-    }
-    Ok(FailedBatch::FailLater)
-}
-
-/// Without sequences what may have been written is written again in any case: to ask for it
-/// promises nothing that is not kept.
-fn unknown_fate(
-    settings: &ConfigBuilder,
-    guarantee: Guarantee,
-    warnings: &mut Vec<String>,
-) -> Result<UnknownFate, ConfigError> {
-    if settings.text("unknown.fate")? != "rewrite" {
-        return Ok(UnknownFate::Report);
-    }
-    if guarantee != Guarantee::Idempotent {
-        warnings.push("unknown.fate has no effect without idempotence".to_string());
-    }
-    Ok(UnknownFate::Rewrite)
 }
 
 /// A warning for each setting that is accepted and does nothing.
@@ -186,10 +129,7 @@ fn delivery_timeout(
     let delivery = settings.span("delivery.timeout.ms")?;
     let request = settings.span("request.timeout.ms")?;
     let grace = settings.span("request.timeout.grace.ms")?;
-    let least = linger
-        .saturating_add(request)
-        .saturating_add(grace)
-        .min(LONGEST);
+    let least = (linger.saturating_add(request).saturating_add(grace)).min(LONGEST);
     if least <= delivery {
         return Ok(delivery);
     }

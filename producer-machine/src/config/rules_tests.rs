@@ -5,6 +5,7 @@
 use expect_test::expect;
 
 use super::*;
+use crate::config::DataLoss;
 use crate::config::testing::{check, config, said};
 
 #[test]
