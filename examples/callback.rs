@@ -50,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
         tally.not_written.load(Ordering::Relaxed),
         tally.maybe_written.load(Ordering::Relaxed)
     );
-    // It says how many of the last ones were lost, if any were.
+    // It says how many of the last ones were not delivered, if any.
     closed?;
     Ok(())
 }

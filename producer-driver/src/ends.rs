@@ -13,7 +13,7 @@ use kafka_producer_machine::{
 
 use crate::hub::{Caller, Core};
 use crate::waits::Answer;
-use crate::{CloseError, PartitionInfo, Producer, ProducerError};
+use crate::{CloseError, FatalError, PartitionInfo, Producer, ProducerError};
 
 /// What somebody waits for who wants to see records at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +51,7 @@ impl End {
         let mut waker = Some(context.waker().clone());
         let mut core = self.producer.hub().lock();
         if core.over || core.ends.poll(self.id, &mut waker).is_ready() {
-            return Poll::Ready(core.tally);
+            return Poll::Ready(core.tally.clone());
         }
         Poll::Pending
     }
@@ -111,8 +111,10 @@ impl Future for Close {
 }
 
 /// How the records ended that were on their way when the producer began to close.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
+    /// Why it had come to its end before.
+    pub(crate) fatal: Option<FatalError>,
     delivered: u64,
     not_written: u64,
     maybe_written: u64,
@@ -131,12 +133,13 @@ impl Tally {
 
     fn verdict(self) -> Result<(), CloseError> {
         let Self {
+            fatal,
             delivered,
             not_written,
             maybe_written,
         } = self;
         if not_written + maybe_written == 0 {
-            return Ok(());
+            return fatal.map_or(Ok(()), |fatal| Err(CloseError::Fatal(fatal)));
         }
         Err(CloseError::Undelivered {
             delivered,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_producer_machine::SendError;
+use kafka_producer_machine::{FatalError, SendError};
 
 use crate::{Deliveries, DeliveryError};
 
@@ -64,8 +64,8 @@ pub enum ProducerError {
 pub enum CloseError {
     /// Not all of them were delivered.
     #[error(
-        "{} of {} records on their way were lost: {not_written} not written, {maybe_written} \
-         maybe written; give close more time, or ask each delivery why",
+        "{} of {} records on their way were not delivered: {not_written} not written, \
+         {maybe_written} maybe written; give close more time, or ask each delivery why",
         not_written + maybe_written, delivered + not_written + maybe_written
     )]
     Undelivered {
@@ -76,6 +76,9 @@ pub enum CloseError {
         /// How many may have been written.
         maybe_written: u64,
     },
+    /// The producer had come to its end before, with all that was on its way then.
+    #[error(transparent)]
+    Fatal(#[from] FatalError),
     /// A blocking wait inside a callback; the closing has begun all the same.
     #[error("{}", ProducerError::WouldDeadlock)]
     WouldDeadlock,

@@ -397,7 +397,12 @@ impl Core {
                 self.waiters
                     .answer(waiter, Answer::Ready, &mut output.wakes);
             }
-            Event::Notice(event) => output.notices.push(event),
+            Event::Notice(event) => {
+                if let Notice::Fatal(fatal) = &event {
+                    self.tally.fatal = Some(fatal.clone());
+                }
+                output.notices.push(event);
+            }
             Event::WaitExpired(waiter) => {
                 self.waiters
                     .answer(waiter, Answer::Expired, &mut output.wakes);

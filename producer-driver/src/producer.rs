@@ -253,9 +253,9 @@ impl Producer {
     /// Takes nothing more, delivers what it can within `timeout`, then fails the rest; the future
     /// is done when all callbacks have run.
     ///
-    /// It gives an error with the counts if not every record was delivered that was on its way:
-    /// a program that looks at nothing else learns here what it has lost. What failed before
-    /// the call was told before, and counts in `record-error-total` of [`metrics`](Self::metrics).
+    /// It gives an error with the counts if not every record was delivered that was on its way,
+    /// and the fatal error of a producer that had come to its end. What failed before the call
+    /// was told before, and counts in `record-error-total` of [`metrics`](Self::metrics).
     ///
     /// The closing begins in the call; dropping the future only stops watching. A later call can
     /// only bring the deadline forward.

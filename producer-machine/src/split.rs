@@ -24,8 +24,9 @@ pub(crate) struct Split {
 /// Some records of the batch, in its order.
 #[derive(Debug)]
 pub(crate) struct Part {
-    /// Compressed, if the batch was.
+    /// Compressed, if the batch was and if that makes it smaller.
     pub(crate) body: Vec<u8>,
+    pub(crate) codec: Codec,
     pub(crate) count: u32,
     pub(crate) base_timestamp: i64,
     pub(crate) max_timestamp: i64,
@@ -99,16 +100,20 @@ fn pack(
     compressor: &mut Compressor,
 ) -> Result<Part, CompressionError> {
     let plain_bytes = closed.records.len();
-    let mut body = closed.records;
+    let (mut body, mut packed_with) = (closed.records, Codec::None);
     if codec != Codec::None {
         let mut packed = Vec::with_capacity(compression::max_compressed_len(codec, plain_bytes));
         compressor.compress(codec, level, &body, &mut packed)?;
-        body = packed;
+        // As a whole batch: what gets no smaller goes as it is.
+        if packed.len() < plain_bytes {
+            (body, packed_with) = (packed, codec);
+        }
     }
     // It is charged by what it holds, and many parts would hold much that they do not need.
     body.shrink_to_fit();
     Ok(Part {
         body,
+        codec: packed_with,
         count: closed.count,
         base_timestamp: closed.base_timestamp,
         max_timestamp: closed.max_timestamp,
@@ -121,5 +126,36 @@ pub(crate) fn header_of(header: HeaderRef<'_>) -> Header<'_> {
     Header {
         key: core::str::from_utf8(header.key).unwrap_or_default(),
         value: header.value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(feature = "lz4")]
+    #[test]
+    fn a_part_that_its_codec_makes_no_smaller_stays_as_it_is() {
+        let record = |value: &'static [u8]| RecordBody {
+            timestamp: 0,
+            key: None,
+            value: Some(value),
+            headers: &[],
+        };
+        let pack = |value| {
+            let mut open = OpenBatch::new(Vec::new());
+            open.append(&record(value));
+            let closed = open.close();
+            let part = pack(Codec::Lz4, 9, closed, &mut Compressor::new());
+            part.expect("lz4 is built in")
+        };
+        let small = pack(b"x");
+        assert_eq!(
+            (small.codec, small.body.len()),
+            (Codec::None, small.plain_bytes)
+        );
+        let large = pack(&[b'x'; 1000]);
+        assert_eq!(large.codec, Codec::Lz4);
+        assert!(large.body.len() < large.plain_bytes);
     }
 }

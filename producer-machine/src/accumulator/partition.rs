@@ -269,8 +269,9 @@ impl Partition {
         }
     }
 
-    /// Another broker leads. If it does not know our sequences, as after an unclean election, it
-    /// takes any: a second batch could overtake the first (D13).
+    /// Another broker leads, or none does for now. If the next one does not know our sequences, as
+    /// after an unclean election, it takes any: a second batch could overtake the first (D13). The
+    /// very first leader changes nothing, for nothing is established before it.
     pub(super) const fn meet_another_broker(&mut self) {
         self.sequences.stumble();
     }

@@ -65,19 +65,19 @@ impl Accumulator {
         let mut keys = Vec::new();
         for part in parts {
             let count = part.count;
-            keys.push(self.install_part(&whole, place, part, codec));
+            if codec != Codec::None {
+                let topic = self.partitions[whole.partition.0 as usize].topic;
+                self.learn(topic, part.body.len(), part.plain_bytes);
+            }
+            keys.push(self.install_part(&whole, place, part));
             place += count;
         }
         debug_assert_eq!(place, whole.count, "no record is lost");
         keys
     }
 
-    fn install_part(&mut self, whole: &Batch, place: u32, part: Part, codec: Codec) -> BatchKey {
-        if codec != Codec::None {
-            let topic = self.partitions[whole.partition.0 as usize].topic;
-            self.learn(topic, part.body.len(), part.plain_bytes);
-        }
-        let body = part.body;
+    fn install_part(&mut self, whole: &Batch, place: u32, part: Part) -> BatchKey {
+        let (body, codec) = (part.body, part.codec);
         let charge = body.capacity();
         let mut batch = Batch {
             partition: whole.partition,

@@ -199,9 +199,13 @@ fn guarantee(
     let Some((setting, value, expected)) = unmet else {
         return Ok(Guarantee::Idempotent);
     };
+    let price = match (setting, &*value) {
+        ("retries", _) => "what fails once is lost",
+        ("acks", "0") => "nobody tells of what is lost",
+        (_, _) => "retries may write a record twice",
+    };
     warnings.push(format!(
-        "enable.idempotence is switched off: {setting} is {value}, it needs {expected}; retries \
-         may write a record twice"
+        "enable.idempotence is switched off: {setting} is {value}, it needs {expected}; {price}"
     ));
     Ok(without)
 }

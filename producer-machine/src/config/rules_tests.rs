@@ -77,7 +77,7 @@ fn edge_e125_c2_idempotence_needs_retries() {
         expect![[r#"
             AtLeastOnce(All)
             enable.idempotence is switched off: retries is 0, it needs
-              at least 1; retries may write a record twice"#]],
+              at least 1; what fails once is lost"#]],
     );
     check(
         &[("retries", "0"), ("enable.idempotence", "false")],
@@ -98,7 +98,7 @@ fn edge_e125_c3_idempotence_needs_every_replica() {
         expect![[r#"
             AtMostOnce
             enable.idempotence is switched off: acks is 0, it needs all;
-              retries may write a record twice"#]],
+              nobody tells of what is lost"#]],
     );
     check(
         &[("acks", "1")],

@@ -62,11 +62,7 @@ impl World {
     /// A partition loses records, or forgets its producers.
     pub(crate) fn befall_memory(&mut self, fault: Fault) {
         match fault {
-            Fault::Forget { topic, partition } => {
-                self.lose(&topic, partition, |cluster| {
-                    cluster.forget_producers(&topic, partition);
-                });
-            }
+            Fault::Forget { topic, partition } => self.forget(topic, partition),
             Fault::Lose {
                 topic,
                 partition,
@@ -80,19 +76,25 @@ impl World {
                 self.lose(&topic, partition, |cluster| {
                     cluster.elect_unclean(&topic, partition, to, lost);
                 });
+                self.amnesia.forgotten.push((topic, partition, self.now));
                 self.wake_waiting();
             }
             Fault::Retire { topic, partition } => {
                 self.lose(&topic, partition, |cluster| {
                     let end = cluster.high_watermark(&topic, partition).unwrap_or(0);
                     cluster.delete_records(&topic, partition, end);
-                    if cluster.knobs.unknown_producer == UnknownProducer::UnknownProducerId {
-                        cluster.forget_producers(&topic, partition);
-                    }
                 });
+                if self.cluster.knobs.unknown_producer == UnknownProducer::UnknownProducerId {
+                    self.forget(topic, partition);
+                }
             }
             _ => {}
         }
+    }
+
+    fn forget(&mut self, topic: String, partition: u32) {
+        self.cluster.forget_producers(&topic, partition);
+        self.amnesia.forgotten.push((topic, partition, self.now));
     }
 
     fn lose(&mut self, topic: &str, partition: u32, how: impl FnOnce(&mut Cluster)) {
@@ -100,8 +102,6 @@ impl World {
         how(&mut self.cluster);
         let after = self.marks(topic, partition);
         self.amnesia.lost.extend(before.difference(&after));
-        let forgotten = (topic.into(), partition, self.now);
-        self.amnesia.forgotten.push(forgotten);
     }
 
     fn marks(&self, topic: &str, partition: u32) -> BTreeSet<RecordId> {
@@ -141,13 +141,10 @@ impl World {
         let Some((accepted, _)) = entry.accepted else {
             return false;
         };
-        let topic = &entry.content.topic;
         let resolved = entry.resolution.as_ref().map(|&(at, _)| at);
-        let mut forgotten = self.amnesia.forgotten.iter();
-        forgotten.any(|(of, partition, at)| {
+        self.forgotten_by(entry).any(|(topic, partition, at)| {
             let known = || self.known_again(topic, *partition, *at);
-            of == topic
-                && resolved.is_none_or(|resolved| *at <= resolved)
+            resolved.is_none_or(|resolved| *at <= resolved)
                 && known().is_none_or(|known| accepted <= known)
         })
     }
@@ -158,9 +155,16 @@ impl World {
         let Some((accepted, _)) = entry.accepted else {
             return false;
         };
-        let mut forgotten = self.amnesia.forgotten.iter();
-        let topic = &entry.content.topic;
-        entry.was_tainted && forgotten.any(|(of, _, at)| of == topic && accepted <= *at)
+        entry.was_tainted && self.forgotten_by(entry).any(|&(.., at)| accepted <= at)
+    }
+
+    /// When the partition of a record forgot its producers; any of its topic, if that is not known.
+    fn forgotten_by(&self, entry: &Entry) -> impl Iterator<Item = &(String, u32, Instant)> {
+        let (topic, index) = (entry.content.topic.clone(), entry.partition());
+        let forgotten = self.amnesia.forgotten.iter();
+        forgotten.filter(move |(of, partition, _)| {
+            *of == topic && index.is_none_or(|index| index == *partition)
+        })
     }
 
     /// When a record that was accepted since was acknowledged first.

@@ -84,11 +84,18 @@ impl World {
         if entry.was_held() {
             return None;
         }
-        if let Some((_, Resolution::Acked { partition, .. })) = entry.resolution {
+        entry.partition()
+    }
+}
+
+impl Entry {
+    /// Its partition, as far as anybody can tell.
+    pub(crate) fn partition(&self) -> Option<u32> {
+        if let Some((_, Resolution::Acked { partition, .. })) = self.resolution {
             return Some(partition);
         }
-        let sent = entry.place.as_ref().map(|place| place.2);
+        let sent = self.place.as_ref().map(|place| place.2);
         let sent = sent.and_then(|index| u32::try_from(index).ok());
-        sent.or(entry.content.partition)
+        sent.or(self.content.partition)
     }
 }

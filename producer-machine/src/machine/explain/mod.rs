@@ -19,6 +19,27 @@ use crate::explain::{Explanation, Next, Oldest, State, Step, Subject, TopicState
 use crate::{Instant, TopicHandle};
 
 impl ProducerMachine {
+    /// How many records were taken and are not resolved yet. It looks at every batch: for the
+    /// end of a producer, and for people.
+    pub fn pending_records(&self) -> u64 {
+        let batches = self.accumulator.batches.iter().map(|(_, batch)| batch);
+        let placed = batches.map(|batch| match batch.stage() {
+            // Its records are told of already.
+            Stage::Abandoned(_) => 0,
+            Stage::Open => {
+                let partition = &self.accumulator.partitions[batch.partition.0 as usize];
+                partition
+                    .open
+                    .as_ref()
+                    .map_or(0, |open| open.records.count())
+            }
+            Stage::Compressing(..) | Stage::InFlight(_) | Stage::Queued(_) => batch.count,
+        });
+        let held = self.accumulator.held.values().flatten();
+        let held = held.map(|chunk| chunk.partitions.len() as u64);
+        placed.map(u64::from).sum::<u64>() + held.sum::<u64>()
+    }
+
     pub(super) fn explain_subject(&self, now: Instant, what: Subject) -> Explanation {
         let now = self.now.max(now);
         match what {
@@ -86,27 +107,6 @@ impl ProducerMachine {
     }
 
     /// How many records are held for partitions that `which` names; `None` is any partition.
-    /// How many records were taken and are not resolved yet. It looks at every batch: for the
-    /// end of a producer, and for people.
-    pub fn pending_records(&self) -> u64 {
-        let batches = self.accumulator.batches.iter().map(|(_, batch)| batch);
-        let placed = batches.map(|batch| match batch.stage() {
-            // Its records are told of already.
-            Stage::Abandoned(_) => 0,
-            Stage::Open => {
-                let partition = &self.accumulator.partitions[batch.partition.0 as usize];
-                partition
-                    .open
-                    .as_ref()
-                    .map_or(0, |open| open.records.count())
-            }
-            Stage::Compressing(..) | Stage::InFlight(_) | Stage::Queued(_) => batch.count,
-        });
-        let held = self.accumulator.held.values().flatten();
-        let held = held.map(|chunk| chunk.partitions.len() as u64);
-        placed.map(u64::from).sum::<u64>() + held.sum::<u64>()
-    }
-
     fn held_records(&self, topic: TopicHandle, which: impl Fn(Option<u32>) -> bool) -> u32 {
         let chunks = self.accumulator.held.get(&topic).into_iter().flatten();
         let partitions = chunks.flat_map(|chunk| chunk.partitions.iter());

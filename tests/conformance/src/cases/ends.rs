@@ -144,7 +144,7 @@ pub fn close_says_what_it_has_lost(transport: &impl Transport) {
     assert_eq!(closed, undelivered(1, 1, 0));
     let text = closed.unwrap_err().to_string();
     assert!(
-        text.starts_with("1 of 2 records on their way were lost: 1 not written, 0 maybe"),
+        text.starts_with("1 of 2 records on their way were not delivered: 1 not written, 0 "),
         "{text}"
     );
 
@@ -154,6 +154,17 @@ pub fn close_says_what_it_has_lost(transport: &impl Transport) {
     producer.try_send_detached(&record.partition(0)).unwrap();
     block_on(producer.flush());
     assert_eq!(block_on(producer.close(Duration::from_secs(30))), Ok(()));
+
+    // A producer that had come to its end says so, though nothing was on its way.
+    let producer = start();
+    cluster.refuse(ErrorCode::PRODUCER_FENCED, 1);
+    producer.try_send_detached(&record.partition(0)).unwrap();
+    block_on(producer.flush());
+    let closed = block_on(producer.close(Duration::from_secs(30)));
+    assert!(
+        matches!(&closed, Err(CloseError::Fatal(fatal)) if fatal.code == ErrorCode::PRODUCER_FENCED),
+        "{closed:?}"
+    );
 
     // The broker has taken it, and says that it may not have.
     let producer = start();
