@@ -50,7 +50,7 @@ impl World {
     fn failures_told(&self) -> BTreeMap<RecordId, Instant> {
         let mut told = BTreeMap::new();
         // By topic, when they were told, and in which partition if that is known.
-        let mut roots: BTreeMap<&str, Vec<(Instant, Option<u32>)>> = BTreeMap::new();
+        let mut failures: BTreeMap<&str, Vec<(Instant, Option<u32>)>> = BTreeMap::new();
         let mut entries: Vec<_> = self.ledger.entries().collect();
         entries.sort_by_key(|(_, entry)| entry.accepted.map(|(_, serial)| serial));
         for (id, entry) in entries {
@@ -60,20 +60,14 @@ impl World {
                 continue;
             };
             let partition = self.went_to(entry);
-            let roots = roots.entry(&entry.content.topic).or_default();
-            let earlier = roots.iter().filter(|&&(at, other)| {
+            let failures = failures.entry(&entry.content.topic).or_default();
+            let earlier = failures.iter().filter(|&&(at, other)| {
                 let is_other = other.is_some() && partition.is_some() && other != partition;
                 accepted <= at && at < *failed_at && !is_other
             });
-            match earlier.map(|&(at, _)| at).min() {
-                Some(at) => {
-                    told.insert(id, at);
-                }
-                None => {
-                    told.insert(id, *failed_at);
-                    roots.push((*failed_at, partition));
-                }
-            }
+            let first = earlier.map(|&(at, _)| at).min();
+            told.insert(id, first.unwrap_or(*failed_at));
+            failures.push((*failed_at, partition));
         }
         told
     }
