@@ -79,10 +79,10 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<ExitCode, Failure> {
         let patience = engine::patience(&config);
         let producer = engine::start(config)?;
         let job = Job::new(args, patience);
-        let sent = || !reporter.untouched();
+        let progress = || reporter.progress();
         let work = writer::write(&producer, &job, lines, &reporter, interrupts);
         let work = explain::answering(&producer, questions, work);
-        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, sent, work).await)
+        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, progress, work).await)
     })?;
 
     let code = conclude(&end, &reporter.tally());

@@ -16,7 +16,7 @@ use kafka_producer::Outcome;
 use serde_json::Value;
 
 use crate::args::Output;
-use crate::engine::{Delivered, Undelivered};
+use crate::engine::{Delivered, Progress, Undelivered};
 
 /// Collects outcomes. Clones share everything.
 #[derive(Clone)]
@@ -135,9 +135,14 @@ impl Reporter {
         self.shared.output_closed.notified().await;
     }
 
-    /// Whether no line was sent yet.
-    pub(crate) fn untouched(&self) -> bool {
-        *self.tally_mut() == Tally::default()
+    /// How far the lines have got, in numbers.
+    pub(crate) fn progress(&self) -> Progress {
+        let tally = self.tally_mut();
+        let resolved = tally.delivered + tally.failed;
+        Progress {
+            sent: 0 < resolved || !tally.unresolved.is_empty(),
+            resolved,
+        }
     }
 
     /// How far the lines have got.
