@@ -275,3 +275,43 @@ fn a_taken_port_is_an_error_that_names_it() {
     let error = Server::start(config).unwrap_err().to_string();
     assert!(error.contains(&format!("127.0.0.1:{port}")), "{error}");
 }
+
+#[test]
+#[should_panic(expected = "expected a broker below 2, came 9")]
+fn a_broker_that_is_not_there_cannot_be_stopped() {
+    server(2).stop_broker(9);
+}
+
+#[test]
+#[should_panic(expected = "expected a broker below 2, came 2")]
+fn a_broker_that_is_not_there_cannot_be_paused() {
+    server(2).pause_broker(2);
+}
+
+#[test]
+fn topics_that_kafka_would_not_create_are_refused() {
+    let refused = |topics: &[(&str, u32)]| {
+        let mut config = ServerConfig::default();
+        config.topics = topics.iter().map(|&(name, n)| (name.into(), n)).collect();
+        let error = Server::start(config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        error.to_string()
+    };
+    assert!(refused(&[("bad topic", 1)]).contains("is no name of a topic"));
+    assert_eq!(
+        refused(&[("orders", 0)]),
+        "expected a partition of topic orders, came none"
+    );
+    assert_eq!(
+        refused(&[("orders", 1), ("orders", 2)]),
+        "topic orders came twice: name each topic once"
+    );
+}
+
+#[test]
+fn a_cluster_without_brokers_is_refused() {
+    let mut config = ServerConfig::default();
+    config.brokers = 0;
+    let error = Server::start(config).unwrap_err();
+    assert_eq!(error.to_string(), "expected at least 1 broker, came 0");
+}
