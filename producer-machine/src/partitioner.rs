@@ -51,6 +51,8 @@ pub(crate) enum Choice {
 pub(crate) enum Missing {
     /// The record: the partition may be there later.
     Named(u32),
+    /// Nobody: the custom partitioner has panicked.
+    Panicked,
     /// The custom partitioner, which is wrong.
     Wrong(u32),
 }

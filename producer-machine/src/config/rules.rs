@@ -12,7 +12,7 @@ use core::time::Duration;
 use kafka_producer_proto::compression::Codec;
 
 use super::builder::ConfigBuilder;
-use super::error::ConfigError;
+use super::error::{ConfigError, terms};
 use super::table::{Support, find};
 use super::value::Value;
 use super::{
@@ -38,7 +38,6 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
     )?;
     let linger = linger(settings, &mut warnings)?;
     let guarantee = guarantee(settings, &mut warnings)?;
-    let request_timeout = settings.span("request.timeout.ms")?;
     let compression = codec(settings)?;
     rack(settings)?;
     let (partition_rule, ignore_keys) = partition_rule(settings)?;
@@ -58,8 +57,8 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         compression_threads: threads(settings)?,
         connections_max_idle: settings.span("connections.max.idle.ms")?,
         connections_per_broker: connections_per_broker(settings)?,
-        data_loss: data_loss(settings)?,
-        delivery_timeout: delivery_timeout(settings, linger, request_timeout, &mut warnings)?,
+        data_loss: data_loss(settings, guarantee)?,
+        delivery_timeout: delivery_timeout(settings, linger, &mut warnings)?,
         failed_batch: failed_batch(settings, guarantee)?,
         guarantee,
         linger,
@@ -79,7 +78,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         receive_buffer_bytes: usize::try_from(settings.number("receive.buffer.bytes")?).ok(),
         reconnect_backoff,
         reconnect_backoff_max,
-        request_timeout,
+        request_timeout: settings.span("request.timeout.ms")?,
         request_timeout_grace: settings.span("request.timeout.grace.ms")?,
         retries: u32::try_from(settings.number("retries")?).unwrap_or(u32::MAX),
         retry_backoff,
@@ -87,16 +86,26 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         send_buffer_bytes: usize::try_from(settings.number("send.buffer.bytes")?).ok(),
         setup_timeout,
         setup_timeout_max,
-        unknown_fate: unknown_fate(settings)?,
+        unknown_fate: unknown_fate(settings, guarantee, &mut warnings)?,
         warnings,
     })
 }
 
-fn data_loss(settings: &ConfigBuilder) -> Result<DataLoss, ConfigError> {
-    Ok(match &*settings.text("data.loss")? {
-        "stop" => DataLoss::Stop,
-        _ => DataLoss::Report,
-    })
+/// Only sequences tell a broker, and so the producer, that records are missing.
+fn data_loss(settings: &ConfigBuilder, guarantee: Guarantee) -> Result<DataLoss, ConfigError> {
+    let value = settings.text("data.loss")?;
+    if value != "stop" {
+        return Ok(DataLoss::Report);
+    }
+    if guarantee != Guarantee::Idempotent {
+        return Err(ConfigError::Invalid {
+            setting: "data.loss",
+            value,
+            expected: "report, unless the producer is idempotent".to_string(),
+            default: "report",
+        });
+    }
+    Ok(DataLoss::Stop)
 }
 
 /// Without sequences a broker takes a later batch that is in flight, whatever became of the
@@ -123,11 +132,20 @@ fn failed_batch(
     Ok(FailedBatch::FailLater)
 }
 
-fn unknown_fate(settings: &ConfigBuilder) -> Result<UnknownFate, ConfigError> {
-    Ok(match &*settings.text("unknown.fate")? {
-        "rewrite" => UnknownFate::Rewrite,
-        _ => UnknownFate::Report,
-    })
+/// Without sequences what may have been written is written again in any case: to ask for it
+/// promises nothing that is not kept.
+fn unknown_fate(
+    settings: &ConfigBuilder,
+    guarantee: Guarantee,
+    warnings: &mut Vec<String>,
+) -> Result<UnknownFate, ConfigError> {
+    if settings.text("unknown.fate")? != "rewrite" {
+        return Ok(UnknownFate::Report);
+    }
+    if guarantee != Guarantee::Idempotent {
+        warnings.push("unknown.fate has no effect without idempotence".to_string());
+    }
+    Ok(UnknownFate::Rewrite)
 }
 
 /// A warning for each setting that is accepted and does nothing.
@@ -159,15 +177,19 @@ fn linger(settings: &ConfigBuilder, warnings: &mut Vec<String>) -> Result<Durati
     Ok(linger.min(LONGEST))
 }
 
-/// C1: a record must have time to linger and to be asked once.
+/// C1: a record must have time to linger and to be asked once, to the end of the wait.
 fn delivery_timeout(
     settings: &ConfigBuilder,
     linger: Duration,
-    request: Duration,
     warnings: &mut Vec<String>,
 ) -> Result<Duration, ConfigError> {
     let delivery = settings.span("delivery.timeout.ms")?;
-    let least = linger.saturating_add(request).min(LONGEST);
+    let request = settings.span("request.timeout.ms")?;
+    let grace = settings.span("request.timeout.grace.ms")?;
+    let least = linger
+        .saturating_add(request)
+        .saturating_add(grace)
+        .min(LONGEST);
     if least <= delivery {
         return Ok(delivery);
     }
@@ -176,12 +198,14 @@ fn delivery_timeout(
             delivery,
             linger,
             request,
+            grace,
         });
     }
     warnings.push(format!(
-        "delivery.timeout.ms is raised from {} to {}: linger.ms + request.timeout.ms",
+        "delivery.timeout.ms is raised from {} to {}: {}",
         delivery.as_millis(),
-        least.as_millis()
+        least.as_millis(),
+        terms(grace)
     ));
     Ok(least)
 }
@@ -235,9 +259,13 @@ fn guarantee(
     let Some((setting, value, expected)) = unmet else {
         return Ok(Guarantee::Idempotent);
     };
+    let price = match (setting, &*value) {
+        ("retries", _) => "what fails once is lost",
+        ("acks", "0") => "nobody tells of what is lost",
+        (_, _) => "retries may write a record twice",
+    };
     warnings.push(format!(
-        "enable.idempotence is switched off: {setting} is {value}, it needs {expected}; retries \
-         may write a record twice"
+        "enable.idempotence is switched off: {setting} is {value}, it needs {expected}; {price}"
     ));
     Ok(without)
 }

@@ -47,7 +47,8 @@ pub trait Partitioner: Send {
     /// The partition of a record; `None` leaves it to the rule that was configured
     /// (`partitioner`).
     ///
-    /// A partition that the topic does not have is an error of that send.
+    /// A partition that the topic does not have is an error of that record, and so is a panic,
+    /// after which the next record is asked for all the same.
     fn partition(&mut self, record: &Unplaced<'_>) -> Option<u32>;
 
     /// A fingerprint of what it remembers, for `ProducerMachine::digest`: two that may answer
@@ -151,25 +152,39 @@ impl Custom {
         accumulator: &Accumulator,
     ) -> Option<Choice> {
         let partitions = topic.partitions.len() as u32;
-        let answer = self.0.partition(&Unplaced {
+        let record = Unplaced {
             topic: &topic.name,
             key: record.key,
             value: record.value,
             partitions,
             load: TopicLoad { topic, accumulator },
-        })?;
-        Some(if answer < partitions {
-            Choice::Fixed(answer)
-        } else {
-            Choice::None(Missing::Wrong(answer))
+        };
+        Some(match guarded(|| self.0.partition(&record)) {
+            Ok(answer) if answer? < partitions => Choice::Fixed(answer?),
+            Ok(answer) => Choice::None(Missing::Wrong(answer?)),
+            Err(Panicked) => Choice::None(Missing::Panicked),
         })
     }
-}
 
-impl Custom {
     pub(super) fn digest(&self) -> u64 {
         self.0.digest()
     }
+}
+
+struct Panicked;
+
+/// The user's code runs in the midst of ours, at times on a thread that reads a connection: a
+/// panic of it must cost one record, and not the producer.
+#[cfg(feature = "std")]
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    extern crate std;
+    std::panic::catch_unwind(core::panic::AssertUnwindSafe(call)).map_err(|_| Panicked)
+}
+
+/// Without a standard library there is nothing that could catch it.
+#[cfg(not(feature = "std"))]
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    Ok(call())
 }
 
 impl fmt::Debug for Custom {
