@@ -15,6 +15,7 @@ mod getters;
 mod librdkafka;
 mod names;
 mod page;
+mod promises;
 pub mod properties;
 mod rules;
 mod servers;

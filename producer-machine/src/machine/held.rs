@@ -14,7 +14,6 @@ use kafka_producer_proto::batch::{HEADER_LEN, Header, OpenBatch, RecordBody, Rec
 use kafka_producer_proto::compression::Codec;
 
 use super::ProducerMachine;
-use super::send::{panicked, wrong_partition};
 use super::timers::Timer;
 use crate::accumulator::{Chunk, Claim, PartitionKey, Run};
 use crate::error::{ProduceError, SendError, Shortage};
@@ -154,9 +153,8 @@ impl ProducerMachine {
         let index = match choice {
             Choice::Fixed(index) | Choice::Sticky(index) => index,
             Choice::None(Missing::Named(index)) => return Err(Stuck::Waits(Some(index))),
-            Choice::None(Missing::Panicked) => return Err(Stuck::Refused(panicked(view))),
-            Choice::None(Missing::Wrong(index)) => {
-                return Err(Stuck::Refused(wrong_partition(view, index)));
+            Choice::None(Missing::Fault(fault)) => {
+                return Err(Stuck::Refused(fault.in_words(view)));
             }
         };
         let known = view.partitions.get(index as usize).ok_or_else(waits)?.key;

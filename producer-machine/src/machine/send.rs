@@ -1,6 +1,5 @@
 //! The road of a record into its batch, until that is sealed.
 
-use alloc::string::String;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 
@@ -105,12 +104,8 @@ impl ProducerMachine {
             Choice::None(Missing::Named(_)) => {
                 return self.hold(now, topic, explicit, &body, claim);
             }
-            Choice::None(Missing::Panicked) => {
-                let what = panicked(view);
-                return Err(self.refuse(SendError::Invalid { what }));
-            }
-            Choice::None(Missing::Wrong(index)) => {
-                let what = wrong_partition(view, index);
+            Choice::None(Missing::Fault(fault)) => {
+                let what = fault.in_words(view);
                 return Err(self.refuse(SendError::Invalid { what }));
             }
         };
@@ -377,24 +372,6 @@ fn never_a_topic(view: &TopicView) -> SendError {
         topic: Arc::clone(&view.name),
         code: view.refusal.unwrap_or(ErrorCode::INVALID_TOPIC_EXCEPTION),
     }
-}
-
-#[cold]
-pub(super) fn wrong_partition(view: &TopicView, index: u32) -> String {
-    alloc::format!(
-        "a partition of topic {} below {} was expected of the custom partitioner, {index} came; \
-         correct it",
-        view.name,
-        view.partitions.len()
-    )
-}
-
-#[cold]
-pub(super) fn panicked(view: &TopicView) -> String {
-    alloc::format!(
-        "a partition of topic {} was expected of the custom partitioner, it panicked; correct it",
-        view.name
-    )
 }
 
 #[cold]
