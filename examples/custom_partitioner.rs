@@ -1,7 +1,8 @@
 //! Chooses partitions by a rule of its own: one large customer has partition 0 to itself.
 //!
-//! Needs a cluster: `cargo run -p kafka-producer-cli -- broker --port 9092` serves a simulated
-//! one, then `cargo run --example custom_partitioner -- localhost:9092`.
+//! Needs a cluster, and a topic `orders` with several partitions: with one there is no choice.
+//! `cargo run -p kafka-producer-cli -- broker --port 9092 --topic orders:6` serves a simulated one,
+//! then `cargo run --example custom_partitioner -- localhost:9092`.
 
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ async fn main() -> anyhow::Result<()> {
         let record = Record::to("orders").key(customer).value("one apple");
         let written = producer.send(&record).await?.await?;
         eprintln!("{customer}: partition {}", written.partition);
+    }
+    if producer.partitions_for("orders").await?.len() == 1 {
+        eprintln!("orders has one partition, so nothing was chosen: give it more");
     }
 
     producer.close(Duration::from_secs(10)).await?;

@@ -23,16 +23,17 @@ async fn main() -> anyhow::Result<()> {
     let record = Record::to("CustomerCountry").key("user-42").value("France");
     let delivery = producer.send(&record).await?;
 
-    match delivery.await {
-        Ok(written) => eprintln!(
-            "partition {}, offset {:?}",
-            written.partition, written.offset
-        ),
-        // The error knows whether the record may have been written all the same.
-        Err(error) => eprintln!("{error}: {:?}", error.record()),
-    }
-
+    let end = delivery.await;
     // Without this, a program that ends loses what is still on its way. With it, it knows.
-    producer.close(Duration::from_secs(10)).await?;
+    let closed = producer.close(Duration::from_secs(10)).await;
+
+    // The error knows whether the record may have been written all the same. It gives the record
+    // back as well, but what a record holds is not for everybody who reads a log.
+    let written = end?;
+    eprintln!(
+        "partition {}, offset {:?}",
+        written.partition, written.offset
+    );
+    closed?;
     Ok(())
 }

@@ -25,6 +25,9 @@
 //! # }
 //! ```
 //!
+//! **Name what you import.** `use kafka_producer::*` would bring the module [`tokio`] in the place
+//! of the crate of that name.
+//!
 //! **Close, or flush, before the program ends.** Records are sent in the background; a process
 //! that ends without `close` or `flush` loses what is still pending.
 //!

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -274,4 +275,46 @@ fn a_taken_port_is_an_error_that_names_it() {
     config.port = port;
     let error = Server::start(config).unwrap_err().to_string();
     assert!(error.contains(&format!("127.0.0.1:{port}")), "{error}");
+}
+
+#[test]
+fn a_broker_that_is_not_there_cannot_be_stopped_or_paused() {
+    let refused = |act: fn(&Server)| -> String {
+        let server = server(2);
+        let ended = catch_unwind(AssertUnwindSafe(|| act(&server)));
+        *ended.unwrap_err().downcast().unwrap()
+    };
+    let expected = "expected a broker below 2, came 9";
+    assert_eq!(refused(|server| server.stop_broker(9)), expected);
+    assert_eq!(refused(|server| server.pause_broker(9)), expected);
+    assert_eq!(refused(|server| server.resume_broker(9)), expected);
+    assert_eq!(server(2).start_broker(9).unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn topics_that_kafka_would_not_create_are_refused() {
+    let refused = |topics: &[(&str, u32)]| {
+        let mut config = ServerConfig::default();
+        config.topics = topics.iter().map(|&(name, n)| (name.into(), n)).collect();
+        let error = Server::start(config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        error.to_string()
+    };
+    assert!(refused(&[("bad topic", 1)]).contains("is no name of a topic"));
+    assert_eq!(
+        refused(&[("orders", 0)]),
+        "expected a partition of topic orders, came none"
+    );
+    assert_eq!(
+        refused(&[("orders", 1), ("orders", 2)]),
+        "topic orders came twice: name each topic once"
+    );
+}
+
+#[test]
+fn a_cluster_without_brokers_is_refused() {
+    let mut config = ServerConfig::default();
+    config.brokers = 0;
+    let error = Server::start(config).unwrap_err();
+    assert_eq!(error.to_string(), "expected at least 1 broker, came 0");
 }

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use kafka_producer_machine::{Outcome, Record};
+use kafka_producer_machine::{Outcome, Record, SendError};
 use kafka_producer_proto::{ApiKey, ErrorCode};
 use kafka_producer_sim::cluster::{AutoCreate, Injection, Place};
 use kafka_producer_sim::world::{Resolution, World};
@@ -385,5 +385,26 @@ fn a_broker_that_forgot_an_idle_producer_takes_what_it_sends_next() {
     world.produce("orders", 2);
     world.run_until_idle();
     assert_eq!(world.log("orders", 0).sequences(), [0, 1, 2]);
+    world.verify();
+}
+
+#[test]
+fn a_record_that_found_no_room_is_told_from_one_that_waits() {
+    let mut world = World::new(30)
+        .topic("orders", 1)
+        .setting("buffer.memory", "2000")
+        .setting("max.block.ms", "1000");
+    world.broker(0).stop_answering();
+    let value = [0; 1500];
+    let taken = world.send(&Record::to("orders").value(&value));
+    let waits = world.send(&Record::to("orders").value(&value));
+    assert_eq!(world.refusal(waits), None);
+    world.run_for(2 * SECOND);
+    assert!(matches!(world.refusal(waits), Some(SendError::Full(_))));
+    assert_eq!(world.resolution(waits), None);
+    assert_eq!(world.refusal(taken), None);
+    world.broker(0).go_on();
+    world.run_until_idle();
+    assert!(world.resolution(taken).is_some());
     world.verify();
 }

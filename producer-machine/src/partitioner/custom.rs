@@ -29,9 +29,12 @@ use crate::metadata::TopicView;
 ///     fn partition(&mut self, record: &Unplaced<'_>) -> Option<u32> {
 ///         match record.key {
 ///             Some(b"acme") => Some(0),
-///             // The others share the rest; without a key the built-in rule decides.
-///             Some(key) => Some(1 + u32::from(*key.first()?) % (record.partitions - 1).max(1)),
-///             None => None,
+///             // The others share the rest, if there is one.
+///             Some([first, ..]) if 1 < record.partitions => {
+///                 Some(1 + u32::from(*first) % (record.partitions - 1))
+///             }
+///             // Without a key, and with one partition, the built-in rule decides.
+///             _ => None,
 ///         }
 ///     }
 /// }

@@ -58,6 +58,7 @@ pub use self::inspect::{PartitionCount, StoredBatch, StoredRecord};
 pub use self::producer_state::{DuplicateAnswer, UnknownProducer};
 pub use self::reply::{Reply, Step, Then, Ticket};
 pub use self::request::{Request, Unanswerable};
+pub(crate) use self::topic::legal_topic;
 pub use self::topic::{Cleanup, Timestamps, TopicConfig};
 
 /// A broker's number.

@@ -223,6 +223,20 @@ impl Partition {
     }
 }
 
+/// Refuses a topic that no broker of Kafka would create.
+pub(crate) fn legal_topic(name: &str, partitions: u32) -> Result<(), String> {
+    if !is_legal_name(name) {
+        return Err(format!(
+            "{name:?} is no name of a topic: expected 1 to 249 ASCII letters, digits, '.', '_' \
+             and '-', and neither \".\" nor \"..\""
+        ));
+    }
+    if partitions == 0 {
+        return Err(format!("expected a partition of topic {name}, came none"));
+    }
+    Ok(())
+}
+
 /// Whether Kafka takes this name for a topic.
 pub(crate) fn is_legal_name(name: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');

@@ -14,14 +14,14 @@
 mod connection;
 mod listener;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use self::listener::Listener;
-use crate::cluster::{AutoCreate, BrokerId, Cluster, PartitionCount, StoredRecord};
+use crate::cluster::{AutoCreate, BrokerId, Cluster, PartitionCount, StoredRecord, legal_topic};
 
 /// What is served.
 #[derive(Clone, Debug)]
@@ -142,8 +142,10 @@ impl Server {
     /// Starts the brokers; when this returns they accept connections.
     ///
     /// # Errors
-    /// A port is taken, or the system refuses a thread.
+    /// There is no broker; a topic has no partition, a name that Kafka does not take, or one that
+    /// came before; a port is taken, or the system refuses a thread.
     pub fn start(config: ServerConfig) -> io::Result<Self> {
+        check(&config).map_err(|what| io::Error::new(io::ErrorKind::InvalidInput, what))?;
         let mut cluster = Cluster::new(config.seed);
         let mut sockets = Vec::new();
         for (offset, id) in (0..config.brokers).zip(0..) {
@@ -224,7 +226,7 @@ impl Server {
         holds(&state.cluster)
     }
 
-    /// The records that a partition holds.
+    /// The records that a partition holds; none if it is not there, or not yet.
     pub fn records(&self, topic: &str, partition: u32) -> Vec<StoredRecord> {
         self.shared.lock().cluster.records(topic, partition)
     }
@@ -247,19 +249,36 @@ impl Server {
     }
 
     /// Lets a broker accept everything and do nothing, as a stopped process does (SIGSTOP).
+    ///
+    /// # Panics
+    /// There is no such broker.
+    #[track_caller]
     pub fn pause_broker(&self, broker: impl Into<BrokerId>) {
-        self.shared.set_presence(broker.into(), Presence::Paused);
+        let broker = broker.into();
+        self.check_broker(broker);
+        self.shared.set_presence(broker, Presence::Paused);
     }
 
     /// Lets it go on with what has come meanwhile.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    #[track_caller]
     pub fn resume_broker(&self, broker: impl Into<BrokerId>) {
-        self.shared.set_presence(broker.into(), Presence::Serving);
+        let broker = broker.into();
+        self.check_broker(broker);
+        self.shared.set_presence(broker, Presence::Serving);
     }
 
     /// Stops a broker as SIGKILL does: its connections are cut, new ones refused, and what it led
     /// moves to other brokers.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    #[track_caller]
     pub fn stop_broker(&self, broker: impl Into<BrokerId>) {
         let broker = broker.into();
+        self.check_broker(broker);
         let listener = self.lock_listeners().remove(&broker);
         let mut state = self.shared.lock();
         state.cluster.advance(self.shared.clock.now());
@@ -275,14 +294,11 @@ impl Server {
     /// Starts it again at the same address.
     ///
     /// # Errors
-    /// The port was taken meanwhile, or the system refuses a thread.
+    /// There is no such broker, the port was taken meanwhile, or the system refuses a thread.
     pub fn start_broker(&self, broker: impl Into<BrokerId>) -> io::Result<()> {
         let broker = broker.into();
         let Some(address) = self.address(broker) else {
-            let message = format!(
-                "expected a broker below {}, came {broker}",
-                self.addresses.len()
-            );
+            let message = self.no_broker(broker);
             return Err(io::Error::new(io::ErrorKind::NotFound, message));
         };
         if self.lock_listeners().contains_key(&broker) {
@@ -302,6 +318,20 @@ impl Server {
     /// Stops all brokers; dropping the server does the same.
     pub fn shutdown(self) {
         drop(self);
+    }
+
+    /// A test that names a broker which is not there would test fair weather in place of a fault.
+    #[expect(clippy::panic, reason = "a test that names what is not there is wrong")]
+    #[track_caller]
+    fn check_broker(&self, broker: BrokerId) {
+        if !self.addresses.contains_key(&broker) {
+            panic!("{}", self.no_broker(broker));
+        }
+    }
+
+    fn no_broker(&self, broker: BrokerId) -> String {
+        let brokers = self.addresses.len();
+        format!("expected a broker below {brokers}, came {broker}")
     }
 
     fn listen(
@@ -383,6 +413,21 @@ impl Host {
             let _ = connection.shutdown(std::net::Shutdown::Both);
         }
     }
+}
+
+/// What the ports do not tell.
+fn check(config: &ServerConfig) -> Result<(), String> {
+    if config.brokers == 0 {
+        return Err("expected at least 1 broker, came 0".into());
+    }
+    let mut names = BTreeSet::new();
+    for (name, partitions) in &config.topics {
+        legal_topic(name, *partitions)?;
+        if !names.insert(name) {
+            return Err(format!("topic {name} came twice: name each topic once"));
+        }
+    }
+    Ok(())
 }
 
 fn port_of(first: u16, offset: u32) -> io::Result<u16> {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kafka_producer_machine::{
-    FlushId, Instant, Purge, Receipt, Record, SendError, Topic, WaiterId,
+    FlushId, Instant, Purge, Receipt, Record, SendError, Shortage, Topic, WaiterId,
 };
 
 use super::World;
@@ -16,13 +16,21 @@ use super::ledger::{Content, RecordId, offer};
 /// Records that found no room.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    /// Who waits, for which record, until when.
-    waiting: BTreeMap<WaiterId, (RecordId, Instant)>,
+    waiting: BTreeMap<WaiterId, Waiting>,
     /// Who was told that there is room, and has not used it.
     granted: BTreeSet<WaiterId>,
     /// Who has stopped waiting: what is on its way to them says nothing any more.
     gone: BTreeSet<WaiterId>,
     behind: VecDeque<RecordId>,
+}
+
+/// Who waits for room.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    record: RecordId,
+    deadline: Instant,
+    /// What its task was told last.
+    shortage: Shortage,
 }
 
 /// Whether the application changes its mind.
@@ -41,7 +49,7 @@ const TASKS: usize = 4;
 impl Backlog {
     /// Until when somebody was to wait who waits still.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Instant> {
-        let mut deadlines = self.waiting.values().map(|&(_, deadline)| deadline);
+        let mut deadlines = self.waiting.values().map(|waiting| waiting.deadline);
         deadlines.find(|&deadline| deadline < now)
     }
 
@@ -154,14 +162,19 @@ impl World {
             }
             Err(SendError::Full(shortage)) => shortage,
             Err(error) => {
-                self.on_refused(&error);
+                self.on_refused(id, error);
                 return;
             }
         };
         let deadline = now + self.rules.max_block;
         self.hurried_at = Some(now);
         let waiter = self.machine.wait_for_space(now, shortage, deadline);
-        self.backlog.waiting.insert(waiter, (id, deadline));
+        let waiting = Waiting {
+            record: id,
+            deadline,
+            shortage,
+        };
+        self.backlog.waiting.insert(waiter, waiting);
         if self.mood == Mood::Fickle && self.workload.one_in(20) {
             self.cancel_first();
         }
@@ -174,24 +187,30 @@ impl World {
         self.trace.add(b"accepted");
     }
 
-    fn on_refused(&mut self, error: &SendError) {
+    fn on_refused(&mut self, id: RecordId, error: SendError) {
         if let SendError::TooLarge { .. } = error {
             self.ledger.goals.reach(Goal::TooLargeForUs);
         }
-        self.ledger.refuse();
+        self.ledger.refuse(id, error);
     }
 
     /// The one who waits longest loses patience; its record is never accepted.
     fn cancel_first(&mut self) {
-        let Some((waiter, _)) = self.backlog.waiting.pop_first() else {
+        let Some((waiter, waiting)) = self.backlog.waiting.pop_first() else {
             return;
         };
         if !self.backlog.waiting.is_empty() {
             self.ledger.goals.reach(Goal::WaiterCancelled);
         }
         self.end_wait(waiter);
-        self.ledger.refuse();
+        self.give_up(waiting);
         self.next_ones();
+    }
+
+    /// A record whose task waits no more stays without room.
+    fn give_up(&mut self, waiting: Waiting) {
+        let error = SendError::Full(waiting.shortage);
+        self.ledger.refuse(waiting.record, error);
     }
 
     /// Offers a record with the room that a waiter was told of; whether it is off its hands.
@@ -208,15 +227,20 @@ impl World {
                 self.check_taken(taken);
                 self.ledger.goals.reach(Goal::WaiterServed);
             }
-            Err(SendError::Full(_)) => return false,
-            Err(error) => self.on_refused(&error),
+            Err(SendError::Full(shortage)) => {
+                if let Some(waiting) = self.backlog.waiting.get_mut(&waiter) {
+                    waiting.shortage = shortage;
+                }
+                return false;
+            }
+            Err(error) => self.on_refused(id, error),
         }
         true
     }
 
     pub(crate) fn on_space(&mut self, waiter: WaiterId) {
         self.hurried_at = Some(self.now);
-        let Some(&(id, deadline)) = self.backlog.waiting.get(&waiter) else {
+        let Some(&waiting) = self.backlog.waiting.get(&waiter) else {
             self.check_gone(waiter);
             return;
         };
@@ -224,12 +248,12 @@ impl World {
         if self.mood == Mood::Fickle && self.workload.one_in(20) {
             // It was told, and does not want it any more.
             self.backlog.waiting.remove(&waiter);
-            self.ledger.refuse();
+            self.give_up(waiting);
             self.end_wait(waiter);
             self.next_ones();
             return;
         }
-        let mut id = id;
+        let mut id = waiting.record;
         while self.send_reserved(id, waiter) {
             self.backlog.waiting.remove(&waiter);
             // Now and then the same task goes on with what stands behind it.
@@ -241,7 +265,11 @@ impl World {
                 return;
             };
             id = next;
-            self.backlog.waiting.insert(waiter, (id, deadline));
+            let waiting = Waiting {
+                record: id,
+                ..waiting
+            };
+            self.backlog.waiting.insert(waiter, waiting);
         }
         // Not enough: it keeps its place, although others were told of room at the same time.
     }
@@ -260,18 +288,18 @@ impl World {
 
     pub(crate) fn on_wait_expired(&mut self, waiter: WaiterId) {
         self.hurried_at = Some(self.now);
-        let Some((_, deadline)) = self.backlog.waiting.remove(&waiter) else {
+        let Some(waiting) = self.backlog.waiting.remove(&waiter) else {
             self.check_gone(waiter);
             return;
         };
-        if deadline != self.now {
-            let now = self.now;
+        if waiting.deadline != self.now {
+            let (deadline, now) = (waiting.deadline, self.now);
             self.ledger.violate(format!(
                 "T4: {waiter:?} waits until {deadline:?} and expired {now:?}"
             ));
         }
         self.ledger.goals.reach(Goal::ExpiredBlocked);
-        self.ledger.refuse();
+        self.give_up(waiting);
         self.end_wait(waiter);
         self.next_ones();
     }

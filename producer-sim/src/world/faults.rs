@@ -208,7 +208,7 @@ impl World {
                 topic,
                 partition,
                 to,
-            } => self.move_leader(&topic, partition, to),
+            } => self.lead(&topic, partition, to),
             Fault::Narrow(topic, most, span) => {
                 self.cluster
                     .configure_topic(&topic, |config| config.max_message_bytes = most);
@@ -253,7 +253,7 @@ impl World {
             Fault::Refuse(broker, refusal, span) => {
                 self.troubles.refusing.insert(broker, (refusal, now + span));
             }
-            Fault::Reset => self.cut_connections(),
+            Fault::Reset => self.reset_all(),
             Fault::Restart(broker) => self.cluster.start_broker(broker),
             Fault::SlowFollowers(delay, span) => {
                 let delay = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);

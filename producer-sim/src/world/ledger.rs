@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafka_producer_machine::{Event, Failed, Header, Instant, Outcome, Receipt, Record, Topic};
+use kafka_producer_machine::{
+    Event, Failed, Header, Instant, Outcome, Receipt, Record, SendError, Topic,
+};
 
 use super::contents::{Place, Sent};
 use super::goals::{Goal, Goals};
@@ -63,6 +65,8 @@ pub(crate) struct Entry {
     pub(crate) content: Content,
     /// When it was accepted, and as the how-manieth.
     pub(crate) accepted: Option<(Instant, u64)>,
+    /// Why it was not taken.
+    pub(crate) refusal: Option<SendError>,
     /// What became of it, and when.
     pub(crate) resolution: Option<(Instant, Resolution)>,
     /// Attempts so far.
@@ -143,6 +147,7 @@ impl Ledger {
         self.entries.push(Entry {
             content,
             accepted: None,
+            refusal: None,
             resolution: None,
             attempts: 0,
             open: 0,
@@ -176,7 +181,8 @@ impl Ledger {
     }
 
     /// The producer has refused a record, and must never say more about it.
-    pub(crate) const fn refuse(&mut self) {
+    pub(crate) fn refuse(&mut self, id: RecordId, error: SendError) {
+        self.entries[id.0].refusal = Some(error);
         self.refused += 1;
     }
 

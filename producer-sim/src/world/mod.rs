@@ -38,13 +38,14 @@ mod oracle;
 mod promptness;
 mod rules;
 mod run;
+mod verbs;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka_producer_machine::{
-    Compressor, Config, ConnectionId, FlushId, Instant, ProducerMachine, Seed, Unsealed,
+    Compressor, Config, ConnectionId, FlushId, Instant, ProducerMachine, Seed, SendError, Unsealed,
 };
 
 use self::amnesia::Amnesia;
@@ -58,11 +59,12 @@ use self::rules::Rules;
 use self::run::Trace;
 use self::watch::Watch;
 use crate::chance::Chance;
-use crate::cluster::{BrokerId, Cluster, StoredRecord};
+use crate::cluster::{BrokerId, Cluster, StoredRecord, legal_topic};
 
 pub use self::campaign::{Verdict, run_seed};
 pub use self::goals::{Goal, Goals};
 pub use self::ledger::{RecordId, Resolution};
+pub use self::verbs::BrokerVerbs;
 
 /// A producer, a cluster, the network between them, and time.
 #[derive(Debug)]
@@ -117,13 +119,6 @@ struct Partitions {
     count: u32,
     /// How often it was deleted.
     deletions: u32,
-}
-
-/// A broker of a world, to be spoken to.
-#[derive(Debug)]
-pub struct BrokerVerbs<'a> {
-    world: &'a mut World,
-    broker: BrokerId,
 }
 
 /// What a partition holds, to be asked.
@@ -191,14 +186,22 @@ impl World {
     }
 
     /// The same world with a topic.
+    ///
+    /// # Panics
+    /// No broker of Kafka would take that name, or there is no partition.
     #[must_use]
     pub fn topic(mut self, name: &str, partitions: u32) -> Self {
+        legal_topic(name, partitions).unwrap_or_else(|what| verbs::refuse(&what));
         self.cluster.create_topic(name, partitions);
         self.expect_topic(name, partitions);
         self
     }
 
-    /// The same world with another setting of the producer, by Kafka's name.
+    /// The same world with another setting of the producer, by Kafka's name and as text: what
+    /// only a builder can take, such as a partitioner of one's own, has no place in a world.
+    ///
+    /// # Panics
+    /// There is no such setting, or it does not take that value.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.insert(name.into(), value.into());
@@ -225,57 +228,33 @@ impl World {
         self
     }
 
-    /// Speaks to a broker.
-    pub fn broker(&mut self, broker: impl Into<BrokerId>) -> BrokerVerbs<'_> {
-        let broker = broker.into();
-        self.is_calm = false;
-        BrokerVerbs {
-            world: self,
-            broker,
-        }
-    }
-
-    /// Lets another broker lead a partition.
-    pub fn move_leader(&mut self, topic: &str, partition: u32, to: impl Into<BrokerId>) {
-        self.cluster.advance(self.wall());
-        self.is_calm = false;
-        self.cluster.move_leader(topic, partition, to);
-        self.wake_waiting();
-        self.drain();
-    }
-
-    /// Resets every connection; what is on its way is lost.
-    pub fn cut_connections(&mut self) {
-        self.is_calm = false;
-        let ids: Vec<ConnectionId> = self.links.keys().copied().collect();
-        for id in ids {
-            self.break_link(id, "connection reset");
-        }
-    }
-
-    /// Looks at the cluster or changes it.
-    pub fn with_cluster<T>(&mut self, act: impl FnOnce(&mut Cluster) -> T) -> T {
-        self.cluster.advance(self.wall());
-        self.is_calm = false;
-        let result = act(&mut self.cluster);
-        self.wake_waiting();
-        result
-    }
-
-    /// The records of a partition.
-    pub fn log(&self, topic: &str, partition: u32) -> LogView {
-        LogView {
-            records: self.cluster.records(topic, partition),
-        }
-    }
-
-    /// What became of a record; `None` while it is pending, or if it was refused.
+    /// What became of a record that was taken; `None` while it is pending, and for one that was
+    /// [refused](Self::refusal).
     pub fn resolution(&self, id: RecordId) -> Option<&Resolution> {
         self.ledger
             .entry(id)
             .resolution
             .as_ref()
             .map(|(_, resolution)| resolution)
+    }
+
+    /// Why the producer did not take a record; `None` if it did, or if the record still waits for
+    /// room. [`SendError::Full`] tells of one that found none within `max.block.ms`, which the
+    /// handle calls `ProducerError::BufferFull`.
+    ///
+    /// ```
+    /// use kafka_producer_machine::{Record, SendError};
+    /// use kafka_producer_sim::world::World;
+    ///
+    /// let mut world = World::new(1)
+    ///     .topic("orders", 1)
+    ///     .setting("max.request.size", "1000");
+    /// let id = world.send(&Record::to("orders").value(&[0; 2000]));
+    /// assert!(matches!(world.refusal(id), Some(SendError::TooLarge { .. })));
+    /// assert_eq!(world.resolution(id), None);
+    /// ```
+    pub fn refusal(&self, id: RecordId) -> Option<&SendError> {
+        self.ledger.entry(id).refusal.as_ref()
     }
 
     /// When a record was resolved, counted from when it was accepted.
@@ -309,7 +288,8 @@ impl World {
         self.trace.hash()
     }
 
-    /// What went wrong, and when.
+    /// The faults that befell this world and when, those included that the story asked for, and
+    /// the producer's fatal end. What [`with_cluster`](Self::with_cluster) does is not noted.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -351,45 +331,6 @@ impl World {
     /// Longer than anything may take.
     fn patience(&self) -> Duration {
         self.rules.delivery_timeout + self.rules.max_block + Duration::from_secs(60)
-    }
-}
-
-impl BrokerVerbs<'_> {
-    /// Stops looking at requests, as a stopped process does: they stay unread.
-    pub fn stop_answering(self) {
-        self.world
-            .troubles
-            .paused
-            .insert(self.broker, Instant::NEVER);
-    }
-
-    /// Goes on with what has come meanwhile.
-    pub fn go_on(self) {
-        self.world.unpause(self.broker);
-        self.world.drain();
-    }
-
-    /// Executes requests, and loses every answer.
-    pub fn lose_answers(self) {
-        let troubles = &mut self.world.troubles;
-        troubles
-            .deaf
-            .insert(self.broker, (faults::Way::Answers, Instant::NEVER));
-    }
-
-    /// Answers again, on new connections.
-    pub fn find_answers(self) {
-        self.world.troubles.deaf.remove(&self.broker);
-    }
-
-    /// Dies, as by SIGKILL.
-    pub fn kill(self) {
-        self.world.crash(self.broker);
-    }
-
-    /// Comes back.
-    pub fn restart(self) {
-        self.world.cluster.start_broker(self.broker);
     }
 }
 
