@@ -182,7 +182,7 @@ impl Brokers {
             setup: Backoff::new(config.setup_timeout, config.setup_timeout_max),
             limits: Limits {
                 idle: config.connections_max_idle,
-                patience: config.reconnect_backoff_max.max(RECONNECT_FLOOR),
+                patience: config.reconnect_backoff_max.max(PATIENCE_FLOOR),
                 // A broker answers REQUEST_TIMED_OUT when that time is over: who hangs up at
                 // the same moment loses the connection for it (D23).
                 request: config.request_timeout + config.request_timeout_grace,
@@ -191,8 +191,8 @@ impl Brokers {
         }
     }
 
-    /// Takes over the brokers that metadata names. Gives the connections to addresses that hold no
-    /// more.
+    /// Takes over the brokers that metadata names. Gives the connections to be ended, whose
+    /// addresses hold no more.
     pub(crate) fn learn(&mut self, brokers: &[(NodeId, Arc<str>, u16)]) -> Vec<ConnectionId> {
         let mut misled = Vec::new();
         for broker in &mut self.all {
@@ -205,7 +205,8 @@ impl Brokers {
     }
 
     /// Takes over the address of a broker that was named. Gives the connections to the address that
-    /// it had: also those that stand, for a host that was moved away says nothing any more.
+    /// it had on which nothing is in flight. The others end once nothing is, or break: brokers may
+    /// disagree on the address for a while, and each change of mind would put batches in doubt.
     pub(crate) fn meet(&mut self, node: NodeId, host: &Arc<str>, port: u16) -> Vec<ConnectionId> {
         let lanes = self.lanes;
         let broker = self
@@ -220,7 +221,9 @@ impl Brokers {
         broker.port = port;
         broker.attempts = 0;
         let own = broker.lanes.iter().filter_map(|lane| lane.connection);
-        own.collect()
+        let connections = &mut self.connections;
+        own.filter(|id| connections.get_mut(id).is_some_and(Connection::leave))
+            .collect()
     }
 
     /// Whether metadata name brokers.
@@ -272,11 +275,21 @@ impl Brokers {
         })
     }
 
-    /// The peer took the connection.
-    pub(crate) fn connected(&mut self, connection: ConnectionId) {
-        if let Some(broker) = self.broker_of(connection) {
+    /// The peer took the connection. Gives whether that is news.
+    pub(crate) fn connected(&mut self, now: Instant, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return false;
+        };
+        let node = connection.lane.node;
+        let version = match self.check.expected(node) {
+            Some(_) => INTRODUCED,
+            None => INTRODUCED - 1,
+        };
+        let is_news = connection.connected(now, version);
+        if let Some(broker) = self.all.get_mut(&node).filter(|_| is_news) {
             broker.setup_failures = 0;
         }
+        is_news
     }
 
     /// Who a broker of this cluster is asked to be, if it will check that.
@@ -452,6 +465,10 @@ impl Brokers {
 
 /// A broker that refuses at once must not keep a core busy, whatever the configuration says.
 const RECONNECT_FLOOR: Duration = Duration::from_millis(1);
+
+/// A connect across an ocean takes a quarter of a second, and is not late for that: short backoffs
+/// say how soon to try again, and nothing of how long a try may take.
+const PATIENCE_FLOOR: Duration = Duration::from_secs(1);
 
 /// The largest answer that is read. Java has no bound; answers to a producer are small.
 pub(crate) const MAX_FRAME: usize = 100 * 1024 * 1024;

@@ -88,9 +88,10 @@ pub(crate) struct Limits {
     /// `connections.max.idle.ms`.
     pub(crate) idle: Duration,
     /// How long each step until it is ready may take before others are tried beside it:
-    /// `reconnect.backoff.max.ms`.
+    /// `reconnect.backoff.max.ms`, or a second if that is longer.
     pub(crate) patience: Duration,
-    /// `request.timeout.ms`.
+    /// How long an answer is waited for: `request.timeout.ms`, and `request.timeout.grace.ms` on
+    /// top.
     pub(crate) request: Duration,
     /// `max.in.flight.requests.per.connection`.
     pub(crate) in_flight: usize,
@@ -119,6 +120,8 @@ pub(crate) struct Connection {
     /// Until then the broker reads nothing: what is sent meanwhile is answered later.
     deaf_until: Instant,
     writer: Writer,
+    /// Whether the broker has another address now: nothing more is sent over this one.
+    is_left: bool,
     /// When the driver must have connected.
     pub(crate) setup_deadline: Instant,
     /// When to look elsewhere, or once more, for it is not ready yet.
@@ -164,6 +167,7 @@ impl Connection {
             throttled_since: Instant::ORIGIN,
             deaf_until: Instant::ORIGIN,
             writer: Writer::Idle,
+            is_left: false,
             setup_deadline,
             late_at: now + limits.patience,
             alarm: Alarm::default(),
@@ -267,6 +271,7 @@ impl Connection {
     pub(crate) fn turn(&self, now: Instant) -> Turn {
         match self.phase {
             Phase::Negotiating(Ask::Pending(version)) => Turn::ApiVersions(version),
+            Phase::Ready(_) if self.is_left => Turn::Nothing,
             Phase::Ready(versions)
                 if self.in_flight.len() < self.limits.in_flight && self.throttled_until <= now =>
             {
@@ -274,6 +279,23 @@ impl Connection {
             }
             Phase::Connecting | Phase::Negotiating(Ask::Sent(_)) | Phase::Ready(_) => Turn::Nothing,
         }
+    }
+
+    /// The broker has another address now: nothing more is sent over this one, and what is in
+    /// flight may end. Gives whether nothing is.
+    pub(crate) fn leave(&mut self) -> bool {
+        self.is_left = true;
+        !self.is_ready() || self.has_drained()
+    }
+
+    /// Whether the broker has another address now.
+    pub(crate) const fn is_left(&self) -> bool {
+        self.is_left
+    }
+
+    /// Whether it is left and nothing is in flight on it any more.
+    pub(crate) fn has_drained(&self) -> bool {
+        self.is_left && self.in_flight.is_empty() && self.unanswered.is_empty()
     }
 
     /// Whether a request may go now.

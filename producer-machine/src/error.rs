@@ -106,6 +106,9 @@ pub enum ProduceError {
     /// The producer can do nothing more.
     #[error(transparent)]
     Fatal(#[from] FatalError),
+    /// The custom partitioner had no partition for it when its topic became known.
+    #[error("{0}")]
+    Partitioner(Arc<str>),
     /// The application gave it up with `purge`.
     #[error("given up by purge before it was delivered")]
     Purged,
@@ -188,6 +191,7 @@ impl ProduceError {
             Self::Compression(_) => return Err("COMPRESSION_FAILED"),
             Self::EarlierFailed { .. } => return Err("EARLIER_FAILED"),
             Self::Fatal(fatal) => fatal.code,
+            Self::Partitioner(_) => return Err("PARTITIONER_FAILED"),
             Self::Purged => return Err("PURGED"),
             Self::RetriesExhausted { last, .. } => *last,
             Self::TimedOut { .. } => ErrorCode::REQUEST_TIMED_OUT,
@@ -295,7 +299,7 @@ pub enum DisconnectReason {
     /// The bytes are not Kafka's.
     #[error("{0}")]
     Protocol(Arc<str>),
-    /// No answer within `request.timeout.ms`.
+    /// No answer within `request.timeout.ms`, nor in the time that `request.timeout.grace.ms` adds.
     #[error("no answer within request.timeout.ms")]
     RequestTimeout,
     /// The name did not resolve.

@@ -28,7 +28,7 @@ use crate::seed::Stream;
 pub use custom::{Partitioner, TopicLoad, Unplaced};
 pub use rule::PartitionRule;
 
-pub(crate) use custom::Factory;
+pub(crate) use custom::{Factory, Fault};
 pub(crate) use rack::Rack;
 pub(crate) use sticky::Sticky;
 
@@ -51,8 +51,8 @@ pub(crate) enum Choice {
 pub(crate) enum Missing {
     /// The record: the partition may be there later.
     Named(u32),
-    /// The custom partitioner, which is wrong.
-    Wrong(u32),
+    /// The custom partitioner.
+    Fault(Fault),
 }
 
 /// Chooses partitions.

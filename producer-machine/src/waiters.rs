@@ -57,6 +57,8 @@ struct Waiter {
     wish: Wish,
     deadline: Instant,
     stage: Stage,
+    /// Until when it is expected to come, once it was told of room.
+    expected_until: Instant,
     /// The silent broker that it has come back for, alone.
     scout: Option<NodeId>,
 }
@@ -80,6 +82,8 @@ pub(crate) struct Waiters {
     /// How many are aside, for all brokers.
     aside_count: usize,
     topics: BTreeSet<(TopicHandle, WaiterId)>,
+    /// Those who were told of room and are expected to come, by when that ends.
+    expected: BTreeSet<(Instant, WaiterId)>,
     next: u64,
 }
 
@@ -91,6 +95,7 @@ impl Waiters {
             wish,
             deadline,
             stage: Stage::Waiting,
+            expected_until: Instant::ORIGIN,
             scout: None,
         };
         self.all.insert(id, waiter);
@@ -110,12 +115,28 @@ impl Waiters {
         !self.queue.is_empty()
     }
 
-    /// Whether anybody waits for room while nobody was told of any. A batch that leaves before
-    /// those who were told have come has one of their records and not all of them (E129); and if
-    /// they do not come, it lingers and no more.
+    /// Whether anybody waits for room while nobody who was told of some is expected. A batch that
+    /// leaves before those have come has one of their records and not all of them (E129).
     pub(crate) fn wait_in_vain(&self) -> bool {
-        let untold = self.queue.len() + self.aside_count + self.topics.len();
-        self.wait_for_space() && untold == self.all.len()
+        self.wait_for_space() && self.expected.is_empty()
+    }
+
+    /// A waiter that was told of room is expected to come for it, but not for ever: one that
+    /// nobody polls any more would keep the others waiting.
+    pub(crate) fn expect(&mut self, id: WaiterId, until: Instant) {
+        if let Some(waiter) = self.all.get_mut(&id) {
+            self.expected.remove(&(waiter.expected_until, id));
+            waiter.expected_until = until;
+            self.expected.insert((until, id));
+        }
+    }
+
+    /// Those who have not come in time are expected no more. Gives when the next one is not.
+    pub(crate) fn expect_no_more(&mut self, now: Instant) -> Option<Instant> {
+        while let Some(&late) = self.expected.first().filter(|(until, _)| *until <= now) {
+            self.expected.remove(&late);
+        }
+        self.expected.first().map(|&(until, _)| until)
     }
 
     /// How many wait for room and have none yet.
@@ -167,6 +188,7 @@ impl Waiters {
         let waiter = self.all.get_mut(&id)?;
         waiter.wish = Wish::Space(shortage);
         waiter.stage = Stage::Waiting;
+        self.expected.remove(&(waiter.expected_until, id));
         self.queue.insert(id);
         Some(waiter.deadline)
     }
@@ -236,6 +258,7 @@ impl Waiters {
         self.leave_line(id);
         self.end_scouting(id);
         let waiter = self.all.remove(&id)?;
+        self.expected.remove(&(waiter.expected_until, id));
         if let Wish::Topic(topic) = waiter.wish {
             self.topics.remove(&(topic, id));
         }
@@ -410,6 +433,24 @@ mod tests {
         waiters.send_scout(SICK, a);
         assert_eq!(waiters.step_aside(a, SICK_AS_WELL), Some(SICK));
         assert_eq!(waiters.next_scout(SICK), Some((b, shortage(2))));
+    }
+
+    #[test]
+    fn who_was_told_and_does_not_come_is_expected_for_a_while_only() {
+        let [soon, later] = [10, 20].map(Instant::from_millis);
+        let mut waiters = Waiters::default();
+        let [a, b, _] = [1, 2, 3].map(|bytes| waiters.add(space(bytes), Instant::NEVER));
+        assert!(waiters.wait_in_vain());
+        for (id, until) in [(a, soon), (b, later)] {
+            waiters.tell(id);
+            waiters.expect(id, until);
+        }
+        assert_eq!(waiters.expect_no_more(Instant::ORIGIN), Some(soon));
+        assert_eq!(waiters.expect_no_more(soon), Some(later));
+        assert!(!waiters.wait_in_vain());
+        waiters.wait_again(b, shortage(2));
+        assert!(waiters.wait_in_vain() && waiters.is_told(a));
+        assert_eq!(waiters.expect_no_more(soon), None);
     }
 
     #[test]

@@ -53,6 +53,9 @@ fn refused_records_are_quoted_as_they_are() {
 #[test]
 fn failures_are_quoted_as_they_are() {
     check("delivery.md", ProduceError::Closed);
+    let what = "a partition of topic orders was expected of the custom partitioner, it panicked; \
+                correct it";
+    check("delivery.md", ProduceError::Partitioner(what.into()));
     check("delivery.md", ProduceError::Purged);
     let (attempts, last) = (4, ErrorCode::NOT_ENOUGH_REPLICAS);
     check(

@@ -2,7 +2,7 @@
 
 mod support;
 
-use kafka_producer_machine::{Notice, Outcome, Record, SendError};
+use kafka_producer_machine::{DisconnectReason, Notice, Outcome, Record, SendError};
 use support::Bench;
 
 const LIMIT: (&str, &str) = ("bootstrap.resolve.timeout.ms", "5000");
@@ -44,9 +44,8 @@ fn when_no_name_resolves_in_time_the_producer_gives_up_and_says_which() {
 
 #[test]
 fn one_name_that_resolves_is_enough_even_if_nobody_answers_there() {
-    let troubles: [fn(&mut Bench); 3] = [
+    let troubles: [fn(&mut Bench); 2] = [
         |bench| bench.down = vec![9],
-        |bench| bench.hanging = vec![9],
         |bench| bench.starting = vec![9],
     ];
     for trouble in troubles {
@@ -57,6 +56,58 @@ fn one_name_that_resolves_is_enough_even_if_nobody_answers_there() {
         bench.advance_ms(20_000);
         assert!(!is_fatal(&bench));
     }
+}
+
+#[test]
+fn look_ups_that_fail_slowly_are_not_waited_for_once_the_time_is_over() {
+    let mut bench = Bench::new(&[TWO, ("bootstrap.resolve.timeout.ms", "12000")]);
+    bench.hanging = vec![8, 9];
+    bench.produce(0, "x");
+    // Each look-up takes five seconds, and so one of them is always under way.
+    for _ in 0..119 {
+        bench.advance_ms(100);
+        for broker in [8, 9] {
+            let began = bench.connects.iter().rfind(|connect| connect.1 == broker);
+            if began.is_some_and(|connect| 5000 <= bench.now.since(connect.0).as_millis()) {
+                bench.lose(broker, &DisconnectReason::Resolve("no such host".into()));
+            }
+        }
+    }
+    assert!(bench.connection_to(8).is_some() || bench.connection_to(9).is_some());
+    assert!(!is_fatal(&bench));
+    bench.advance_ms(100);
+    assert!(is_fatal(&bench));
+    bench.assert_settled();
+}
+
+#[test]
+fn a_look_up_slower_than_the_setup_timeout_counts_as_no_address() {
+    for (limit, earliest, latest) in [("5000", 8000, 12_001), ("60000", 60_000, 60_000)] {
+        let limit = ("bootstrap.resolve.timeout.ms", limit);
+        let mut bench = Bench::new(&[("bootstrap.servers", "b8:9092"), limit]);
+        bench.hanging = vec![8];
+        bench.produce(0, "x");
+        bench.advance_ms(earliest - 1);
+        assert!(!is_fatal(&bench), "{limit:?}");
+        bench.advance_ms(latest - earliest + 1);
+        assert!(is_fatal(&bench), "{limit:?}");
+        bench.assert_settled();
+    }
+}
+
+#[test]
+fn a_first_connect_that_is_under_way_at_the_end_of_the_time_may_succeed() {
+    let mut bench = Bench::new(&[("bootstrap.servers", "b0:9092"), LIMIT]);
+    bench.hanging = vec![0];
+    let receipt = bench.produce(0, "x");
+    bench.advance_ms(6000);
+    bench.hanging.clear();
+    let id = bench.connection_to(0).expect("under way");
+    bench.machine.handle_connected(bench.now, id);
+    bench.run();
+    let seen = bench.await_request();
+    bench.acknowledge(&seen);
+    assert!(bench.is_acked(receipt) && !is_fatal(&bench));
 }
 
 #[test]

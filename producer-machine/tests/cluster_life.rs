@@ -5,26 +5,89 @@ mod support;
 
 use std::time::Duration;
 
+use kafka_producer_machine::explain::Subject;
 use kafka_producer_machine::{DisconnectReason, Outcome, Record};
 use support::Bench;
 
 const OFTEN: (&str, &str) = ("metadata.max.age.ms", "2000");
 
 #[test]
-fn a_broker_whose_address_has_changed_is_connected_there_and_its_requests_go_again() {
+fn a_broker_whose_address_has_changed_is_left_once_nothing_is_in_flight_to_it() {
     let mut bench = Bench::established(&[OFTEN]);
-    let receipt = bench.produce(0, "x");
+    let first = bench.produce(0, "x");
     let sent = bench.take_request();
     bench.moved.insert(0, 7);
     bench.notices.clear();
-    let again = bench.await_request();
-    // The old link is dropped, though nothing was wrong with it as far as anybody could tell.
+    bench.advance_ms(3000);
+    let second = bench.produce(1, "y");
+    bench.advance_ms(1000);
+    assert!(bench.requests.is_empty(), "no more goes the old way");
+    let topic = bench.machine.topic(bench.now, "t");
+    let subject = Subject::Partition(topic, 1);
+    let said = bench.machine.explain(bench.now, subject).to_string();
+    let obstacle = "broker 0 (b7:9092), whose address has changed, after 1 request to the former";
+    assert!(said.contains(obstacle), "{said}");
+    assert!(bench.disconnects().is_empty(), "what went may be answered");
+    bench.acknowledge(&sent);
     assert_eq!(bench.disconnects(), [DisconnectReason::Asked]);
+    assert!(bench.is_acked(first));
+    let next = bench.await_request();
+    assert_eq!(next.broker, 7);
+    bench.acknowledge(&next);
+    assert!(bench.is_acked(second));
+    bench.advance_ms(10_000);
+    assert_eq!(bench.disconnects().len(), 1, "and it stays there");
+    bench.assert_settled();
+}
+
+#[test]
+fn an_idle_connection_to_an_address_that_holds_no_more_ends_at_once() {
+    let mut bench = Bench::established(&[OFTEN]);
+    bench.moved.insert(0, 7);
+    bench.notices.clear();
+    bench.advance_ms(2500);
+    assert_eq!(bench.disconnects(), [DisconnectReason::Asked]);
+    let receipt = bench.produce(0, "x");
+    let seen = bench.await_request();
+    assert_eq!(seen.broker, 7);
+    bench.acknowledge(&seen);
+    assert!(bench.is_acked(receipt));
+    bench.assert_settled();
+}
+
+#[test]
+fn a_former_address_that_answers_nothing_more_is_left_after_the_request_timeout() {
+    let mut bench = Bench::established(&[OFTEN, ("request.timeout.ms", "5000")]);
+    let receipt = bench.produce(0, "x");
+    let sent = bench.take_request();
+    bench.moved.insert(0, 7);
+    let again = bench.await_request();
+    assert!(again.at.since(sent.at) < Duration::from_secs(7));
     assert_eq!((again.broker, again.identity()), (7, sent.identity()));
     bench.acknowledge(&again);
     assert!(bench.is_acked(receipt));
-    bench.advance_ms(10_000);
-    assert_eq!(bench.disconnects().len(), 1, "and it stays there");
+    bench.assert_settled();
+}
+
+#[test]
+fn brokers_that_disagree_on_an_address_put_nothing_in_doubt() {
+    let mut bench = Bench::established(&[OFTEN]);
+    bench.notices.clear();
+    for _ in 0..10 {
+        let receipt = bench.produce(0, "x");
+        let seen = bench.await_request();
+        for address in [7, 0, 7] {
+            bench.moved.insert(0, address);
+            bench.advance_ms(2500);
+        }
+        bench.acknowledge(&seen);
+        assert!(bench.is_acked(receipt));
+        bench.moved.clear();
+    }
+    let reasons = bench.disconnects();
+    let asked = |reason: &DisconnectReason| *reason == DisconnectReason::Asked;
+    assert!(reasons.iter().all(asked), "{reasons:?}");
+    assert!(bench.requests.is_empty(), "none was sent twice");
     bench.assert_settled();
 }
 

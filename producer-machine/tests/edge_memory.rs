@@ -156,6 +156,39 @@ fn edge_e8_nothing_lingers_while_somebody_waits_for_memory() {
 }
 
 #[test]
+fn edge_e8_a_waiter_that_was_told_and_never_comes_lets_nothing_linger_for_long() {
+    let mut bench = full(&TIGHT);
+    let never_polled = shortage(&mut bench, 4, "b");
+    let max_block = bench.now + Duration::from_secs(5);
+    let never_polled = bench
+        .machine
+        .wait_for_space(bench.now, never_polled, max_block);
+    bench.run();
+    bench.acknowledge_all();
+    assert!(is_ready(&bench, never_polled));
+    for partition in 0..3 {
+        bench.send_to("wide", partition, "c");
+    }
+    assert!(bench.requests.is_empty(), "nobody waits: they linger");
+    let other = shortage(&mut bench, 5, "d");
+    let other = bench.machine.wait_for_space(bench.now, other, max_block);
+    bench.run();
+    bench.advance_ms(99);
+    assert!(
+        bench.requests.is_empty(),
+        "who was told of room is expected"
+    );
+    bench.advance_ms(1);
+    bench.acknowledge_all();
+    assert!(is_ready(&bench, other));
+    for waiter in [never_polled, other] {
+        bench.machine.cancel_wait(bench.now, waiter);
+    }
+    bench.advance_ms(500);
+    bench.assert_settled();
+}
+
+#[test]
 fn a_waiter_whose_room_was_too_small_keeps_batches_from_lingering_again() {
     let mut bench = full(&TIGHT);
     let small = shortage(&mut bench, 4, "b");

@@ -357,6 +357,7 @@ impl Partitioner for AsTold {
         assert_eq!(record.load.available(), [0, 1]);
         match record.value? {
             b"busy" => Some(record.load.waiting_batches(0)),
+            b"boom" => unreachable!("a partitioner that panics"),
             digits => std::str::from_utf8(digits).ok()?.parse().ok(),
         }
     }
@@ -410,13 +411,16 @@ fn a_custom_partitioner_is_asked_for_each_record_that_names_no_partition() {
 #[test]
 fn a_partition_that_the_topic_does_not_have_is_an_error_of_that_send() {
     let mut bench = told(&[("max.block.ms", "1000")]);
-    // Not known yet: the record is taken, waits for that partition, and fails.
-    let early = bench
-        .try_send(&Record::to("t").value("9").timestamp(1))
-        .expect("it is held");
-    bench.advance_ms(1000);
-    let error = bench.failure_of(early).error.to_string();
-    assert!(error.contains("partition 9 (the topic has 2)"), "{error}");
+    // Not known yet: the record is taken, and fails when the topic is known.
+    let early = bench.try_send(&Record::to("t").value("9").timestamp(1));
+    assert_eq!(
+        bench.failure_of(early.expect("it is held")).error,
+        ProduceError::Partitioner(
+            "a partition of topic t below 2 was expected of the custom partitioner, 9 came; \
+             correct it"
+                .into()
+        )
+    );
 
     let wrong = bench.try_send(&Record::to("t").value("2").timestamp(1));
     let Err(SendError::Invalid { what }) = wrong else {
@@ -429,6 +433,34 @@ fn a_partition_that_the_topic_does_not_have_is_an_error_of_that_send() {
     let right = bench.try_send(&Record::to("t").value("1").timestamp(1));
     assert!(right.is_ok());
     assert_eq!(placed(&mut bench), [(1, vec!["1".to_string()])]);
+    bench.assert_settled();
+}
+
+#[test]
+fn a_custom_partitioner_that_panics_costs_that_record_and_no_other() {
+    let mut bench = told(&[]);
+    let mut hold = |value| {
+        let record = Record::to("t").value(value).timestamp(1);
+        let receipt = bench.machine.send(bench.now, &record).expect("it is held");
+        bench.receipts.push(receipt);
+        receipt
+    };
+    let held = ["1", "boom", "1"].map(&mut hold);
+    bench.run();
+    let panicked = "a partition of topic t was expected of the custom partitioner, it panicked; \
+                    correct it";
+    let failed = bench.failure_of(held[1]);
+    assert_eq!(failed.error, ProduceError::Partitioner(panicked.into()));
+    assert_eq!(failed.outcome, Outcome::NotWritten);
+    let given_back = failed.records.record(0).expect("it is given back");
+    assert_eq!(given_back.value.as_deref(), Some(&b"boom"[..]));
+
+    let refused = bench.try_send(&Record::to("t").value("boom").timestamp(1));
+    let what = panicked.into();
+    assert_eq!(refused, Err(SendError::Invalid { what }));
+    bench.flush();
+    bench.acknowledge_all();
+    assert!(bench.is_acked(held[0]) && bench.is_acked(held[2]));
     bench.assert_settled();
 }
 

@@ -70,7 +70,8 @@ fn edge_e27_a_split_keeps_order_headers_timestamps_codec_and_receipts() {
         let mut receipts = Vec::new();
         let headers = [header("trace", Some(b"7")), header("empty", None)];
         for i in 0..5_i64 {
-            let value = format!("value {i}");
+            // So long that every codec makes a lone one smaller.
+            let value = format!("value {i}{}", "-".repeat(300));
             let record = Record::to("t")
                 .partition(0)
                 .key("key")

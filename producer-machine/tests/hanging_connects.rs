@@ -8,6 +8,7 @@ mod support;
 
 use std::time::Duration;
 
+use kafka_producer_machine::Record;
 use support::Bench;
 
 /// A record waits for broker 0, which is lost and does not come back as it should; two seconds
@@ -70,6 +71,20 @@ fn a_connect_that_hangs_and_that_nobody_waits_for_costs_nothing_but_itself() {
 }
 
 #[test]
+fn a_short_backoff_does_not_make_connects_late_that_take_a_round_trip() {
+    let servers = "b0:9092,b1:9092,b2:9092,b3:9092";
+    let mut bench = Bench::new(&[
+        ("bootstrap.servers", servers),
+        ("reconnect.backoff.ms", "1"),
+    ]);
+    // The other side is 50 ms away.
+    bench.hanging = vec![0, 1, 2, 3];
+    bench.produce(0, "x");
+    bench.advance_ms(50);
+    assert_eq!(bench.connects.len(), 1, "{:?}", bench.connects);
+}
+
+#[test]
 fn of_many_bootstrap_servers_that_are_dead_the_last_one_is_found_in_seconds() {
     let servers = "b5:9092,b6:9092,b7:9092,b8:9092,b0:9092";
     let mut bench = Bench::new(&[("bootstrap.servers", servers)]);
@@ -84,4 +99,32 @@ fn of_many_bootstrap_servers_that_are_dead_the_last_one_is_found_in_seconds() {
     assert!(took < Duration::from_secs(5), "{took:?}");
     bench.acknowledge(&seen);
     assert!(bench.is_acked(receipt));
+}
+
+/// What becomes of a record of a topic that nobody told of within `max.block.ms`.
+fn unheard_of(max_block: &str, trouble: impl Fn(&mut Bench)) -> String {
+    let mut bench = Bench::new(&[("max.block.ms", max_block)]);
+    trouble(&mut bench);
+    let receipt = bench.try_send(&Record::to("t").value("x").timestamp(1));
+    bench.advance_ms(3000);
+    bench
+        .failure_of(receipt.expect("it is held"))
+        .error
+        .to_string()
+}
+
+#[test]
+fn a_cluster_of_which_nothing_is_heard_is_not_told_as_a_missing_topic() {
+    let told = |trouble: &str| {
+        format!(
+            "no broker of bootstrap.servers told anything within max.block.ms, last {trouble}: \
+             check the addresses, and that Kafka runs there"
+        )
+    };
+    let dropped = unheard_of("3000", |bench| bench.hanging = vec![0, 1]);
+    assert_eq!(dropped, told("b0:9092: not connected yet"));
+    let silent = unheard_of("3000", |bench| bench.starting = vec![0, 1]);
+    assert_eq!(silent, told("b0:9092: no answer yet"));
+    let hasty = unheard_of("0", |bench| bench.hanging = vec![0, 1]);
+    assert_eq!(hasty, told("b0:9092: not connected yet"));
 }

@@ -34,6 +34,7 @@ fn name(peers: &Peers, receipt: kafka_producer_machine::Receipt) -> String {
                 ProduceError::EarlierFailed { .. } => "behind a failed one",
                 ProduceError::Compression(_) => "not compressed",
                 ProduceError::Fatal(_) => "fatal",
+                ProduceError::Partitioner(_) => "without a partition",
                 ProduceError::Purged => "purged",
                 ProduceError::RetriesExhausted { .. } => "retries exhausted",
                 ProduceError::TimedOut { .. } => "timed out",

@@ -4,6 +4,9 @@
 //! flight or in doubt ends by the truth: its sequence is behind that of the failed one, so a
 //! broker takes it only if it has that one, too. Should it come back unwritten, it fails then.
 //!
+//! Nothing fails with what was condemned, however that ends: what came in before the failure was
+//! told has failed or is condemned itself, and what came later was sent with the failure in view.
+//!
 //! **Invariants.** While anything is condemned no batch is numbered: all that is outstanding then
 //! was handed out before the failure.
 
@@ -11,14 +14,29 @@ use alloc::vec::Vec;
 
 use super::{Accumulator, BatchKey, PartitionKey, Serial};
 
+/// The failure behind which a partition has something outstanding.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) struct Condemned {
+    /// What has a number and a later serial follows it.
+    after: Serial,
+    /// The name of its error.
+    error: &'static str,
+}
+
 impl Accumulator {
-    /// A batch of a partition has failed. Gives those behind it that are known not to be
-    /// written, in order; what is outstanding besides is condemned.
-    pub(crate) fn condemn(&mut self, key: PartitionKey, failed: Serial) -> Vec<BatchKey> {
+    /// A batch of a partition has failed, with an error of this name. Gives those behind it that
+    /// are known not to be written, in order; what is outstanding besides is condemned.
+    pub(crate) fn condemn(
+        &mut self,
+        key: PartitionKey,
+        failed: Serial,
+        error: &'static str,
+    ) -> Vec<BatchKey> {
         let partition = &mut self.partitions[key.0 as usize];
         if partition.sequences.is_broken() {
-            let before = partition.condemned_after;
-            partition.condemned_after = Some(before.map_or(failed, |before| before.min(failed)));
+            let before = partition.condemned.filter(|before| before.after < failed);
+            let after = failed;
+            partition.condemned = Some(before.unwrap_or(Condemned { after, error }));
         }
         let open = partition.open.as_ref().map(|open| open.key);
         let batches = &self.batches;
@@ -31,11 +49,12 @@ impl Accumulator {
             .collect()
     }
 
-    /// Whether a batch was handed out before an earlier one of its partition failed, under the
-    /// same identity.
-    pub(crate) fn is_condemned(&self, key: BatchKey) -> bool {
+    /// The name of the error with which an earlier batch of its partition failed after this one
+    /// was handed out, under the same identity.
+    pub(crate) fn condemned_by(&self, key: BatchKey) -> Option<&'static str> {
         let batch = &self.batches[key.0 as usize];
-        let after = self.partitions[batch.partition.0 as usize].condemned_after;
-        batch.numbering.is_some() && after.is_some_and(|after| after < batch.serial)
+        let condemned = self.partitions[batch.partition.0 as usize].condemned?;
+        let follows = batch.numbering.is_some() && condemned.after < batch.serial;
+        follows.then_some(condemned.error)
     }
 }

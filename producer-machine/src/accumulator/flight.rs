@@ -32,7 +32,7 @@ impl Accumulator {
             batch.numbering = Some(numbering);
             partition.sequences.numbered(batch.count);
             // Everything before it has ended, if anything failed.
-            partition.condemned_after = None;
+            partition.condemned = None;
         }
         batch.attempts += 1;
         batch.leader_epoch = partition.leader_epoch;

@@ -7,8 +7,9 @@ use core::time::Duration;
 use kafka_producer_proto::batch::{OpenBatch, RecordBody};
 use slab::Slab;
 
-use super::batch::{Batch, BatchKey, Serial};
+use super::batch::{Batch, BatchKey};
 use super::budget::{Budget, Class};
+use super::condemn::Condemned;
 use super::groups::{Run, Runs};
 use super::ratio::Room;
 use crate::brokers::{NodeId, Place};
@@ -60,8 +61,8 @@ pub(crate) struct Partition {
     /// The connection of what is in flight.
     pub(crate) connection: Option<ConnectionId>,
     pub(super) sequences: Sequences,
-    /// What has a number and a later serial follows a batch that failed.
-    pub(super) condemned_after: Option<Serial>,
+    /// What is outstanding follows a batch that failed.
+    pub(super) condemned: Option<Condemned>,
     /// When something was acknowledged last.
     acknowledged_at: Instant,
     place: Place,
@@ -166,7 +167,7 @@ impl Partition {
             in_flight: 0,
             connection: None,
             sequences,
-            condemned_after: None,
+            condemned: None,
             acknowledged_at: Instant::ORIGIN,
             place: Place::Nowhere,
             class: Class::default(),
@@ -268,8 +269,9 @@ impl Partition {
         }
     }
 
-    /// Another broker leads. If it does not know our sequences, as after an unclean election, it
-    /// takes any: a second batch could overtake the first (D13).
+    /// Another broker leads, or none does for now. If the next one does not know our sequences, as
+    /// after an unclean election, it takes any: a second batch could overtake the first (D13). The
+    /// very first leader changes nothing, for nothing is established before it.
     pub(super) const fn meet_another_broker(&mut self) {
         self.sequences.stumble();
     }

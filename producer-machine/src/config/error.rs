@@ -1,5 +1,6 @@
 //! Why a configuration was refused: what was expected, what came, what to do.
 
+use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -23,9 +24,8 @@ pub enum ConfigError {
     },
     /// `delivery.timeout.ms` leaves no time for one try.
     #[error(
-        "delivery.timeout.ms is {}: expected at least linger.ms + request.timeout.ms = {} + {}; \
-         raise it, or lower one of them",
-        delivery.as_millis(), linger.as_millis(), request.as_millis()
+        "delivery.timeout.ms is {}: expected at least {} = {}; raise it, or lower one of them",
+        delivery.as_millis(), terms(*grace), spans(*linger, *request, *grace)
     )]
     DeliveryTimeout {
         /// `delivery.timeout.ms`.
@@ -34,6 +34,8 @@ pub enum ConfigError {
         linger: Duration,
         /// `request.timeout.ms`.
         request: Duration,
+        /// `request.timeout.grace.ms`.
+        grace: Duration,
     },
     /// The name is librdkafka's.
     #[error("{name} is librdkafka's name: {advice}")]
@@ -120,4 +122,23 @@ fn nearest_of(nearest: &Option<&'static str>) -> String {
         || String::from("; names are those of Kafka's producer, such as linger.ms"),
         |name| alloc::format!("; did you mean {name}?"),
     )
+}
+
+/// What one try needs: who set no grace reads nothing of it.
+pub(super) const fn terms(grace: Duration) -> &'static str {
+    if grace.is_zero() {
+        "linger.ms + request.timeout.ms"
+    } else {
+        "linger.ms + request.timeout.ms + request.timeout.grace.ms"
+    }
+}
+
+/// The values of these settings.
+fn spans(linger: Duration, request: Duration, grace: Duration) -> String {
+    let (linger, request) = (linger.as_millis(), request.as_millis());
+    if grace.is_zero() {
+        format!("{linger} + {request}")
+    } else {
+        format!("{linger} + {request} + {}", grace.as_millis())
+    }
 }

@@ -4,6 +4,8 @@
 //! about transactions, which are refused by name.
 //! Where Java changes a setting in silence, a warning says so here.
 
+mod losses;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,12 +14,10 @@ use core::time::Duration;
 use kafka_producer_proto::compression::Codec;
 
 use super::builder::ConfigBuilder;
-use super::error::ConfigError;
+use super::error::{ConfigError, terms};
 use super::table::{Support, find};
 use super::value::Value;
-use super::{
-    Acks, Config, DataLoss, FailedBatch, Guarantee, MetadataRecovery, UnknownFate, names, servers,
-};
+use super::{Acks, Config, Guarantee, MetadataRecovery, names, servers};
 use crate::partitioner::PartitionRule;
 
 /// The configuration that these settings make.
@@ -38,7 +38,6 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
     )?;
     let linger = linger(settings, &mut warnings)?;
     let guarantee = guarantee(settings, &mut warnings)?;
-    let request_timeout = settings.span("request.timeout.ms")?;
     let compression = codec(settings)?;
     rack(settings)?;
     let (partition_rule, ignore_keys) = partition_rule(settings)?;
@@ -58,9 +57,9 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         compression_threads: threads(settings)?,
         connections_max_idle: settings.span("connections.max.idle.ms")?,
         connections_per_broker: connections_per_broker(settings)?,
-        data_loss: data_loss(settings)?,
-        delivery_timeout: delivery_timeout(settings, linger, request_timeout, &mut warnings)?,
-        failed_batch: failed_batch(settings, guarantee)?,
+        data_loss: losses::data_loss(settings, guarantee)?,
+        delivery_timeout: delivery_timeout(settings, linger, &mut warnings)?,
+        failed_batch: losses::failed_batch(settings, guarantee)?,
         guarantee,
         linger,
         max_block: settings.span("max.block.ms")?,
@@ -79,7 +78,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         receive_buffer_bytes: usize::try_from(settings.number("receive.buffer.bytes")?).ok(),
         reconnect_backoff,
         reconnect_backoff_max,
-        request_timeout,
+        request_timeout: settings.span("request.timeout.ms")?,
         request_timeout_grace: settings.span("request.timeout.grace.ms")?,
         retries: u32::try_from(settings.number("retries")?).unwrap_or(u32::MAX),
         retry_backoff,
@@ -87,46 +86,8 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         send_buffer_bytes: usize::try_from(settings.number("send.buffer.bytes")?).ok(),
         setup_timeout,
         setup_timeout_max,
-        unknown_fate: unknown_fate(settings)?,
+        unknown_fate: losses::unknown_fate(settings, guarantee, &mut warnings)?,
         warnings,
-    })
-}
-
-fn data_loss(settings: &ConfigBuilder) -> Result<DataLoss, ConfigError> {
-    Ok(match &*settings.text("data.loss")? {
-        "stop" => DataLoss::Stop,
-        _ => DataLoss::Report,
-    })
-}
-
-/// Without sequences a broker takes a later batch that is in flight, whatever became of the
-/// earlier one.
-fn failed_batch(
-    settings: &ConfigBuilder,
-    guarantee: Guarantee,
-) -> Result<FailedBatch, ConfigError> {
-    let value = settings.text("failed.batch")?;
-    if value != "fail_later" {
-        return Ok(FailedBatch::Report);
-    }
-    let in_flight = settings.number("max.in.flight.requests.per.connection")?;
-    if guarantee != Guarantee::Idempotent && in_flight != 1 {
-        return Err(ConfigError::Invalid {
-            setting: "failed.batch",
-            value,
-            expected: "report, unless the producer is idempotent or \
-                       max.in.flight.requests.per.connection is 1"
-                .to_string(),
-            default: "report",
-        });
-    }
-    Ok(FailedBatch::FailLater)
-}
-
-fn unknown_fate(settings: &ConfigBuilder) -> Result<UnknownFate, ConfigError> {
-    Ok(match &*settings.text("unknown.fate")? {
-        "rewrite" => UnknownFate::Rewrite,
-        _ => UnknownFate::Report,
     })
 }
 
@@ -159,15 +120,16 @@ fn linger(settings: &ConfigBuilder, warnings: &mut Vec<String>) -> Result<Durati
     Ok(linger.min(LONGEST))
 }
 
-/// C1: a record must have time to linger and to be asked once.
+/// C1: a record must have time to linger and to be asked once, to the end of the wait.
 fn delivery_timeout(
     settings: &ConfigBuilder,
     linger: Duration,
-    request: Duration,
     warnings: &mut Vec<String>,
 ) -> Result<Duration, ConfigError> {
     let delivery = settings.span("delivery.timeout.ms")?;
-    let least = linger.saturating_add(request).min(LONGEST);
+    let request = settings.span("request.timeout.ms")?;
+    let grace = settings.span("request.timeout.grace.ms")?;
+    let least = (linger.saturating_add(request).saturating_add(grace)).min(LONGEST);
     if least <= delivery {
         return Ok(delivery);
     }
@@ -176,12 +138,14 @@ fn delivery_timeout(
             delivery,
             linger,
             request,
+            grace,
         });
     }
     warnings.push(format!(
-        "delivery.timeout.ms is raised from {} to {}: linger.ms + request.timeout.ms",
+        "delivery.timeout.ms is raised from {} to {}: {}",
         delivery.as_millis(),
-        least.as_millis()
+        least.as_millis(),
+        terms(grace)
     ));
     Ok(least)
 }
@@ -235,9 +199,13 @@ fn guarantee(
     let Some((setting, value, expected)) = unmet else {
         return Ok(Guarantee::Idempotent);
     };
+    let price = match (setting, &*value) {
+        ("retries", _) => "what fails once is lost",
+        ("acks", "0") => "nobody tells of what is lost",
+        (_, _) => "retries may write a record twice",
+    };
     warnings.push(format!(
-        "enable.idempotence is switched off: {setting} is {value}, it needs {expected}; retries \
-         may write a record twice"
+        "enable.idempotence is switched off: {setting} is {value}, it needs {expected}; {price}"
     ));
     Ok(without)
 }

@@ -5,6 +5,7 @@
 use expect_test::expect;
 
 use super::*;
+use crate::config::DataLoss;
 use crate::config::testing::{check, config, said};
 
 #[test]
@@ -41,6 +42,29 @@ fn edge_e125_c1_a_default_delivery_timeout_is_raised() {
 }
 
 #[test]
+fn edge_e125_c1_the_grace_of_an_answer_counts_where_it_is_set() {
+    let grace = ("request.timeout.grace.ms", "24");
+    check(
+        &[grace, ("delivery.timeout.ms", "30028")],
+        expect![[r#"
+        delivery.timeout.ms is 30028: expected at least linger.ms +
+          request.timeout.ms + request.timeout.grace.ms = 5 + 30000 +
+          24; raise it, or lower one of them"#]],
+    );
+    check(
+        &[grace, ("delivery.timeout.ms", "30029")],
+        expect!["Idempotent"],
+    );
+    check(
+        &[grace, ("request.timeout.ms", "120000")],
+        expect![[r#"
+        Idempotent
+        delivery.timeout.ms is raised from 120000 to 120029:
+          linger.ms + request.timeout.ms + request.timeout.grace.ms"#]],
+    );
+}
+
+#[test]
 fn edge_e125_c2_idempotence_needs_retries() {
     check(
         &[("retries", "0"), ("enable.idempotence", "true")],
@@ -53,7 +77,7 @@ fn edge_e125_c2_idempotence_needs_retries() {
         expect![[r#"
             AtLeastOnce(All)
             enable.idempotence is switched off: retries is 0, it needs
-              at least 1; retries may write a record twice"#]],
+              at least 1; what fails once is lost"#]],
     );
     check(
         &[("retries", "0"), ("enable.idempotence", "false")],
@@ -74,7 +98,7 @@ fn edge_e125_c3_idempotence_needs_every_replica() {
         expect![[r#"
             AtMostOnce
             enable.idempotence is switched off: acks is 0, it needs all;
-              retries may write a record twice"#]],
+              nobody tells of what is lost"#]],
     );
     check(
         &[("acks", "1")],
@@ -292,5 +316,37 @@ fn edge_e125_c12_sizes_that_exclude_each_other_are_judged_record_by_record() {
             ("batch.size", "3000000"),
         ],
         expect!["Idempotent"],
+    );
+}
+
+#[test]
+fn edge_e125_lost_records_cannot_stop_a_producer_without_sequences() {
+    let stop = ("data.loss", "stop");
+    assert_eq!(config(&[stop]).unwrap().data_loss, DataLoss::Stop);
+    let plain = ("enable.idempotence", "false");
+    check(
+        &[stop, plain],
+        expect![[r#"
+        data.loss is "stop": expected report, unless the producer is
+          idempotent; correct it, or leave it out for the default
+          "report""#]],
+    );
+    // Also where C3 switches idempotence off.
+    assert_eq!(said(&[stop, ("acks", "1")]), said(&[stop, plain]));
+    check(
+        &[("data.loss", "report"), plain],
+        expect!["AtLeastOnce(All)"],
+    );
+}
+
+#[test]
+fn edge_e125_what_may_be_written_is_written_again_anyway_without_sequences() {
+    let rewrite = ("unknown.fate", "rewrite");
+    check(&[rewrite], expect!["Idempotent"]);
+    check(
+        &[rewrite, ("enable.idempotence", "false")],
+        expect![[r#"
+            AtLeastOnce(All)
+            unknown.fate has no effect without idempotence"#]],
     );
 }

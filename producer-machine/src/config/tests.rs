@@ -84,6 +84,13 @@ fn the_builder_says_the_same_as_properties() {
 }
 
 #[test]
+fn the_builder_can_stop_an_idempotent_producer_at_lost_records() {
+    let builder = Config::builder().bootstrap_servers(["a:9092"]);
+    let built = builder.data_loss(DataLoss::Stop).build().unwrap();
+    assert_eq!(built.data_loss(), DataLoss::Stop);
+}
+
+#[test]
 fn every_supported_setting_has_a_setter() {
     let builder = every_setter();
     for setting in settings().filter(|setting| setting.support() == Support::Supported) {
@@ -137,7 +144,7 @@ fn what_was_set_can_be_read() {
     assert_eq!(config.send_buffer_bytes(), Some(20));
     assert_eq!(config.setup_timeout(), millis(21));
     assert_eq!(config.setup_timeout_max(), millis(22));
-    assert_eq!(config.data_loss(), DataLoss::Stop);
+    assert_eq!(config.data_loss(), DataLoss::Report);
     assert_eq!(config.failed_batch(), FailedBatch::FailLater);
     assert_eq!(config.unknown_fate(), UnknownFate::Rewrite);
 }
@@ -207,7 +214,7 @@ fn every_setter() -> ConfigBuilder {
         .partitioner_availability_timeout(Duration::from_millis(23))
         .partitioner_ignore_keys()
         .partitioner_rack_aware()
-        .data_loss(DataLoss::Stop)
+        .data_loss(DataLoss::Report)
         .failed_batch(FailedBatch::FailLater)
         .unknown_fate(UnknownFate::Rewrite)
         .zstd_level(-5)
@@ -254,7 +261,7 @@ const EVERY_SETTING: [(&str, &str); 43] = [
     ("send.buffer.bytes", "20"),
     ("socket.connection.setup.timeout.ms", "21"),
     ("socket.connection.setup.timeout.max.ms", "22"),
-    ("data.loss", "stop"),
+    ("data.loss", "report"),
     ("failed.batch", "fail_later"),
     ("unknown.fate", "rewrite"),
     ("compression.zstd.level", "-5"),

@@ -115,7 +115,7 @@ fn every_phase_with_every_answer() {
 
 type Input = (&'static str, fn(&mut Connection) -> String);
 
-const INPUTS: [Input; 9] = [
+const INPUTS: [Input; 10] = [
     ("connected", |c| {
         alloc::format!("news: {}", c.connected(NOW, 4))
     }),
@@ -133,6 +133,9 @@ const INPUTS: [Input; 9] = [
     ("throttled", |c| {
         c.throttle(NOW, Duration::from_millis(1), ThrottleRule::ClientWaits);
         String::new()
+    }),
+    ("the broker has moved", |c| {
+        alloc::format!("end: {}", c.leave())
     }),
     ("announce", |c| alloc::format!("tell: {}", c.announce(NOW))),
     ("got a frame", |c| {

@@ -218,6 +218,11 @@ pub enum Link {
         /// Why the last one ended, if it did so by itself.
         last: Option<DisconnectReason>,
     },
+    /// The broker's address has changed: this connection ends once nothing is in flight on it.
+    Leaving {
+        /// How many are not answered.
+        in_flight: usize,
+    },
     /// The broker is asked which versions it speaks.
     Negotiating,
     /// It carries requests.

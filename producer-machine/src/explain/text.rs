@@ -196,6 +196,10 @@ impl Explanation {
                 String::from("which is not connected")
             }
             Link::Connecting => format!("which has not taken the connection{waited}"),
+            Link::Leaving { in_flight } => format!(
+                "whose address has changed, after {} to the former one",
+                count(*in_flight, "request", "s")
+            ),
             Link::Negotiating => format!("which has not told its versions{waited}"),
             Link::Ready { .. } | Link::Throttled { .. } => String::from("which is connected"),
         }
@@ -216,6 +220,10 @@ impl Explanation {
                 "is not connected, and nothing is ready to be sent to it; the last connection \
                  ended{}: {reason}",
                 self.ago().trim_start_matches(',')
+            ),
+            Link::Leaving { in_flight } => format!(
+                "has another address, with {} to answer at the former one, the oldest{waited}",
+                count(*in_flight, "request", "s")
             ),
             Link::Negotiating => format!("has not told its versions{waited}"),
             Link::Ready { in_flight: 0 } => format!("is connected and idle{waited}"),

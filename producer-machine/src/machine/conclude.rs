@@ -20,6 +20,7 @@ impl ProducerMachine {
             self.grant_space(now);
         } else {
             self.silence.clear(Timer::Silence, &mut self.timers);
+            self.told.clear(Timer::Told, &mut self.timers);
         }
         let hurry = self.hurry();
         if hurry != core::mem::replace(&mut self.concluded, hurry) && hurry == Hurry::Now {

@@ -12,7 +12,7 @@ use super::ProducerMachine;
 use super::receive::Answer;
 use super::timers::Timer;
 use crate::action::Action;
-use crate::brokers::{INTRODUCED, LaneId, LeastLoaded, NodeId};
+use crate::brokers::{LaneId, LeastLoaded, NodeId};
 use crate::connection::{Connection, Turn, What};
 use crate::error::DisconnectReason;
 use crate::event::Notice;
@@ -55,20 +55,11 @@ impl ProducerMachine {
     }
 
     pub(super) fn on_connected(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.brokers.connections.get(&id) else {
-            return;
-        };
-        let version = match self.brokers.expected(connection.lane.node) {
-            Some(_) => INTRODUCED,
-            None => INTRODUCED - 1,
-        };
-        let connection = self.brokers.connections.get_mut(&id);
-        if !connection.is_some_and(|connection| connection.connected(now, version)) {
+        if !self.brokers.connected(now, id) {
             return;
         }
         self.on_bootstrap_found();
         self.meter.on_connected();
-        self.brokers.connected(id);
         self.arm_connection(id);
         self.announce_connection(id);
     }
@@ -82,12 +73,17 @@ impl ProducerMachine {
     }
 
     /// Announces what this connection may carry now, if anything: what became ready while a
-    /// frame was looked for in vain, or waited for a slot in flight.
+    /// frame was looked for in vain, or waited for a slot in flight. A connection that was left
+    /// ends here, with the last that was in flight on it.
     pub(super) fn announce_rest(&mut self, now: Instant, id: ConnectionId) {
         let Some(connection) = self.brokers.connections.get(&id) else {
             self.service_control(now);
             return;
         };
+        if connection.has_drained() {
+            self.disconnect(now, id, DisconnectReason::Asked);
+            return;
+        }
         let asks_again = matches!(connection.turn(now), Turn::ApiVersions(_));
         let lane = self.brokers.lane(connection.lane);
         if asks_again || lane.is_some_and(|lane| 0 < lane.ready()) {
@@ -234,7 +230,8 @@ impl ProducerMachine {
         for batch in unanswered {
             self.lose_unanswered(now, batch, code);
         }
-        self.connect_if_wanted(now, lane.node);
+        // Before the next attempt, which would be in vain.
         self.check_bootstrap(now);
+        self.connect_if_wanted(now, lane.node);
     }
 }

@@ -27,6 +27,7 @@ impl ProducerMachine {
             without_identity,
             timers,
             silence,
+            told,
             control_at,
             bootstrap,
             metadata_awaited_by,
@@ -46,7 +47,7 @@ impl ProducerMachine {
             (order, now, life, accumulator, brokers, metadata).hash(mixer);
             chooser.digest().hash(mixer);
             (session, session_failures, waiters, concluded).hash(mixer);
-            (flushes, next_flush, without_identity, timers, silence).hash(mixer);
+            (flushes, next_flush, without_identity, timers, silence, told).hash(mixer);
             (bootstrap, metadata_awaited_by).hash(mixer);
             (control_at, trouble, retry, jitter, random, events, actions).hash(mixer);
         })

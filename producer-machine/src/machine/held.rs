@@ -6,21 +6,30 @@
 //!                        └── max.block.ms, or the topic is refused ──> failed, NotWritten
 //! ```
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kafka_producer_proto::batch::{HEADER_LEN, Header, RecordBody, RecordIter};
+use kafka_producer_proto::batch::{HEADER_LEN, Header, OpenBatch, RecordBody, RecordIter};
 use kafka_producer_proto::compression::Codec;
 
 use super::ProducerMachine;
 use super::timers::Timer;
-use crate::accumulator::{Chunk, Claim, PartitionKey};
+use crate::accumulator::{Chunk, Claim, PartitionKey, Run};
 use crate::error::{ProduceError, SendError, Shortage};
 use crate::event::{Failed, FailedRecords, Outcome};
 use crate::partitioner::{Choice, Missing};
 use crate::split::header_of;
 use crate::time::TICK;
 use crate::{Instant, Receipt, TopicHandle};
+
+/// Why a record that was held has no partition.
+enum Stuck {
+    /// The custom partitioner is at fault: it never will have one.
+    Refused(String),
+    /// It may appear; the one with this number, if it must be that.
+    Waits(Option<u32>),
+}
 
 /// How many chunks of held records one call places: each is copied into its batches.
 const CHUNKS_A_CALL: usize = 64;
@@ -116,7 +125,8 @@ impl ProducerMachine {
                             .place(now, key, &body, receipt, serial.number, created);
                     self.on_appended(now, key, &appended);
                 }
-                Err(partition) => left.append_again(&body, partition, receipt),
+                Err(Stuck::Waits(partition)) => left.append_again(&body, partition, receipt),
+                Err(Stuck::Refused(what)) => self.fail_held_record(topic, &body, receipt, what),
             }
         }
         if left.partitions.is_empty() {
@@ -126,35 +136,69 @@ impl ProducerMachine {
         }
     }
 
-    /// The partition of a record that was held, or the number of the one that it waits for.
+    /// The partition of a record that was held, or why it has none.
     fn place_where(
         &mut self,
         now: Instant,
         topic: TopicHandle,
         partition: Option<u32>,
         body: &RecordBody<'_>,
-    ) -> Result<PartitionKey, Option<u32>> {
-        let view = self.metadata.topic_mut(topic).ok_or(partition)?;
+    ) -> Result<PartitionKey, Stuck> {
+        let waits = || Stuck::Waits(partition);
+        let view = self.metadata.topic_mut(topic).ok_or_else(waits)?;
         let accumulator = &self.accumulator;
         let choice = self
             .chooser
             .choose(view, partition, body, accumulator, &mut self.random);
         let index = match choice {
             Choice::Fixed(index) | Choice::Sticky(index) => index,
-            // Also a wrong one: the record has its receipt, so it waits for that partition, and
-            // fails if none appears.
-            Choice::None(Missing::Named(index) | Missing::Wrong(index)) => return Err(Some(index)),
+            Choice::None(Missing::Named(index)) => return Err(Stuck::Waits(Some(index))),
+            Choice::None(Missing::Fault(fault)) => {
+                return Err(Stuck::Refused(fault.in_words(view)));
+            }
         };
-        let known = view.partitions.get(index as usize).ok_or(partition)?.key;
+        let known = view.partitions.get(index as usize).ok_or_else(waits)?.key;
         let key = known.unwrap_or_else(|| self.first_use(topic, index));
         let Choice::Sticky(_) = choice else {
             return Ok(key);
         };
-        let key = self.turn(now, topic, key, body).ok_or(partition)?;
+        let key = self.turn(now, topic, key, body).ok_or_else(waits)?;
         if let Some(view) = self.metadata.topic_mut(topic) {
             view.sticky.appended(body.upper_bound() - HEADER_LEN);
         }
         Ok(key)
+    }
+
+    /// The custom partitioner has no partition for a record that has its receipt already.
+    fn fail_held_record(
+        &mut self,
+        topic: TopicHandle,
+        body: &RecordBody<'_>,
+        receipt: Receipt,
+        what: String,
+    ) {
+        let mut records = OpenBatch::new(Vec::new());
+        records.append(body);
+        let closed = records.close();
+        let failed = Failed {
+            error: ProduceError::Partitioner(Arc::from(what)),
+            outcome: Outcome::NotWritten,
+            topic,
+            partition: None,
+            records: FailedRecords {
+                body: Arc::new(closed.records),
+                codec: Codec::None,
+                base_timestamp: closed.base_timestamp,
+                first: 0,
+            },
+        };
+        let run = Run {
+            group: receipt.group,
+            first: receipt.index,
+            count: 1,
+        };
+        self.meter.on_failed(topic, 1);
+        self.tell_runs_failed(&[run], &failed);
     }
 
     /// `max.block.ms` of held records is over.

@@ -96,9 +96,8 @@ enum Life {
 ///
 /// Three things are asked of it, or memory stays charged and what waits for it waits on: each
 /// `Compress` job comes back through `handle_compressed`, also a failed one and one whose records
-/// have ended; each `Connect` ends
-/// in one `handle_disconnected`, when no frame of the connection is read any more; and a frame is
-/// cleared right after its last byte, before the next one is asked for.
+/// have ended; each `Connect` ends in one `handle_disconnected`, when no frame of it is read any
+/// more; and a frame is cleared right after its last byte, before the next one is asked for.
 #[derive(Debug)]
 pub struct ProducerMachine {
     config: Config,
@@ -122,6 +121,8 @@ pub struct ProducerMachine {
     timers: Deadlines<Timer>,
     /// Of the broker that the first in line for room waits for.
     silence: Alarm,
+    /// Of those who were told of room and do not come.
+    told: Alarm,
     /// When to look again at what any broker can answer; `None` while a fact will tell.
     control_at: Option<Instant>,
     /// Whether any address is known to ask.
@@ -170,6 +171,7 @@ impl ProducerMachine {
             without_identity: BTreeSet::new(),
             timers: Deadlines::new(),
             silence: Alarm::default(),
+            told: Alarm::default(),
             control_at: None,
             bootstrap: Bootstrap::Found,
             metadata_awaited_by: Alarm::default(),

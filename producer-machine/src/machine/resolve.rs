@@ -3,8 +3,13 @@
 //!
 //! ```text
 //! Sought ──an address was reached, or refused us──> Found
-//!   └──no name has resolved until the end──> the producer cannot go on
+//!   └──the time is over, and an attempt has failed without an address──> it cannot go on
 //! ```
+//!
+//! A connect that ends with its setup timeout tells nothing: the look-up was too slow, or it gave
+//! an address at which nobody answers. A resolver that is down must not be taken for a name that
+//! was found, so it counts as no address, and a cluster whose hosts drop all that they are sent
+//! ends the producer as well.
 //!
 //! Java gives up in its constructor unless told otherwise. Here a producer is made at once and
 //! resolves in the background, and without a limit it does so for ever: what it is given meanwhile
@@ -15,7 +20,6 @@ use alloc::sync::Arc;
 use super::ProducerMachine;
 use super::timers::Timer;
 use crate::brokers::NodeId;
-use crate::connection::Connection;
 use crate::error::{DisconnectReason, FatalError};
 use crate::{ErrorCode, Instant};
 
@@ -62,16 +66,18 @@ impl ProducerMachine {
         }
         match (&mut self.bootstrap, reason) {
             (Bootstrap::Found, _) | (_, DisconnectReason::Asked) => {}
-            (Bootstrap::Sought { last, .. }, DisconnectReason::Resolve(_)) => {
-                *last = Some(Arc::from(alloc::format!("{address}: {reason}")));
-            }
-            // Whoever refuses or says nothing has an address. A name that takes too long to
-            // resolve looks the same, and gets the benefit of the doubt.
+            (
+                Bootstrap::Sought { last, .. },
+                DisconnectReason::Resolve(_) | DisconnectReason::SetupTimeout,
+            ) => *last = Some(Arc::from(alloc::format!("{address}: {reason}"))),
+            // Whoever refuses has an address.
             (Bootstrap::Sought { .. }, _) => self.on_bootstrap_found(),
         }
     }
 
-    /// Gives up if the time is over and no attempt is under way any more.
+    /// Gives up if the time is over and an attempt has failed: others that are under way are not
+    /// waited for, since with slow look-ups one always is. Without any failure the first one is:
+    /// it ends at its setup timeout at the latest.
     pub(super) fn check_bootstrap(&mut self, now: Instant) {
         let Bootstrap::Sought {
             until,
@@ -80,8 +86,7 @@ impl ProducerMachine {
         else {
             return;
         };
-        let mut connections = self.brokers.connections.values();
-        if now < *until || connections.any(Connection::is_connecting) {
+        if now < *until {
             return;
         }
         let trouble = alloc::format!(

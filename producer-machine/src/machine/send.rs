@@ -104,9 +104,9 @@ impl ProducerMachine {
             Choice::None(Missing::Named(_)) => {
                 return self.hold(now, topic, explicit, &body, claim);
             }
-            Choice::None(Missing::Wrong(index)) => {
-                let error = wrong_partition(view, index);
-                return Err(self.refuse(error));
+            Choice::None(Missing::Fault(fault)) => {
+                let what = fault.in_words(view);
+                return Err(self.refuse(SendError::Invalid { what }));
             }
         };
         let key = view
@@ -260,18 +260,18 @@ impl ProducerMachine {
 
     /// A batch takes no more records: it is compressed, or may leave.
     pub(super) fn on_closed(&mut self, now: Instant, key: BatchKey) {
-        self.seal(now, key);
         let partition = self.accumulator.batches[key.0 as usize].partition;
+        self.seal(key);
         self.reconsider(now, partition);
+        self.hand_out_jobs(now);
     }
 
-    /// A batch that was closed lingers no more, and is compressed if there is a codec.
-    pub(super) fn seal(&mut self, now: Instant, key: BatchKey) {
+    /// A batch that was closed lingers no more, and is to be compressed if there is a codec.
+    pub(super) fn seal(&mut self, key: BatchKey) {
         let batch = &self.accumulator.batches[key.0 as usize];
         let (serial, linger_at) = (batch.serial, batch.linger_at);
         self.timers.disarm(linger_at, Timer::Linger(serial, key));
         self.accumulator.compress(key);
-        self.hand_out_jobs(now);
     }
 
     /// Jobs that there is memory for leave.
@@ -371,18 +371,6 @@ fn never_a_topic(view: &TopicView) -> SendError {
     SendError::Topic {
         topic: Arc::clone(&view.name),
         code: view.refusal.unwrap_or(ErrorCode::INVALID_TOPIC_EXCEPTION),
-    }
-}
-
-#[cold]
-fn wrong_partition(view: &TopicView, index: u32) -> SendError {
-    SendError::Invalid {
-        what: alloc::format!(
-            "a partition of topic {} below {} was expected of the custom partitioner, {index} \
-             came; correct it",
-            view.name,
-            view.partitions.len()
-        ),
     }
 }
 

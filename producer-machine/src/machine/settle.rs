@@ -22,6 +22,14 @@ use crate::event::{Event, Failed, FailedRecords, Notice, Outcome, Written};
 use crate::frame::Body;
 use crate::produce::{self, Scope, Verdict};
 
+/// A batch whose failure others have to follow.
+struct Root {
+    partition: PartitionKey,
+    serial: Serial,
+    /// The name of its error.
+    error: &'static str,
+}
+
 impl ProducerMachine {
     /// The request of a batch has ended, with this answer. Gives the code if it kills the
     /// producer, for the caller to act on when all answers are told.
@@ -54,24 +62,21 @@ impl ProducerMachine {
         // The answer to a batch that was given up changes nothing (E86).
         let is_fatal = verdict == Verdict::Refuse(Scope::Producer) && !abandoned;
         let mut fatal = is_fatal.then_some(code);
-        match verdict {
-            Verdict::Acknowledge | Verdict::AcknowledgeUnplaced => {
+        match (verdict, self.may_not_follow(key)) {
+            (Verdict::Acknowledge | Verdict::AcknowledgeUnplaced, _) => {
                 self.acknowledge(now, key, verdict, &answer);
             }
             _ if abandoned => self.end_abandoned(key),
-            Verdict::Refuse(_) => {
+            (Verdict::Refuse(_), _) => {
                 self.refuse_batch(key, code, answer.message, answer.blame);
             }
-            _ if self.may_not_follow(key) => {
-                let earlier = code.name();
-                self.fail(key, ProduceError::EarlierFailed { earlier });
-            }
+            (_, Some(earlier)) => self.fail(key, ProduceError::EarlierFailed { earlier }),
             _ if self.accumulator.is_of_former_topic(key) => {
                 self.leave_former_topic(now, key, code);
             }
-            Verdict::Split => self.split_or_fail(now, key, answer.message),
-            Verdict::OutOfSequence => fatal = self.on_out_of_sequence(now, key, &answer),
-            Verdict::Retry => self.retry_or_fail(now, key, code),
+            (Verdict::Split, None) => self.split_or_fail(now, key, answer.message),
+            (Verdict::OutOfSequence, None) => fatal = self.on_out_of_sequence(now, key, &answer),
+            (Verdict::Retry, None) => self.retry_or_fail(now, key, code),
         }
         if fatal.is_none() {
             self.reconsider(now, partition);
@@ -183,11 +188,10 @@ impl ProducerMachine {
 
     /// As `fail`, with an error for each of these places, which are all of the batch.
     pub(super) fn fail_each(&mut self, key: BatchKey, fates: Vec<(Range<u32>, ProduceError)>) {
-        let batch = &self.accumulator.batches[key.0 as usize];
-        let (partition, serial) = (batch.partition, batch.serial);
         let earlier = fates.first().map_or("", |(_, error)| error.name());
+        let root = self.root_of_failure(key, earlier);
         self.end_failed(key, fates);
-        self.fail_later(partition, serial, earlier);
+        self.fail_later(root);
     }
 
     /// As `fail_each`, whatever follows.
@@ -199,11 +203,9 @@ impl ProducerMachine {
 
     /// A batch in flight fails; its request goes on.
     pub(super) fn abandon(&mut self, key: BatchKey, error: ProduceError) {
-        let batch = &self.accumulator.batches[key.0 as usize];
-        let (partition, serial) = (batch.partition, batch.serial);
-        let earlier = error.name();
+        let root = self.root_of_failure(key, error.name());
         self.abandon_alone(key, error);
-        self.fail_later(partition, serial, earlier);
+        self.fail_later(root);
     }
 
     /// As `abandon`, whatever follows.
@@ -216,12 +218,26 @@ impl ProducerMachine {
         self.tell_failed(key, alloc::vec![(all, error)]);
     }
 
+    /// What a failure means to later batches, if it means anything: one that follows a failure
+    /// itself adds nothing to it, or records that were sent with that in view would fail, too.
+    fn root_of_failure(&self, key: BatchKey, error: &'static str) -> Option<Root> {
+        let batch = &self.accumulator.batches[key.0 as usize];
+        let is_root = self.config.failed_batch == FailedBatch::FailLater
+            && self.accumulator.condemned_by(key).is_none();
+        is_root.then_some(Root {
+            partition: batch.partition,
+            serial: batch.serial,
+            error,
+        })
+    }
+
     /// Under `failed.batch=fail_later` what is behind a failed batch fails, too (D14).
-    fn fail_later(&mut self, key: PartitionKey, failed: Serial, earlier: &'static str) {
-        if self.config.failed_batch != FailedBatch::FailLater {
+    fn fail_later(&mut self, root: Option<Root>) {
+        let Some(root) = root else {
             return;
-        }
-        for later in self.accumulator.condemn(key, failed) {
+        };
+        let (partition, earlier) = (root.partition, root.error);
+        for later in self.accumulator.condemn(partition, root.serial, earlier) {
             self.steps.step();
             self.take_out(later);
             let all = 0..self.accumulator.batches[later.0 as usize].count;
@@ -230,15 +246,19 @@ impl ProducerMachine {
         }
     }
 
-    /// Whether a batch that came back is not written, and follows one that failed.
-    fn may_not_follow(&self, key: BatchKey) -> bool {
+    /// The name of the error of the failed batch that a batch follows which came back and is not
+    /// written.
+    fn may_not_follow(&self, key: BatchKey) -> Option<&'static str> {
         let batch = &self.accumulator.batches[key.0 as usize];
-        !batch.is_in_doubt() && self.follows_failed(key)
+        if batch.is_in_doubt() {
+            return None;
+        }
+        self.accumulator.condemned_by(key)
     }
 
     /// Whether a batch follows one that failed, and must not stand without it.
     pub(super) fn follows_failed(&self, key: BatchKey) -> bool {
-        self.config.failed_batch == FailedBatch::FailLater && self.accumulator.is_condemned(key)
+        self.accumulator.condemned_by(key).is_some()
     }
 
     /// `delivery.timeout.ms` is over.

@@ -21,16 +21,12 @@ impl ProducerMachine {
             let error = self.timed_out(batch);
             self.fail(key, error);
         } else if self.accumulator.is_splittable(key) {
-            self.split(now, key);
+            // Its job leaves when the input is concluded, like any other.
+            self.accumulator.split(key, self.config.batch_size);
         } else {
             let code = ErrorCode::MESSAGE_TOO_LARGE;
             self.fail(key, ProduceError::Broker { code, message });
         }
-    }
-
-    fn split(&mut self, now: Instant, key: BatchKey) {
-        self.accumulator.split(key, self.config.batch_size);
-        self.hand_out_jobs(now);
     }
 
     /// The job that splits a batch is done.

@@ -33,6 +33,8 @@ pub(super) enum Timer {
     Resolve,
     /// The broker that the first in line for room waits for becomes silent.
     Silence,
+    /// Somebody was told of room and has not come.
+    Told,
     /// The deadline of `close`.
     Close,
 }
@@ -64,6 +66,8 @@ impl ProducerMachine {
                 Timer::Reconnect(node) => self.connect_if_wanted(now, node),
                 // Who steps aside then shows at the end of this input, as of any other.
                 Timer::Silence => self.silence.fired(),
+                // Likewise whether anything may linger.
+                Timer::Told => self.told.fired(),
                 Timer::Throttle(id) => {
                     self.announce_connection(id);
                     self.service_control(now);

@@ -191,7 +191,7 @@ impl ProducerMachine {
             drain.step(now, &self.terms(), &mut self.accumulator, &mut self.brokers)
         {
             match step {
-                Step::Closed(batch) => self.seal(now, batch),
+                Step::Closed(batch) => self.seal(batch),
                 Step::Expired(batch) => self.expire(now, batch),
                 Step::Idle(key) => self.reconsider(now, key),
                 Step::Took(key, batch) => {

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use super::ProducerMachine;
 use crate::TopicHandle;
 use crate::accumulator::{Batch, Stage};
+use crate::connection::Connection;
 use crate::error::{DisconnectReason, ProduceError};
 
 impl ProducerMachine {
@@ -44,7 +45,7 @@ impl ProducerMachine {
     /// The error of records that were held for too long.
     pub(super) fn unplaced(&self, topic: TopicHandle) -> Option<ProduceError> {
         let setting = self.hold_setting();
-        Some(match self.blackout() {
+        Some(match self.blackout().or_else(|| self.silence_so_far()) {
             // No broker has ever told anything: the topic is not to blame.
             Some(trouble) => ProduceError::Unreachable { trouble, setting },
             None => ProduceError::TopicUnknown {
@@ -69,6 +70,24 @@ impl ProducerMachine {
     pub(super) fn blackout(&self) -> Option<Arc<str>> {
         let informed = self.metadata.is_informed();
         self.trouble.as_ref().filter(|_| !informed).map(Arc::clone)
+    }
+
+    /// What is waited for, if no broker has ever told anything and nothing has failed either: a
+    /// host that drops what it is sent refuses nothing.
+    fn silence_so_far(&self) -> Option<Arc<str>> {
+        let mut connections = self.brokers.connections.values();
+        if self.metadata.is_informed() || connections.any(Connection::is_ready) {
+            return None;
+        }
+        let Some(connection) = self.brokers.connections.values().next() else {
+            return Some(Arc::from("none was connected to"));
+        };
+        let address = &connection.address;
+        Some(Arc::from(if connection.is_connecting() {
+            alloc::format!("{address}: not connected yet")
+        } else {
+            alloc::format!("{address}: no answer yet")
+        }))
     }
 
     /// A connection was lost, or could not be made.

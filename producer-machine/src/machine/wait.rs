@@ -1,5 +1,7 @@
 //! Those who wait for room in the buffer, or for news of a topic.
 
+use core::time::Duration;
+
 use super::ProducerMachine;
 use super::timers::Timer;
 use crate::brokers::NodeId;
@@ -94,17 +96,27 @@ impl ProducerMachine {
             }
             let reserved = needed.max(self.config.batch_size.min(budget.available()));
             budget.grant(first, reserved);
-            self.tell_room(first);
+            self.tell_room(now, first);
             let mut room = reserved - needed;
             while let Some((next, needed)) = self.first_in_line(now) {
                 if room < needed {
                     break;
                 }
                 room -= needed;
-                self.tell_room(next);
+                self.tell_room(now, next);
             }
         }
         self.watch_silence();
+        self.watch_told(now);
+    }
+
+    /// Those who were told of room and do not come hold up the others until time alone ends that.
+    fn watch_told(&mut self, now: Instant) {
+        let next = self.waiters.expect_no_more(now);
+        match next.filter(|_| self.waiters.wait_for_space()) {
+            Some(at) => self.told.set(at, Timer::Told, &mut self.timers),
+            None => self.told.clear(Timer::Told, &mut self.timers),
+        }
     }
 
     /// The first in line steps aside once its broker has been silent for long, which time alone
@@ -167,8 +179,13 @@ impl ProducerMachine {
         self.accumulator.sick_leader(now, partition, shortage.bytes)
     }
 
-    fn tell_room(&mut self, waiter: WaiterId) {
+    fn tell_room(&mut self, now: Instant, waiter: WaiterId) {
         self.waiters.tell(waiter);
+        self.waiters.expect(waiter, now + COMES_WITHIN);
         self.events.push_back(Event::SpaceReady(waiter));
     }
 }
+
+/// Who was told of room and is alive comes as soon as its task gets a turn. A batch that waits for
+/// it longer than this waits for somebody who will not come, and others for the batch.
+const COMES_WITHIN: Duration = Duration::from_millis(100);

@@ -102,11 +102,14 @@ impl Spread {
 pub(crate) struct Histogram {
     /// As many as there are up to the largest value so far.
     buckets: Vec<u64>,
+    /// That value: no quantile is above it.
+    largest: u64,
 }
 
 impl Histogram {
     fn record(&mut self, value: u64, times: u64) {
         let index = index_of(value);
+        self.largest = self.largest.max(value);
         if self.buckets.len() <= index {
             self.buckets.resize(index + 1, 0);
         }
@@ -126,7 +129,7 @@ impl Histogram {
             seen += count;
             rank <= seen
         });
-        found.map(|(bound, _)| bound)
+        found.map(|(bound, _)| bound.min(self.largest))
     }
 
     /// How many were at most `limit`, which is one below a power of two for an exact answer.
@@ -255,6 +258,9 @@ mod tests {
         assert_eq!(later.quantile_since(&earlier, 990), Some(15));
         assert_eq!(later.quantile_since(&earlier, 1000), Some(1023));
         assert_eq!(later.quantile_since(&later, 500), None);
+        let mut alone = Histogram::default();
+        alone.record(1000, 1);
+        assert_eq!(alone.quantile_since(&Histogram::default(), 990), Some(1000));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! A partitioner of the user's own, and what it gets to see.
 
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -44,7 +46,8 @@ pub trait Partitioner: Send {
     /// The partition of a record; `None` leaves it to the rule that was configured
     /// (`partitioner`).
     ///
-    /// A partition that the topic does not have is an error of that send.
+    /// A partition that the topic does not have is an error of that record, and so is a panic,
+    /// after which the next record is asked for all the same.
     fn partition(&mut self, record: &Unplaced<'_>) -> Option<u32>;
 
     /// A fingerprint of what it remembers, for `ProducerMachine::digest`: two that may answer
@@ -148,25 +151,63 @@ impl Custom {
         accumulator: &Accumulator,
     ) -> Option<Choice> {
         let partitions = topic.partitions.len() as u32;
-        let answer = self.0.partition(&Unplaced {
+        let record = Unplaced {
             topic: &topic.name,
             key: record.key,
             value: record.value,
             partitions,
             load: TopicLoad { topic, accumulator },
-        })?;
-        Some(if answer < partitions {
-            Choice::Fixed(answer)
-        } else {
-            Choice::None(Missing::Wrong(answer))
+        };
+        Some(match guarded(|| self.0.partition(&record)) {
+            Ok(answer) if answer? < partitions => Choice::Fixed(answer?),
+            Ok(answer) => Choice::None(Missing::Fault(Fault::Wrong(answer?))),
+            Err(fault) => Choice::None(Missing::Fault(fault)),
         })
     }
-}
 
-impl Custom {
     pub(super) fn digest(&self) -> u64 {
         self.0.digest()
     }
+}
+
+/// What is wrong with the user's partitioner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It panicked.
+    Panicked,
+    /// It has chosen a partition that the topic does not have.
+    Wrong(u32),
+}
+
+impl Fault {
+    #[cold]
+    pub(crate) fn in_words(self, topic: &TopicView) -> String {
+        let (name, partitions) = (&topic.name, topic.partitions.len());
+        match self {
+            Self::Panicked => format!(
+                "a partition of topic {name} was expected of the custom partitioner, it \
+                 panicked; correct it"
+            ),
+            Self::Wrong(index) => format!(
+                "a partition of topic {name} below {partitions} was expected of the custom \
+                 partitioner, {index} came; correct it"
+            ),
+        }
+    }
+}
+
+/// The user's code runs in the midst of ours, at times on a thread that reads a connection: a
+/// panic of it must cost one record, and not the producer.
+#[cfg(feature = "std")]
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Fault> {
+    extern crate std;
+    std::panic::catch_unwind(core::panic::AssertUnwindSafe(call)).map_err(|_| Fault::Panicked)
+}
+
+/// Without a standard library there is nothing that could catch it.
+#[cfg(not(feature = "std"))]
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Fault> {
+    Ok(call())
 }
 
 impl fmt::Debug for Custom {

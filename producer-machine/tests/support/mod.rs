@@ -351,6 +351,11 @@ impl Bench {
 
     /// Cuts all connections to a broker.
     pub fn cut(&mut self, broker: i32) {
+        self.lose(broker, &DisconnectReason::Closed);
+    }
+
+    /// Loses all connections to a broker, or the attempts at them, for this reason.
+    pub fn lose(&mut self, broker: i32, reason: &DisconnectReason) {
         let ids: Vec<ConnectionId> = self
             .links
             .iter()
@@ -361,7 +366,7 @@ impl Bench {
             self.links.remove(&id);
             self.requests.retain(|seen| seen.connection != id);
             self.machine
-                .handle_disconnected(self.now, id, DisconnectReason::Closed);
+                .handle_disconnected(self.now, id, reason.clone());
         }
         self.run();
     }

@@ -206,7 +206,7 @@ fn settings(chance: &mut Chance) -> Vec<(&'static str, String)> {
     if idempotent == "false" && chance.one_in(3) {
         settings.push(("retries", chance.pick("0", &["1", "3"]).into()));
     }
-    if chance.one_in(3) {
+    if chance.one_in(3) && idempotent == "true" {
         settings.push(("data.loss", "stop".into()));
     }
     if (idempotent == "true" || in_flight == 1) && chance.one_in(3) {

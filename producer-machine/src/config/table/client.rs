@@ -13,7 +13,8 @@ pub(super) const SETTINGS: &[Setting] = settings! {
          Kerberos, which is not built";
     Supported "bootstrap.resolve.timeout.ms" = "0", millis_long(), "KIP-909",
         "how long all names of bootstrap.servers may stay unresolved before the producer gives up \
-         for good; 0 is for ever, while Java tries once when it is made";
+         for good, also if no host has taken or refused a connection; give it longer than a \
+         connect takes; 0 is for ever, while Java tries once when it is made";
     Supported "reconnect.backoff.ms" = "50", millis_long(), "CommonClientConfigs",
         "the wait before the second connect to a broker; it doubles with each further one; 0 means \
          1, or a core would be kept busy";

@@ -37,7 +37,9 @@ impl ProducerMachine {
         // A lane that something waits for says more than one that is at rest.
         let telling = views().min_by_key(|(view, lane)| {
             let idle = match view.link {
-                Link::Ready { in_flight } | Link::Throttled { in_flight } => in_flight == 0,
+                Link::Leaving { in_flight }
+                | Link::Ready { in_flight }
+                | Link::Throttled { in_flight } => in_flight == 0,
                 Link::BackingOff { .. } | Link::Connecting | Link::Negotiating => false,
                 Link::Down { .. } => true,
             };
@@ -46,7 +48,12 @@ impl ProducerMachine {
         let Some((view, _)) = telling else {
             return unknown(now, self.node(node).to_string());
         };
-        let stands = |link: &Link| matches!(link, Link::Ready { .. } | Link::Throttled { .. });
+        let stands = |link: &Link| {
+            matches!(
+                link,
+                Link::Leaving { .. } | Link::Ready { .. } | Link::Throttled { .. }
+            )
+        };
         Explanation {
             state: State::Broker(BrokerState {
                 link: view.link,
@@ -82,6 +89,7 @@ impl ProducerMachine {
                             Link::Ready { in_flight } => busy == Busy::No && 0 < in_flight,
                             Link::BackingOff { .. }
                             | Link::Connecting
+                            | Link::Leaving { .. }
                             | Link::Negotiating
                             | Link::Throttled { .. } => true,
                         }
@@ -162,7 +170,7 @@ impl ProducerMachine {
 
 fn ready(now: Instant, connection: &Connection) -> LinkView {
     let in_flight = connection.in_flight.len();
-    if now < connection.throttled_until {
+    if now < connection.throttled_until && !connection.is_left() {
         return LinkView {
             link: Link::Throttled { in_flight },
             since: Some(connection.throttled_since),
@@ -171,7 +179,11 @@ fn ready(now: Instant, connection: &Connection) -> LinkView {
     }
     let oldest = connection.in_flight.front();
     LinkView {
-        link: Link::Ready { in_flight },
+        link: if connection.is_left() {
+            Link::Leaving { in_flight }
+        } else {
+            Link::Ready { in_flight }
+        },
         since: Some(oldest.map_or(connection.heard_at, |oldest| oldest.at)),
         next: match oldest {
             Some(oldest) => at(Step::GiveUpRequest, Some(oldest.deadline)),

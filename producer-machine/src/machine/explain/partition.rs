@@ -177,9 +177,10 @@ impl ProducerMachine {
     fn batch_obstacle(&self, now: Instant, partition: &Partition, batch: &Batch) -> Option<View> {
         if let Stage::Compressing(job, records) = batch.stage() {
             let bytes = records.body.len();
-            let state = match self.accumulator.is_job_out(*job) {
-                true => PartitionState::Compressing { bytes },
-                false => PartitionState::CopyRoom { bytes },
+            let state = if self.accumulator.is_job_out(*job) {
+                PartitionState::Compressing { bytes }
+            } else {
+                PartitionState::CopyRoom { bytes }
             };
             return Some(state.into());
         }

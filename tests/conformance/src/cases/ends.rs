@@ -161,10 +161,10 @@ pub fn close_says_what_it_has_lost(transport: &impl Transport) {
     producer.try_send_detached(&record.partition(0)).unwrap();
     block_on(producer.flush());
     let closed = block_on(producer.close(Duration::from_secs(30)));
-    assert!(
-        matches!(&closed, Err(CloseError::Fatal(fatal)) if fatal.code == ErrorCode::PRODUCER_FENCED),
-        "{closed:?}"
-    );
+    let Err(CloseError::Fatal(fatal)) = closed else {
+        unreachable!("a fatal error is expected, {closed:?} came")
+    };
+    assert_eq!(fatal.code, ErrorCode::PRODUCER_FENCED);
 
     // The broker has taken it, and says that it may not have.
     let producer = start();
