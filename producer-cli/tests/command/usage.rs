@@ -40,6 +40,16 @@ fn a_setting_that_promises_security_is_refused() {
 }
 
 #[test]
+fn a_setting_that_is_not_built_says_what_it_is_about() {
+    embedded(&["--command-property", "transactional.id=t"], b"")
+        .expect(2)
+        .says(
+            "transactional.id is not supported yet (the name of a transactional producer): \
+             expected no value, which is the default, and one came; remove the setting",
+        );
+}
+
+#[test]
 fn a_setting_for_a_jvm_warns_and_does_not_stop() {
     let property = "key.serializer=org.apache.kafka.common.serialization.StringSerializer";
     embedded(&["--command-property", property], b"")

@@ -89,8 +89,8 @@ pub enum ConfigError {
     /// The setting is known, and promises something that is not built. Values are never
     /// repeated here: they may be secrets.
     #[error(
-        "{setting} is not supported yet: expected its default ({default}), another value came \
-         ({about}); remove the setting"
+        "{setting} is not supported yet ({about}): expected {}; remove the setting",
+        only(default)
     )]
     Unsupported {
         /// The setting.
@@ -100,6 +100,14 @@ pub enum ConfigError {
         /// What the setting is for.
         about: &'static str,
     },
+}
+
+/// What would have been taken, and that something else came.
+fn only(default: &&str) -> String {
+    match *default {
+        "" | "null" => String::from("no value, which is the default, and one came"),
+        default => alloc::format!("the default, {default}, and another value came"),
+    }
 }
 
 fn default_of(default: &&str) -> String {

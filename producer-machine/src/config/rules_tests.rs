@@ -138,9 +138,9 @@ fn edge_e125_c5_transactions_are_refused_whatever_idempotence_is() {
     check(
         &[named],
         expect![[r#"
-            transactional.id is not supported yet: expected its default
-              (null), another value came (the name of a transactional
-              producer); remove the setting"#]],
+            transactional.id is not supported yet (the name of a
+              transactional producer): expected no value, which is the
+              default, and one came; remove the setting"#]],
     );
     assert_eq!(
         said(&[named, ("enable.idempotence", "false")]),
@@ -158,9 +158,9 @@ fn edge_e125_c6_two_phase_commit_is_refused_whatever_its_timeout_is() {
     check(
         &[two_phase],
         expect![[r#"
-        transaction.two.phase.commit.enable is not supported yet:
-          expected its default (false), another value came (let an
-          outer transaction coordinator decide); remove the setting"#]],
+            transaction.two.phase.commit.enable is not supported yet
+              (let an outer transaction coordinator decide): expected the
+              default, false, and another value came; remove the setting"#]],
     );
     let timeout = ("transaction.timeout.ms", "1000");
     assert_eq!(said(&[two_phase, timeout]), said(&[two_phase]));

@@ -272,17 +272,17 @@ fn what_promises_security_is_refused_and_its_value_not_repeated() {
     check(
         &[("security.protocol", "SASL_SSL")],
         expect![[r#"
-            security.protocol is not supported yet: expected its default
-              (PLAINTEXT), another value came (whether connections are
-              encrypted by TLS and authenticated by SASL); remove the
+            security.protocol is not supported yet (whether connections
+              are encrypted by TLS and authenticated by SASL): expected
+              the default, PLAINTEXT, and another value came; remove the
               setting"#]],
     );
     check(
         &[("sasl.jaas.config", "secret")],
         expect![[r#"
-            sasl.jaas.config is not supported yet: expected its default
-              (null), another value came (the credentials of SASL, as a
-              line of JAAS); remove the setting"#]],
+            sasl.jaas.config is not supported yet (the credentials of
+              SASL, as a line of JAAS): expected no value, which is the
+              default, and one came; remove the setting"#]],
     );
     check(
         &[
