@@ -16,11 +16,12 @@ pub(crate) use values::{Throughput, legal_topic};
 
 use crate::failure::Failure;
 use crate::settings::{Layers, Settings};
-use values::{pair, throughput, topic};
+use values::{bytes, pair, throughput, topic};
 
 /// Produce to Apache Kafka, measure it, or serve a simulated cluster.
 #[derive(Debug, Parser)]
 #[command(name = "kafka-producer", version, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -33,9 +34,11 @@ pub(crate) enum Command {
     /// List the settings of a producer: default, valid values, meaning, origin, and support.
     Config(ConfigArgs),
     /// Measure, with the flags and the output of kafka-producer-perf-test.
+    #[command(after_help = SIGNALS)]
     Perf(Box<PerfArgs>),
     /// Produce each line of stdin or of a file as a record, with the flags of
     /// kafka-console-producer.
+    #[command(after_help = SIGNALS)]
     Produce(Box<ProduceArgs>),
 }
 
@@ -65,15 +68,15 @@ pub(crate) struct BrokerArgs {
     #[arg(long)]
     pub(crate) no_auto_create_topics: bool,
     /// How many bytes of records are kept in all; the oldest go first.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true, value_parser = bytes)]
     pub(crate) retention_bytes: Option<usize>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArgs {
-    /// The setting to tell about; all of them if none is named.
+    /// The settings to tell about, in this order; all of them if none is named.
     #[arg(value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    pub(crate) names: Vec<String>,
     /// What stdout carries.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
@@ -145,6 +148,28 @@ pub(crate) struct PerfArgs {
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
 }
+
+/// What the commands say by their end.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything was delivered, or what was asked for is printed
+  1    something was not delivered, or cannot be done
+  2    wrong usage or configuration
+  130  ended by Ctrl-C or SIGTERM (0 for broker, which ends so)";
+
+/// What `produce` and `perf` do when they get a signal.
+const SIGNALS: &str = "\
+Signals:
+  Ctrl-C, SIGTERM  send nothing more and wait at most 10 s for what was sent; the second one ends
+                   at once. The exit code is 130
+  SIGUSR1          print on stderr what the producer waits for: the use of its buffer, its
+                   connections, the record that has waited longest, and brokers in trouble
+
+Exit codes:
+  0    everything was delivered
+  1    something was not delivered, or cannot be done
+  2    wrong usage or configuration
+  130  ended by Ctrl-C or SIGTERM";
 
 impl PerfArgs {
     /// Every setting of the producer: the flag beats a property, a property beats the file.

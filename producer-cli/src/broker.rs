@@ -30,8 +30,7 @@ pub(crate) fn run(args: &BrokerArgs) -> Result<ExitCode, Failure> {
 
     let server = Server::start(config).map_err(|error| {
         Failure::World(format!(
-            "the cluster cannot be served from port {}: {error}; choose another --port",
-            args.port
+            "the cluster cannot be served (see --port): {error}"
         ))
     })?;
     writeln!(io::stdout(), "{}", server.bootstrap())

@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use crate::args::{ConfigArgs, Output};
 use crate::failure::Failure;
 
-/// Prints one setting, or all of them.
+/// Prints the settings that are named, or all of them.
 pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, Failure> {
-    let settings: Vec<&Setting> = match &args.name {
-        Some(name) => {
-            vec![Setting::named(name).map_err(|error| Failure::Usage(error.to_string()))?]
-        }
-        None => Config::settings().collect(),
+    let settings: Vec<&Setting> = if args.names.is_empty() {
+        Config::settings().collect()
+    } else {
+        let named = args.names.iter().map(|name| Setting::named(name));
+        named
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::Usage(error.to_string()))?
     };
     let text = match args.output {
         Output::Json => settings.into_iter().map(line).collect(),

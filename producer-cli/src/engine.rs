@@ -11,9 +11,11 @@ use kafka_producer::{
     Record, RecordMetadata, SendError,
 };
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::explain::Explains;
 use crate::failure::Failure;
+use crate::words::addressed_once;
 
 /// A record in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,24 @@ impl fmt::Display for Undelivered {
     }
 }
 
+/// What a record waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    /// How long it has waited in all.
+    pub(crate) waited: Duration,
+    /// What for, in sentences.
+    pub(crate) cause: String,
+}
+
+/// How far the records have got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Whether there was any.
+    pub(crate) sent: bool,
+    /// How many have their outcome.
+    pub(crate) resolved: u64,
+}
+
 /// A producer as the commands see it.
 pub(crate) trait Engine {
     /// Hands a record over, waiting for room if it must. `done` is called once and on any
@@ -63,6 +83,9 @@ pub(crate) trait Engine {
     /// Why nothing is known of the cluster yet, as far as that is known.
     fn trouble(&self) -> Option<String>;
 
+    /// The wait of the record that was handed over first; `None` if every one is resolved.
+    fn longest_wait(&self) -> Option<Wait>;
+
     /// Waits until everything that was handed over is resolved.
     fn flush(&self) -> impl Future<Output = ()>;
 
@@ -75,18 +98,19 @@ pub(crate) fn patience(config: &Config) -> Duration {
     config.delivery_timeout().min(PATIENCE)
 }
 
-/// Runs the work, and says on stderr now and then that nothing is known of the topic yet.
-/// Asking creates a topic on some clusters, so it waits until something was `sent`.
+/// Runs the work, and says on stderr now and then that nothing is known of the topic yet, or that
+/// records wait and none gets there.
+/// Asking creates a topic on some clusters, so it waits until something was sent.
 pub(crate) async fn watched<T>(
     engine: &impl Engine,
     topic: &str,
     servers: &str,
-    sent: impl Fn() -> bool,
+    progress: impl Fn() -> Progress,
     work: impl Future<Output = T>,
 ) -> T {
     let notices = async {
         let mut pause = FIRST_NOTICE;
-        while !sent() {
+        while !progress().sent {
             tokio::time::sleep(LOOK).await;
         }
         let known = engine.metadata(topic);
@@ -100,12 +124,45 @@ pub(crate) async fn watched<T>(
             );
             pause = NEXT_NOTICE;
         }
-        std::future::pending::<Infallible>().await
+        tell_stalls(engine, || progress().resolved, |text| eprintln!("{text}")).await
     };
     tokio::select! {
         biased;
         result = work => result,
         never = notices => match never {},
+    }
+}
+
+/// Says why while records wait and not one is resolved: else a broker that dies is noticed only
+/// when `delivery.timeout.ms` is over.
+async fn tell_stalls(
+    engine: &impl Engine,
+    resolved: impl Fn() -> u64,
+    say: impl Fn(String),
+) -> Infallible {
+    let mut seen = resolved();
+    let mut since = Instant::now();
+    let mut due = since + FIRST_STALL;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let (now, resolved) = (Instant::now(), resolved());
+        if resolved != seen {
+            (seen, since, due) = (resolved, now, now + FIRST_STALL);
+        }
+        if now < due {
+            continue;
+        }
+        // Whoever had nothing to send for an hour has waited since the record, not for the hour.
+        let wait = engine.longest_wait();
+        let Some(wait) = wait.filter(|wait| FIRST_STALL <= wait.waited) else {
+            continue;
+        };
+        say(format!(
+            "nothing was delivered for {} s: {}",
+            wait.waited.min(now - since).as_secs(),
+            wait.cause
+        ));
+        due = now + NEXT_STALL;
     }
 }
 
@@ -142,17 +199,13 @@ impl Started {
 impl Explains for Started {
     fn explain_trouble(&self) -> Option<String> {
         let explanation = self.producer.explain(Subject::Producer);
-        let is_in_trouble = match &explanation.state {
-            State::Producer(state) => {
-                !state.troubles.is_empty() || state.metadata.trouble.is_some()
-            }
-            _ => false,
-        };
-        (is_in_trouble || explanation.oldest.is_some()).then(|| explanation.to_string())
+        // Once every record is resolved, their own errors have said why.
+        explanation.oldest?;
+        Some(addressed_once(&explanation.to_string()))
     }
 
     fn explain(&self) -> String {
-        self.producer.explain(Subject::Producer).to_string()
+        addressed_once(&self.producer.explain(Subject::Producer).to_string())
     }
 
     async fn expired(&self) {
@@ -163,9 +216,25 @@ impl Explains for Started {
 impl Engine for Started {
     fn trouble(&self) -> Option<String> {
         match self.producer.explain(Subject::Producer).state {
-            State::Producer(state) => state.metadata.trouble.map(|trouble| trouble.to_string()),
+            State::Producer(state) => state
+                .metadata
+                .trouble
+                .map(|trouble| addressed_once(&trouble)),
             _ => None,
         }
+    }
+
+    fn longest_wait(&self) -> Option<Wait> {
+        let explanation = self.producer.explain(Subject::Producer);
+        let waited = explanation.now.since(explanation.oldest.as_ref()?.accepted);
+        let cause = match &explanation.state {
+            State::Producer(state) => state.slowest.as_ref()?.to_string(),
+            _ => return None,
+        };
+        Some(Wait {
+            waited,
+            cause: addressed_once(&cause),
+        })
     }
 
     async fn send(
@@ -225,7 +294,11 @@ fn undelivered(error: &DeliveryError) -> Undelivered {
         partition: error.partition,
         name: error.error.name(),
         code: error.error.code().map(|code| code.0),
-        message: named(&error.topic, error.error.code(), error.error.to_string()),
+        message: named(
+            &error.topic,
+            error.error.code(),
+            addressed_once(&error.error.to_string()),
+        ),
         outcome: error.outcome,
     }
 }
@@ -264,7 +337,7 @@ fn refused(error: &ProducerError) -> Undelivered {
         partition: None,
         name: code.map_or("CLOSED", ErrorCode::name),
         code: code.map(|code| code.0),
-        message: error.to_string(),
+        message: addressed_once(&error.to_string()),
         outcome: Outcome::NotWritten,
     }
 }
@@ -279,6 +352,9 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
 const FIRST_NOTICE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(1);
 const NEXT_NOTICE: Duration = Duration::from_secs(10);
+/// How long nothing is said of records that wait, and then between two notices.
+const FIRST_STALL: Duration = Duration::from_secs(5);
+const NEXT_STALL: Duration = Duration::from_secs(30);
 /// See [`patience`].
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a producer may take to end at once.
@@ -288,8 +364,10 @@ pub(crate) const GRACE: Duration = Duration::from_millis(500);
 mod tests {
     use super::*;
 
-    /// Knows nothing of any topic.
-    struct Lost;
+    use std::cell::{Cell, RefCell};
+
+    /// Knows nothing of any topic; its oldest record was handed over then.
+    struct Lost(Option<Instant>);
 
     impl Engine for Lost {
         async fn send(
@@ -308,14 +386,71 @@ mod tests {
             None
         }
 
+        fn longest_wait(&self) -> Option<Wait> {
+            Some(Wait {
+                waited: self.0?.elapsed(),
+                cause: "the broker is gone.".to_string(),
+            })
+        }
+
         async fn flush(&self) {}
 
         async fn close(&self, _limit: Duration) {}
     }
 
+    /// What is said within two minutes, with the second at which it is.
+    async fn stalls(engine: &Lost, resolved: impl Fn() -> u64) -> Vec<(u64, String)> {
+        let (said, started) = (RefCell::new(Vec::new()), Instant::now());
+        let say = |text| said.borrow_mut().push((started.elapsed().as_secs(), text));
+        let limit = Duration::from_secs(120);
+        let stalls = tell_stalls(engine, resolved, say);
+        assert!(tokio::time::timeout(limit, stalls).await.is_err());
+        said.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn records_that_wait_are_told_of_after_five_seconds_and_then_each_thirty() {
+        let said = stalls(&Lost(Some(Instant::now())), || 0).await;
+        let at: Vec<u64> = said.iter().map(|(at, _)| *at).collect();
+        assert_eq!(at, [5, 35, 65, 95]);
+        assert_eq!(
+            said[1].1,
+            "nothing was delivered for 35 s: the broker is gone."
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_said_while_records_get_there_or_none_waits() {
+        assert_eq!(stalls(&Lost(None), || 0).await, []);
+        let count = Cell::new(0);
+        let busy = || {
+            count.set(count.get() + 1);
+            count.get()
+        };
+        assert_eq!(stalls(&Lost(Some(Instant::now())), busy).await, []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_after_a_long_idle_time_has_waited_since_it_was_sent() {
+        let lost = Lost(Some(Instant::now() + Duration::from_secs(100)));
+        let said = stalls(&lost, || 0).await;
+        assert_eq!(
+            said,
+            [(
+                105,
+                "nothing was delivered for 5 s: the broker is gone.".to_string()
+            )]
+        );
+    }
+
     #[tokio::test]
     async fn work_that_ends_ends_the_watch() {
-        assert_eq!(watched(&Lost, "t", "a:1", || true, async { 7 }).await, 7);
+        let progress = || Progress {
+            sent: true,
+            resolved: 0,
+        };
+        let work = async { 7 };
+        assert_eq!(watched(&Lost(None), "t", "a:1", progress, work).await, 7);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) trait Explains {
     /// What it waits for, in sentences.
     fn explain(&self) -> String;
 
-    /// The same, if records are on their way or something is wrong: else there is nothing to say.
+    /// The same, if records are on their way: else there is nothing that it waits for.
     fn explain_trouble(&self) -> Option<String>;
 
     /// Waits until a record was not delivered in its time since the last such wait.

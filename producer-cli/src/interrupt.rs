@@ -1,7 +1,10 @@
 //! Ctrl-C and SIGTERM as values: the first asks to finish, the second to end at once.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
+use crate::engine::counted;
 use crate::failure::Failure;
 
 /// Signals in the order in which they came.
@@ -51,5 +54,34 @@ impl Interrupts {
     pub(crate) fn by_hand() -> (mpsc::Sender<()>, Self) {
         let (sender, signals) = mpsc::channel(4);
         (sender, Self { signals })
+    }
+}
+
+/// What is said of the first signal: how long it may take, and for what.
+pub(crate) fn announcement(patience: Duration, unresolved: u64, noun: &str) -> String {
+    if unresolved == 0 {
+        return format!("interrupted: no {noun} is on its way, there is nothing to wait for");
+    }
+    format!(
+        "interrupted: waiting at most {patience:?} for {}; interrupt again to end at once",
+        counted(unresolved, noun)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_interrupts_is_told_what_is_waited_for() {
+        let said = |unresolved| announcement(Duration::from_secs(10), unresolved, "line");
+        assert_eq!(
+            said(0),
+            "interrupted: no line is on its way, there is nothing to wait for"
+        );
+        assert_eq!(
+            said(1),
+            "interrupted: waiting at most 10s for 1 line; interrupt again to end at once"
+        );
     }
 }

@@ -21,6 +21,7 @@ mod interrupt;
 mod perf;
 mod produce;
 mod settings;
+mod words;
 
 use std::process::ExitCode;
 

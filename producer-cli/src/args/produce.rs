@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ArgAction;
 
 use super::Output;
-use super::values::pair;
+use super::values::{pair, partition};
 use crate::failure::Failure;
 use crate::settings::{Layers, Settings, deprecated};
 
@@ -24,8 +24,7 @@ pub(crate) struct ProduceArgs {
     pub(crate) embedded: bool,
     /// The partition of every record; the producer chooses if it is not given.
     #[arg(
-        long, value_name = "N",
-        value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX))
+        long, value_name = "N", allow_negative_numbers = true, value_parser = partition
     )]
     pub(crate) partition: Option<u32>,
     /// A header for every record (repeatable).

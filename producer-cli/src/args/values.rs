@@ -16,6 +16,23 @@ pub(super) fn throughput(text: &str) -> Result<Throughput, String> {
     }
 }
 
+/// A number of bytes. Java's tools take no units either.
+pub(super) fn bytes(text: &str) -> Result<usize, String> {
+    let number = text.parse();
+    number.map_err(|_| "expected a number of bytes without a unit, as 10485760".to_string())
+}
+
+/// A partition: Kafka numbers them with an `int32`.
+pub(super) fn partition(text: &str) -> Result<u32, String> {
+    match text.parse::<i32>().map(u32::try_from) {
+        Ok(Ok(partition)) => Ok(partition),
+        _ => Err(format!(
+            "expected a partition from 0 to {}; leave the flag out to let the producer choose",
+            i32::MAX
+        )),
+    }
+}
+
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
@@ -58,6 +75,25 @@ mod tests {
         );
         assert!(pair("=x").is_err());
         assert!(pair("x").is_err());
+    }
+
+    #[test]
+    fn bytes_have_no_unit() {
+        assert_eq!(bytes("10485760"), Ok(10_485_760));
+        for text in ["10MB", "-1", ""] {
+            let expected = "expected a number of bytes without a unit, as 10485760";
+            assert_eq!(bytes(text), Err(expected.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_partition_is_an_int32_that_is_not_negative() {
+        assert_eq!(partition("0"), Ok(0));
+        assert_eq!(partition("2147483647"), Ok(i32::MAX as u32));
+        for text in ["-1", "2147483648", "x"] {
+            let problem = partition(text).unwrap_err();
+            assert!(problem.starts_with("expected a partition from 0 to 2147483647"));
+        }
     }
 
     #[test]

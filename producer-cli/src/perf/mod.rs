@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::PerfArgs;
 use crate::embedded::Embedded;
-use crate::engine::{self, counted};
+use crate::engine::{self, Progress, counted};
 use crate::explain::{self, Questions};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
@@ -76,7 +76,11 @@ pub(crate) fn run(args: &PerfArgs) -> Result<ExitCode, Failure> {
         };
         let work = run::run(&producer, plan, &look, interrupts);
         let work = explain::answering(&producer, questions, work);
-        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, || true, work).await)
+        let progress = || Progress {
+            sent: true,
+            resolved: board.resolved(),
+        };
+        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, progress, work).await)
     })?;
 
     bar.finish_and_clear();

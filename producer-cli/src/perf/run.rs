@@ -11,8 +11,8 @@ use super::board::Board;
 use super::payload::Payloads;
 use super::stats::Phase;
 use crate::args::{PerfArgs, Throughput};
-use crate::engine::{self, Engine, counted};
-use crate::interrupt::Interrupts;
+use crate::engine::{self, Engine};
+use crate::interrupt::{self, Interrupts};
 
 /// What to send, and who counts.
 pub(crate) struct Plan<'a> {
@@ -68,9 +68,12 @@ pub(crate) async fn run(
         }
     }
     eprintln!(
-        "interrupted: waiting at most {:?} for {}; interrupt again to end at once",
-        plan.patience,
-        counted(sent.saturating_sub(plan.board.resolved()), "record")
+        "{}",
+        interrupt::announcement(
+            plan.patience,
+            sent.saturating_sub(plan.board.resolved()),
+            "record"
+        )
     );
     let finish = async {
         engine.close(plan.patience).await;

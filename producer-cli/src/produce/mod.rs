@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
 use reader::{BadLine, Line, LineFormat, LineReader};
-use report::{Reporter, Tally, first_lines};
+use report::{Reporter, Tally, first_lines, more};
 use writer::{End, Job};
 
 /// Lines that were read together.
@@ -79,13 +79,13 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<ExitCode, Failure> {
         let patience = engine::patience(&config);
         let producer = engine::start(config)?;
         let job = Job::new(args, patience);
-        let sent = || !reporter.untouched();
+        let progress = || reporter.progress();
         let work = writer::write(&producer, &job, lines, &reporter, interrupts);
         let work = explain::answering(&producer, questions, work);
-        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, sent, work).await)
+        Ok::<_, Failure>(engine::watched(&producer, &args.topic, &servers, progress, work).await)
     })?;
 
-    let code = conclude(&end, &reporter.tally());
+    let code = conclude(args.output, &end, &reporter.tally());
     if !matches!(end, End::Abandoned) {
         drop(reporter);
         // It has printed everything once it is gone.
@@ -97,7 +97,10 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Says how it ended, on stderr and as an exit code.
-fn conclude(end: &End, tally: &Tally) -> ExitCode {
+fn conclude(output: Output, end: &End, tally: &Tally) -> ExitCode {
+    if output == Output::Text {
+        more(&tally.failures).for_each(|more| eprintln!("{more}"));
+    }
     match end {
         End::Abandoned if tally.unresolved.is_empty() => eprintln!("ended at once"),
         End::Abandoned => {

@@ -5,7 +5,7 @@
 //! So outcomes travel to one printing thread through a channel without a bound, and the bound is
 //! kept at the other end: no line is sent while [`LIMIT`] outcomes are still to come or to print.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -16,7 +16,7 @@ use kafka_producer::Outcome;
 use serde_json::Value;
 
 use crate::args::Output;
-use crate::engine::{Delivered, Undelivered};
+use crate::engine::{Delivered, Progress, Undelivered};
 
 /// Collects outcomes. Clones share everything.
 #[derive(Clone)]
@@ -37,6 +37,8 @@ struct Shared {
 pub(crate) struct Tally {
     pub(crate) delivered: u64,
     pub(crate) failed: u64,
+    /// How many failed with each error, by its name.
+    pub(crate) failures: BTreeMap<&'static str, u64>,
     /// Lines that were sent and have no outcome yet.
     pub(crate) unresolved: BTreeSet<u64>,
     /// Whether nobody waits for the unresolved any more.
@@ -62,6 +64,7 @@ impl Reporter {
             shared: Arc::clone(&shared),
             topic: Value::from(topic).to_string(),
             output,
+            told: BTreeMap::new(),
             stdout: Some(stdout),
         };
         let thread = thread::Builder::new()
@@ -95,7 +98,10 @@ impl Reporter {
             tally.unresolved.remove(&line);
             match &outcome {
                 Ok(_) => tally.delivered += 1,
-                Err(_) => tally.failed += 1,
+                Err(failed) => {
+                    tally.failed += 1;
+                    *tally.failures.entry(failed.name).or_insert(0) += 1;
+                }
             }
         }
         // The printer goes only after the last sender.
@@ -135,9 +141,14 @@ impl Reporter {
         self.shared.output_closed.notified().await;
     }
 
-    /// Whether no line was sent yet.
-    pub(crate) fn untouched(&self) -> bool {
-        *self.tally_mut() == Tally::default()
+    /// How far the lines have got, in numbers.
+    pub(crate) fn progress(&self) -> Progress {
+        let tally = self.tally_mut();
+        let resolved = tally.delivered + tally.failed;
+        Progress {
+            sent: 0 < resolved || !tally.unresolved.is_empty(),
+            resolved,
+        }
     }
 
     /// How far the lines have got.
@@ -161,6 +172,8 @@ struct Printer<W> {
     /// The topic as JSON.
     topic: String,
     output: Output,
+    /// How many failures with each error were told on stderr.
+    told: BTreeMap<&'static str, u64>,
     /// `None` once nobody reads it.
     stdout: Option<W>,
 }
@@ -172,18 +185,29 @@ impl<W: Write> Printer<W> {
             // What has come meanwhile goes out with one write.
             let mut count = 0;
             for (line, outcome) in [first].into_iter().chain(outcomes.try_iter()).take(BATCH) {
-                if let Err(error) = &outcome {
-                    eprintln!("line {line}: {error}");
-                }
-                if self.output == Output::Json {
-                    text.push_str(&json(line, &self.topic, &outcome));
-                    text.push('\n');
+                match (self.output, &outcome) {
+                    // Its object on stdout says the same.
+                    (Output::Json, _) => {
+                        text.push_str(&json(line, &self.topic, &outcome));
+                        text.push('\n');
+                    }
+                    (Output::Text, Err(error)) => self.tell(line, error),
+                    (Output::Text, Ok(_)) => {}
                 }
                 count += 1;
             }
             self.print(&text);
             text.clear();
             self.shared.room.add_permits(count);
+        }
+    }
+
+    /// Tells of a failure on stderr, unless that was done often enough: [`more`] counts the rest.
+    fn tell(&mut self, line: u64, error: &Undelivered) {
+        let told = self.told.entry(error.name).or_insert(0);
+        if *told < ALIKE {
+            *told += 1;
+            eprintln!("line {line}: {error}");
         }
     }
 
@@ -229,6 +253,15 @@ fn json(line: u64, topic: &str, outcome: &Result<Delivered, Undelivered>) -> Str
     format!(r#"{{"line":{line},"topic":{topic},"partition":{partition},{rest}}}"#)
 }
 
+/// A sentence for each error that more lines failed with than were told of.
+pub(crate) fn more(failures: &BTreeMap<&'static str, u64>) -> impl Iterator<Item = String> {
+    let more = failures
+        .iter()
+        .map(|(name, count)| (name, count.saturating_sub(ALIKE)));
+    more.filter(|(_, more)| 0 < *more)
+        .map(|(name, more)| format!("… and {more} more like it ({name})"))
+}
+
 /// The first lines by number, and how many more there are.
 pub(crate) fn first_lines(lines: &BTreeSet<u64>) -> String {
     let first: Vec<_> = lines.iter().take(NAMED).map(u64::to_string).collect();
@@ -242,6 +275,8 @@ pub(crate) fn first_lines(lines: &BTreeSet<u64>) -> String {
 const LIMIT: u32 = 1 << 17;
 /// How many outcomes are printed with one write.
 const BATCH: usize = 1024;
+/// How many failures with one error are told one by one.
+const ALIKE: u64 = 10;
 /// How many unresolved lines are named.
 const NAMED: usize = 10;
 
@@ -390,6 +425,13 @@ mod tests {
         assert!(reporter.tally().output_closed);
         drop(reporter);
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn failures_beyond_those_that_were_told_are_counted() {
+        let failures = BTreeMap::from([("CLOSED", 11), ("REQUEST_TIMED_OUT", 10)]);
+        let more: Vec<String> = more(&failures).collect();
+        assert_eq!(more, ["… and 1 more like it (CLOSED)"]);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use super::Lines;
 use super::reader::{BadLine, Fault, Line};
 use super::report::Reporter;
 use crate::args::ProduceArgs;
-use crate::engine::{self, Engine, Undelivered, counted};
-use crate::interrupt::Interrupts;
+use crate::engine::{self, Engine, Undelivered};
+use crate::interrupt::{self, Interrupts};
 
 /// What every record has in common.
 #[derive(Clone, Debug)]
@@ -94,9 +94,12 @@ pub(crate) async fn write(
         }
     }
     eprintln!(
-        "interrupted: waiting at most {:?} for {}; interrupt again to end at once",
-        job.patience,
-        counted(reporter.tally().unresolved.len() as u64, "line")
+        "{}",
+        interrupt::announcement(
+            job.patience,
+            reporter.tally().unresolved.len() as u64,
+            "line"
+        )
     );
     let finish = async {
         engine.close(job.patience).await;

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::args::Output;
-use crate::engine::Delivered;
+use crate::engine::{Delivered, Wait};
 use crate::produce::reader::LineFormat;
 
 type Done = Box<dyn FnOnce(Result<Delivered, Undelivered>) + Send>;
@@ -61,6 +61,10 @@ impl Engine for Fake {
     async fn metadata(&self, _topic: &str) {}
 
     fn trouble(&self) -> Option<String> {
+        None
+    }
+
+    fn longest_wait(&self) -> Option<Wait> {
         None
     }
 

@@ -66,6 +66,20 @@ fn one_setting_is_told_alone() {
 }
 
 #[test]
+fn several_settings_are_told_in_the_order_of_their_names_on_the_line() {
+    let ended = run(&["config", "linger.ms", "batch.size"], b"").expect(0);
+    let names: Vec<&str> = ended
+        .stdout
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with(' '))
+        .collect();
+    assert_eq!(names, ["linger.ms", "batch.size"]);
+    run(&["config", "linger.ms", "batch.sise"], b"")
+        .expect(2)
+        .says("unknown setting batch.sise; did you mean batch.size?");
+}
+
+#[test]
 fn an_unknown_setting_is_answered_with_the_nearest() {
     run(&["config", "lingr.ms"], b"")
         .expect(2)

@@ -1,14 +1,13 @@
 //! What the commands say of themselves: on SIGUSR1, and when records are late.
 
-#[cfg(unix)]
-use crate::common::{cluster, end, line, signal, spawn};
-use crate::common::{nobody, run};
+use std::io::{BufReader, Write};
+use std::time::Duration;
+
+use crate::common::{cluster, end, line, nobody, run, signal, spawn};
 
 #[cfg(unix)]
 #[test]
 fn produce_says_what_it_waits_for_when_asked_by_a_signal() {
-    use std::io::{BufReader, Write};
-
     let server = cluster(1, "t", 1);
     let bootstrap = server.bootstrap();
     let flags = ["--topic", "t", "--output", "json", "--bootstrap-server"];
@@ -34,8 +33,6 @@ fn produce_says_what_it_waits_for_when_asked_by_a_signal() {
 #[cfg(unix)]
 #[test]
 fn perf_says_what_it_waits_for_when_asked_by_a_signal() {
-    use std::io::BufReader;
-
     let flags = ["--record-size", "10", "--throughput", "50"];
     let window = ["--num-records", "200", "--reporting-interval", "200"];
     let mut child = spawn(&[&["perf", "--topic", "t"], &flags[..], &window[..]].concat());
@@ -52,25 +49,77 @@ fn perf_says_what_it_waits_for_when_asked_by_a_signal() {
 }
 
 #[test]
-fn records_that_are_late_are_explained_with_the_reason() {
+fn records_that_are_late_are_explained_while_others_still_wait() {
+    let server = cluster(1, "t", 1);
+    let bootstrap = server.bootstrap();
+    let mut child = spawn(&[&late(&bootstrap)[..], &["--output", "json"]].concat());
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdin.write_all(b"one\n").unwrap();
+    assert!(line(&mut stdout).contains("\"offset\":0"));
+    let leader = server.with_cluster(|cluster| cluster.leader("t", 0));
+    server.pause_broker(leader.unwrap());
+    stdin.write_all(b"two\n").unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    stdin.write_all(b"three\n").unwrap();
+    drop(stdin);
+    end(child)
+        .expect(1)
+        .says("records were not delivered in time: the producer is open: ")
+        .says("The longest wait: t-0 ");
+}
+
+#[test]
+fn records_that_are_late_are_not_called_resolved_after_their_errors() {
     let bootstrap = nobody();
+    let ended = run(&late(&bootstrap), b"one\n")
+        .expect(1)
+        .says(&format!("within max.block.ms, last {bootstrap}: "));
+    let said = ended.stderr;
+    assert!(!said.contains("Every record is resolved"), "{said}");
+    assert!(!said.contains("not delivered in time"), "{said}");
+    let twice = format!("connecting to {bootstrap}");
+    assert!(!said.contains(&twice), "{said}");
+}
+
+#[test]
+fn a_broker_that_dies_after_metadata_came_is_told_of_soon() {
+    let server = cluster(1, "t", 1);
+    let bootstrap = server.bootstrap();
+    let flags = ["--topic", "t", "--output", "json", "--bootstrap-server"];
+    let mut child = spawn(&[&["produce"], &flags[..], &[&bootstrap]].concat());
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"one\n").unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    assert!(line(&mut stdout).contains("\"offset\":0"));
+    drop(server);
+    stdin.write_all(b"two\n").unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let said = line(&mut stderr);
+    assert!(said.starts_with("nothing was delivered for "), "{said}");
+    assert!(said.contains(&format!("({bootstrap})")), "{said}");
+    assert!(said.contains("The oldest record has waited "), "{said}");
+    signal(child.id(), "INT");
+    signal(child.id(), "INT");
+    drop(stdin);
+    end(child).expect(130);
+}
+
+/// Arguments of a command whose records are late after a second.
+fn late(bootstrap: &str) -> Vec<&str> {
     let properties = [
         "delivery.timeout.ms=1200",
         "request.timeout.ms=1000",
         "linger.ms=0",
         "max.block.ms=1000",
     ];
-    let flags = ["--topic", "t", "--bootstrap-server", &bootstrap];
+    let flags = ["--topic", "t", "--bootstrap-server", bootstrap];
     let properties = properties
         .iter()
         .flat_map(|property| ["--command-property", property]);
-    let arguments: Vec<&str> = ["produce"]
+    ["produce"]
         .into_iter()
         .chain(flags)
         .chain(properties)
-        .collect();
-    run(&arguments, b"one\ntwo\n")
-        .expect(1)
-        .says("records were not delivered in time: the producer is open: ")
-        .says(&format!("no metadata yet (last {bootstrap}: "));
+        .collect()
 }

@@ -296,5 +296,6 @@ fn a_broker_whose_port_is_taken_says_so() {
     let port = listener.local_addr().unwrap().port().to_string();
     run(&["broker", "--port", &port], b"")
         .expect(1)
-        .says("choose another --port");
+        .says("--port): cannot listen on")
+        .says("; free it or take another\n");
 }

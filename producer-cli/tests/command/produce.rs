@@ -144,7 +144,6 @@ fn a_line_without_its_separator_stops_and_what_came_before_is_delivered() {
         b"k\tv\nbad\nk\tw\n",
     )
     .expect(1)
-    .says("line 2: no key.separator")
     .says("nothing after line 2 is sent")
     .says("1 delivered, 1 failed\n");
     assert!(ended.stdout.contains(
@@ -168,7 +167,7 @@ fn a_record_that_is_too_large_fails_alone() {
     assert_eq!(failed[0]["code"], 10);
     assert_eq!(failed[0]["outcome"], "not_written");
     assert!(failed[0]["partition"].is_null());
-    ended.says("line 1: ").says("1 delivered, 1 failed");
+    ended.says("1 delivered, 1 failed");
     assert_eq!(server.records("t", 0).len(), 1);
 }
 
@@ -195,10 +194,25 @@ fn an_unreachable_cluster_fails_every_line_within_its_deadline() {
         assert!(object["partition"].is_null());
     }
     assert_eq!(ended.objects().len(), 2);
-    ended
-        .says("line 1: ")
-        .says("line 2: ")
-        .says("0 delivered, 2 failed");
+    // What stdout tells is not told again.
+    assert!(!ended.stderr.contains("line "), "{}", ended.stderr);
+    ended.says("0 delivered, 2 failed");
+}
+
+#[test]
+fn failures_alike_are_told_ten_times_and_then_counted() {
+    let bootstrap = nobody();
+    let flags = ["--bootstrap-server", &bootstrap, "--max-block-ms", "500"];
+    let input = "x\n".repeat(25);
+    let ended = run(
+        &[&["produce", "--topic", "t"], &flags[..]].concat(),
+        input.as_bytes(),
+    )
+    .expect(1)
+    .says("line 1: ")
+    .says("… and 15 more like it (NETWORK_EXCEPTION)\n0 delivered, 25 failed\n");
+    let told = ended.stderr.lines().filter(|it| it.starts_with("line "));
+    assert_eq!(told.count(), 10);
 }
 
 #[test]

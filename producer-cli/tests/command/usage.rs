@@ -1,6 +1,12 @@
 //! Wrong usage and configuration: exit code 2, and a sentence that says what to do.
 
-use crate::common::run;
+use crate::common::{Ended, run};
+
+/// Produces to topic `t` of a simulated cluster.
+fn embedded(flags: &[&str], input: &[u8]) -> Ended {
+    let base = ["produce", "--topic", "t", "--embedded"];
+    run(&[&base, flags].concat(), input)
+}
 
 #[test]
 fn produce_without_a_cluster_names_both_ways_to_one() {
@@ -10,177 +16,72 @@ fn produce_without_a_cluster_names_both_ways_to_one() {
 
 #[test]
 fn a_simulated_and_a_real_cluster_exclude_each_other() {
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--bootstrap-server",
-            "a:1",
-        ],
-        b"",
-    )
-    .expect(2);
+    embedded(&["--bootstrap-server", "a:1"], b"").expect(2);
     let property = "bootstrap.servers=a:1";
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--command-property",
-            property,
-        ],
-        b"",
-    )
-    .expect(2)
-    .says("exclude each other");
+    embedded(&["--command-property", property], b"")
+        .expect(2)
+        .says("exclude each other");
 }
 
 #[test]
 fn an_unknown_setting_is_answered_with_the_nearest() {
     let property = "lingr.ms=5";
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--command-property",
-            property,
-        ],
-        b"",
-    )
-    .expect(2)
-    .says("unknown setting lingr.ms; did you mean linger.ms?");
+    embedded(&["--command-property", property], b"")
+        .expect(2)
+        .says("unknown setting lingr.ms; did you mean linger.ms?");
 }
 
 #[test]
 fn a_setting_that_promises_security_is_refused() {
     let property = "security.protocol=SSL";
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--command-property",
-            property,
-        ],
-        b"",
-    )
-    .expect(2)
-    .says("security.protocol is not supported yet");
+    embedded(&["--command-property", property], b"")
+        .expect(2)
+        .says("security.protocol is not supported yet");
 }
 
 #[test]
 fn a_setting_for_a_jvm_warns_and_does_not_stop() {
     let property = "key.serializer=org.apache.kafka.common.serialization.StringSerializer";
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--command-property",
-            property,
-        ],
-        b"",
-    )
-    .expect(0)
-    .says("warning: key.serializer has no effect outside of a JVM");
+    embedded(&["--command-property", property], b"")
+        .expect(0)
+        .says("warning: key.serializer has no effect outside of a JVM");
 }
 
 #[test]
 fn a_value_out_of_range_is_refused() {
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--request-required-acks",
-            "2",
-        ],
-        b"",
-    )
-    .expect(2)
-    .says("acks is \"2\": expected all, -1, 0 or 1");
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--compression-codec",
-            "brotli",
-        ],
-        b"",
-    )
-    .expect(2)
-    .says("compression.type is \"brotli\"");
+    embedded(&["--request-required-acks", "2"], b"")
+        .expect(2)
+        .says("acks is \"2\": expected all, -1, 0 or 1");
+    embedded(&["--compression-codec", "brotli"], b"")
+        .expect(2)
+        .says("compression.type is \"brotli\"");
 }
 
 #[test]
 fn separators_must_differ() {
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--reader-property",
-            "headers.separator=:",
-        ],
-        b"",
-    )
-    .expect(2)
-    .says("headers.separator and headers.key.separator may not be equal");
+    embedded(&["--reader-property", "headers.separator=:"], b"")
+        .expect(2)
+        .says("headers.separator and headers.key.separator may not be equal");
 }
 
 #[test]
 fn an_unknown_reader_property_is_refused() {
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--reader-property",
-            "parse.kee=true",
-        ],
-        b"",
-    )
-    .expect(2)
-    .says("unknown reader property parse.kee");
+    embedded(&["--reader-property", "parse.kee=true"], b"")
+        .expect(2)
+        .says("unknown reader property parse.kee");
 }
 
 #[test]
 fn a_configuration_file_that_is_not_there_is_named() {
-    run(
-        &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
-            "--command-config",
-            "/nowhere",
-        ],
-        b"",
-    )
-    .expect(2)
-    .says("/nowhere");
+    embedded(&["--command-config", "/nowhere"], b"")
+        .expect(2)
+        .says("/nowhere");
 }
 
 #[test]
 fn deprecated_names_work_and_warn() {
-    let ended = run(
+    let ended = embedded(
         &[
-            "produce",
-            "--topic",
-            "t",
-            "--embedded",
             "--producer-property",
             "acks=all",
             "--property",
@@ -241,8 +142,7 @@ fn a_payload_file_that_is_missing_or_empty_is_named() {
 
 #[test]
 fn a_simulated_cluster_is_announced_only_once_the_settings_hold() {
-    let flags = ["--embedded", "--command-property", "acks=7"];
-    let ended = run(&[&["produce", "--topic", "t"], &flags[..]].concat(), b"").expect(2);
+    let ended = embedded(&["--command-property", "acks=7"], b"").expect(2);
     assert!(!ended.stderr.contains("simulated"), "{}", ended.stderr);
     run(&["produce", "--embedded", "--topic", "a b"], b"")
         .expect(2)
@@ -260,6 +160,35 @@ fn a_broker_refuses_topics_and_ports_that_cannot_be() {
     run(&["broker", "--port", "65535", "--brokers", "2"], b"")
         .expect(2)
         .says("--port 65535 leaves no port");
+}
+
+#[test]
+fn a_negative_partition_names_the_range_and_is_no_file() {
+    for partition in ["-1", "2147483648", "x"] {
+        let ended = embedded(&["--partition", partition], b"")
+            .expect(2)
+            .says("expected a partition from 0 to 2147483647");
+        assert!(!ended.stderr.contains("-- -1"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_retention_with_a_unit_is_answered_with_what_is_expected() {
+    run(&["broker", "--retention-bytes", "10MB"], b"")
+        .expect(2)
+        .says("expected a number of bytes without a unit, as 10485760");
+}
+
+#[test]
+fn help_tells_of_exit_codes_and_signals() {
+    for command in ["produce", "perf"] {
+        let help = run(&[command, "--help"], b"").expect(0).stdout;
+        for word in ["SIGUSR1", "SIGTERM", "130"] {
+            assert!(help.contains(word), "{word} in {command}: {help}");
+        }
+    }
+    let help = run(&["--help"], b"").expect(0).stdout;
+    assert!(help.contains("130  ended by Ctrl-C or SIGTERM"), "{help}");
 }
 
 #[test]

@@ -15,7 +15,6 @@ mod getters;
 mod librdkafka;
 mod names;
 mod page;
-mod promises;
 pub mod properties;
 mod rules;
 mod servers;

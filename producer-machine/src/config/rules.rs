@@ -4,6 +4,8 @@
 //! about transactions, which are refused by name.
 //! Where Java changes a setting in silence, a warning says so here.
 
+mod losses;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,10 +15,9 @@ use kafka_producer_proto::compression::Codec;
 
 use super::builder::ConfigBuilder;
 use super::error::{ConfigError, terms};
-use super::promises::{data_loss, failed_batch, guarantee, unknown_fate};
 use super::table::{Support, find};
 use super::value::Value;
-use super::{Config, MetadataRecovery, names, servers};
+use super::{Acks, Config, Guarantee, MetadataRecovery, names, servers};
 use crate::partitioner::PartitionRule;
 
 /// The configuration that these settings make.
@@ -56,9 +57,9 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         compression_threads: threads(settings)?,
         connections_max_idle: settings.span("connections.max.idle.ms")?,
         connections_per_broker: connections_per_broker(settings)?,
-        data_loss: data_loss(settings, guarantee)?,
+        data_loss: losses::data_loss(settings, guarantee)?,
         delivery_timeout: delivery_timeout(settings, linger, &mut warnings)?,
-        failed_batch: failed_batch(settings, guarantee)?,
+        failed_batch: losses::failed_batch(settings, guarantee)?,
         guarantee,
         linger,
         max_block: settings.span("max.block.ms")?,
@@ -85,7 +86,7 @@ pub(super) fn build(settings: &ConfigBuilder) -> Result<Config, ConfigError> {
         send_buffer_bytes: usize::try_from(settings.number("send.buffer.bytes")?).ok(),
         setup_timeout,
         setup_timeout_max,
-        unknown_fate: unknown_fate(settings, guarantee, &mut warnings)?,
+        unknown_fate: losses::unknown_fate(settings, guarantee, &mut warnings)?,
         warnings,
     })
 }
@@ -128,10 +129,7 @@ fn delivery_timeout(
     let delivery = settings.span("delivery.timeout.ms")?;
     let request = settings.span("request.timeout.ms")?;
     let grace = settings.span("request.timeout.grace.ms")?;
-    let least = linger
-        .saturating_add(request)
-        .saturating_add(grace)
-        .min(LONGEST);
+    let least = (linger.saturating_add(request).saturating_add(grace)).min(LONGEST);
     if least <= delivery {
         return Ok(delivery);
     }
@@ -150,6 +148,66 @@ fn delivery_timeout(
         terms(grace)
     ));
     Ok(least)
+}
+
+/// C2, C3, C4: idempotence needs retries, every replica, and five in flight at most.
+///
+/// If idempotence is only the default, C2 and C3 switch it off and C4 is an error all the same
+/// (KAFKA-17927).
+fn guarantee(
+    settings: &ConfigBuilder,
+    warnings: &mut Vec<String>,
+) -> Result<Guarantee, ConfigError> {
+    let acks = settings.text("acks")?;
+    let without = match &*acks {
+        "0" => Guarantee::AtMostOnce,
+        "1" => Guarantee::AtLeastOnce(Acks::Leader),
+        _ => Guarantee::AtLeastOnce(Acks::All),
+    };
+    if !settings.flag("enable.idempotence")? {
+        return Ok(without);
+    }
+
+    let retries = settings.number("retries")?;
+    let unmet = if retries == 0 {
+        Some(("retries", retries.to_string(), "at least 1"))
+    } else if without != Guarantee::AtLeastOnce(Acks::All) {
+        Some(("acks", acks, "all"))
+    } else {
+        None
+    };
+    let explicit = settings.is_explicit("enable.idempotence");
+    if let (true, Some((setting, value, expected))) = (explicit, &unmet) {
+        return Err(ConfigError::Idempotence {
+            setting,
+            value: value.clone(),
+            expected,
+        });
+    }
+
+    let setting = "max.in.flight.requests.per.connection";
+    let in_flight = settings.number(setting)?;
+    if MOST_IN_FLIGHT < in_flight {
+        let value = in_flight.to_string();
+        return Err(ConfigError::Idempotence {
+            setting,
+            value,
+            expected: "at most 5",
+        });
+    }
+
+    let Some((setting, value, expected)) = unmet else {
+        return Ok(Guarantee::Idempotent);
+    };
+    let price = match (setting, &*value) {
+        ("retries", _) => "what fails once is lost",
+        ("acks", "0") => "nobody tells of what is lost",
+        (_, _) => "retries may write a record twice",
+    };
+    warnings.push(format!(
+        "enable.idempotence is switched off: {setting} is {value}, it needs {expected}; {price}"
+    ));
+    Ok(without)
 }
 
 /// C8: a first value above its maximum is the maximum.
@@ -329,7 +387,7 @@ fn client_id(settings: &ConfigBuilder) -> Result<String, ConfigError> {
 }
 
 impl ConfigBuilder {
-    pub(super) fn flag(&self, name: &str) -> Result<bool, ConfigError> {
+    fn flag(&self, name: &str) -> Result<bool, ConfigError> {
         match self.value(name)? {
             Value::Flag(flag) => Ok(flag),
             other => Err(mismatch(name, &other)),
@@ -346,7 +404,7 @@ impl ConfigBuilder {
         }
     }
 
-    pub(super) fn number(&self, name: &str) -> Result<i64, ConfigError> {
+    fn number(&self, name: &str) -> Result<i64, ConfigError> {
         match self.value(name)? {
             Value::Number(number) => Ok(number),
             other => Err(mismatch(name, &other)),
@@ -365,7 +423,7 @@ impl ConfigBuilder {
         }
     }
 
-    pub(super) fn text(&self, name: &str) -> Result<String, ConfigError> {
+    fn text(&self, name: &str) -> Result<String, ConfigError> {
         match self.value(name)? {
             Value::Text(text) => Ok(text),
             other => Err(mismatch(name, &other)),
@@ -385,6 +443,8 @@ fn mismatch(name: &str, value: &Value) -> ConfigError {
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 /// The longest string that fits the `i16` length of the protocol.
 const LONGEST_STRING: usize = i16::MAX as usize;
+/// A broker remembers the last five batches of a producer.
+const MOST_IN_FLIGHT: i64 = 5;
 
 #[cfg(test)]
 #[path = "rules_tests.rs"]

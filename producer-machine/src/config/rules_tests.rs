@@ -5,8 +5,8 @@
 use expect_test::expect;
 
 use super::*;
+use crate::config::DataLoss;
 use crate::config::testing::{check, config, said};
-use crate::config::{DataLoss, Guarantee};
 
 #[test]
 fn edge_e125_c1_a_set_delivery_timeout_must_leave_time_for_one_try() {

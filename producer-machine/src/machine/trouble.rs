@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use super::ProducerMachine;
 use crate::TopicHandle;
 use crate::accumulator::{Batch, Stage};
+use crate::connection::Connection;
 use crate::error::{DisconnectReason, ProduceError};
 
 impl ProducerMachine {
@@ -74,7 +75,8 @@ impl ProducerMachine {
     /// What is waited for, if no broker has ever told anything and nothing has failed either: a
     /// host that drops what it is sent refuses nothing.
     fn silence_so_far(&self) -> Option<Arc<str>> {
-        if self.metadata.is_informed() {
+        let mut connections = self.brokers.connections.values();
+        if self.metadata.is_informed() || connections.any(Connection::is_ready) {
             return None;
         }
         let Some(connection) = self.brokers.connections.values().next() else {
