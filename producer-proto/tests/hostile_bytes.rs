@@ -36,13 +36,24 @@ fn damaged_frames_neither_panic_nor_ask_for_unjustified_memory() {
     a_size_alone_reserves_nothing();
 }
 
+/// Bytes that this asks for. The thread of the test harness asks for some of its own, once: so
+/// the least of a few runs is what counts.
+fn taken(work: impl Fn()) -> usize {
+    let runs = (0..3).map(|_| {
+        let region = Region::new(ALLOCATOR);
+        work();
+        region.change().bytes_allocated
+    });
+    runs.min().unwrap_or(0)
+}
+
 /// Decodes and encodes; both together may take a small multiple of the frame.
 fn check(vector: &vectors::Vector, frame: &[u8]) {
-    let region = Region::new(ALLOCATOR);
-    if let Some(body) = vector.body(frame) {
-        _ = recode(vector.api, vector.role, vector.version, body);
-    }
-    let taken = region.change().bytes_allocated;
+    let taken = taken(|| {
+        if let Some(body) = vector.body(frame) {
+            _ = recode(vector.api, vector.role, vector.version, body);
+        }
+    });
     assert!(
         taken <= 4 * frame.len() + 512,
         "{}: {taken} for {}",
@@ -55,18 +66,16 @@ fn a_count_alone_reserves_no_more_than_the_bytes_there_are() {
     // Version 9: no throttle, then as many brokers as a million bytes could hold at the least.
     let mut body = vec![0xff; 1_000_000];
     body[..8].copy_from_slice(&[0, 0, 0, 0, 0x91, 0xa1, 0x05, 0xff]);
-    let region = Region::new(ALLOCATOR);
-    assert!(MetadataResponse::decode(9, &body).is_err());
-    let taken = region.change().bytes_allocated;
+    let taken = taken(|| assert!(MetadataResponse::decode(9, &body).is_err()));
     assert!(10_000 < taken && taken <= body.len() + 1024, "{taken}");
 }
 
 fn a_size_alone_reserves_nothing() {
-    let region = Region::new(ALLOCATOR);
-    let mut reader = FrameReader::new(i32::MAX as usize);
-    assert_eq!(
-        reader.next_frame(&mut &i32::MAX.to_be_bytes()[..]),
-        Ok(None)
-    );
-    assert!(region.change().bytes_allocated <= 64);
+    let taken = taken(|| {
+        let mut reader = FrameReader::new(i32::MAX as usize);
+        let size = i32::MAX.to_be_bytes();
+        let frame = reader.next_frame(&mut &size[..]);
+        assert_eq!(frame, Ok(None));
+    });
+    assert!(taken <= 64, "{taken}");
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use conformance::{Cluster, Tasks, Threads, Transport, config};
 use kafka_producer::{
-    DeliveryError, ErrorCode, InterceptedRecord, Interceptor, Outcome, Producer, Record,
-    RecordMetadata, SendError,
+    CloseError, DeliveryError, ErrorCode, InterceptedRecord, Interceptor, Outcome, Producer,
+    Record, RecordMetadata, SendError,
 };
 use kafka_producer_driver::block_on;
 use tracing::field::{Field, Visit};
@@ -175,7 +175,8 @@ fn a_fatal_error_is_told_once_and_says_what_to_do() {
         let refused = producer.try_send(&Record::to("orders").value("later"));
         assert!(matches!(refused, Err(SendError::Fatal(_))), "{refused:?}");
     }
-    end(&producer);
+    let closed = block_on(producer.close(Duration::from_secs(10)));
+    assert!(matches!(closed, Err(CloseError::Fatal(_))), "{closed:?}");
     let fatal = [
         "ERROR",
         "fatal",
