@@ -28,12 +28,14 @@ fn sentence(said: &str) -> &str {
     said.rsplit_once(". ").map_or(said, |(_, last)| last)
 }
 
-/// Whether the address stands there, and not only as the beginning of a longer one.
+/// Whether the address stands there, and not only as a part of a longer one.
 fn names(text: &str, address: &str) -> bool {
     !address.is_empty()
         && text.match_indices(address).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
             let next = text[at + address.len()..].chars().next();
-            !next.is_some_and(|next| next.is_ascii_digit())
+            let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+            !before.is_some_and(goes_on) && !next.is_some_and(|next| next.is_ascii_digit())
         })
 }
 
@@ -60,6 +62,7 @@ mod tests {
         for text in [
             "localhost:1: connecting to 127.0.0.1:1: refused",
             "127.0.0.1:12: connecting to 127.0.0.1:1: refused",
+            "data:1: connecting to a:1: refused",
             "a:1 is lost. Trouble: connecting to a:1: refused",
             "connecting to a:1",
             ": connecting to ",

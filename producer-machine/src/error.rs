@@ -266,7 +266,9 @@ impl FatalError {
             ErrorCode::CLUSTER_AUTHORIZATION_FAILED => {
                 "give it the right IdempotentWrite or set enable.idempotence=false"
             }
-            ErrorCode::NETWORK_EXCEPTION => "correct bootstrap.servers or the resolver",
+            ErrorCode::NETWORK_EXCEPTION => {
+                "correct bootstrap.servers, the resolver or the network"
+            }
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => {
                 "look which acknowledged records the cluster has lost (data.loss=stop)"
             }

@@ -129,11 +129,10 @@ pub(crate) fn header_of(header: HeaderRef<'_>) -> Header<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "lz4"))]
 mod tests {
     use super::*;
 
-    #[cfg(feature = "lz4")]
     #[test]
     fn a_part_that_its_codec_makes_no_smaller_stays_as_it_is() {
         let record = |value: &'static [u8]| RecordBody {

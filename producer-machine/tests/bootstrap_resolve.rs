@@ -32,9 +32,10 @@ fn when_no_name_resolves_in_time_the_producer_gives_up_and_says_which() {
     assert!(is_fatal(&bench));
     let failed = bench.failure_of(bench.receipts[0]);
     assert_eq!(failed.outcome, Outcome::NotWritten);
-    let said = "the producer cannot go on: no name of bootstrap.servers could be resolved within \
-                bootstrap.resolve.timeout.ms, last b8:9092: the name did not resolve: no such \
-                host; close it, correct bootstrap.servers or the resolver, and make a new one";
+    let said = "the producer cannot go on: no address of bootstrap.servers was resolved and \
+                reached within bootstrap.resolve.timeout.ms, last b8:9092: the name did not \
+                resolve: no such host; close it, correct bootstrap.servers, the resolver or the \
+                network, and make a new one";
     assert_eq!(failed.error.to_string().replace("b9", "b8"), said);
     let later = bench.machine.send(bench.now, &Record::to("t").value("y"));
     assert!(matches!(later, Err(SendError::Fatal(_))), "{later:?}");

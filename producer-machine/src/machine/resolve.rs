@@ -90,8 +90,8 @@ impl ProducerMachine {
             return;
         }
         let trouble = alloc::format!(
-            "no name of bootstrap.servers could be resolved within bootstrap.resolve.timeout.ms, \
-             last {last}"
+            "no address of bootstrap.servers was resolved and reached within \
+             bootstrap.resolve.timeout.ms, last {last}"
         );
         let trouble = Some(Arc::from(trouble));
         let code = ErrorCode::NETWORK_EXCEPTION;

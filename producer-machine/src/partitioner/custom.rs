@@ -49,8 +49,8 @@ pub trait Partitioner: Send {
     /// The partition of a record; `None` leaves it to the rule that was configured
     /// (`partitioner`).
     ///
-    /// A partition that the topic does not have is an error of that record, and so is a panic,
-    /// after which the next record is asked for all the same.
+    /// A partition that the topic does not have is an error of that record, and so is a panic
+    /// (with the feature `std`), after which the next record is asked for all the same.
     fn partition(&mut self, record: &Unplaced<'_>) -> Option<u32>;
 
     /// A fingerprint of what it remembers, for `ProducerMachine::digest`: two that may answer
@@ -176,7 +176,8 @@ impl Custom {
 /// What is wrong with the user's partitioner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It panicked.
+    /// It panicked. Without a standard library nobody can tell.
+    #[cfg(feature = "std")]
     Panicked,
     /// It has chosen a partition that the topic does not have.
     Wrong(u32),
@@ -187,6 +188,7 @@ impl Fault {
     pub(crate) fn in_words(self, topic: &TopicView) -> String {
         let (name, partitions) = (&topic.name, topic.partitions.len());
         match self {
+            #[cfg(feature = "std")]
             Self::Panicked => format!(
                 "a partition of topic {name} was expected of the custom partitioner, it \
                  panicked; correct it"

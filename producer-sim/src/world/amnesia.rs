@@ -36,6 +36,11 @@ impl Amnesia {
 
 impl World {
     /// Another broker leads a partition from now on, and lacks its newest `lost` records.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition or broker.
+    #[track_caller]
     pub fn elect_unclean(
         &mut self,
         topic: &str,
@@ -43,16 +48,25 @@ impl World {
         to: impl Into<BrokerId>,
         lost: i64,
     ) {
+        let to = to.into();
+        self.check_partition(topic, partition);
+        self.check_broker(to);
         self.befall(Fault::Lose {
             topic: topic.into(),
             partition,
-            to: to.into(),
+            to,
             lost,
         });
     }
 
     /// A partition forgets all producers, as after `producer.id.expiration.ms`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition.
+    #[track_caller]
     pub fn forget_producers(&mut self, topic: &str, partition: u32) {
+        self.check_partition(topic, partition);
         self.befall(Fault::Forget {
             topic: topic.into(),
             partition,

@@ -11,8 +11,7 @@ use super::rules::FailedBatch;
 
 impl World {
     /// D16: under `failed.batch=fail_later` no record is written behind one of its partition that
-    /// failed after it was accepted, unless that one is written, too. Nor does any record fail
-    /// with one that was itself behind a failure: who sent it had that one in view.
+    /// failed after it was accepted, unless that one is written, too.
     pub(crate) fn check_followers(&self, history: &Copies, found: &mut Vec<String>) {
         if self.rules.failed_batch != FailedBatch::FailLater {
             return;

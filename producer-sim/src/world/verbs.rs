@@ -92,7 +92,7 @@ impl World {
     }
 
     #[track_caller]
-    fn check_broker(&self, broker: BrokerId) {
+    pub(super) fn check_broker(&self, broker: BrokerId) {
         let ids = self.broker_ids();
         if !ids.contains(&broker) {
             let ids = listed(ids);
@@ -101,7 +101,7 @@ impl World {
     }
 
     #[track_caller]
-    fn check_partition(&self, topic: &str, partition: u32) {
+    pub(super) fn check_partition(&self, topic: &str, partition: u32) {
         let Some(count) = self.cluster.partition_count(topic) else {
             let topics = listed(self.cluster.topics());
             refuse(&format!("expected a topic of {topics}, came {topic}"));
