@@ -1,6 +1,7 @@
 //! What the commands say of themselves: on SIGUSR1, and when records are late.
 
 use std::io::{BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout};
 use std::time::Duration;
 
 use crate::common::{cluster, end, line, nobody, run, signal, spawn};
@@ -9,14 +10,7 @@ use crate::common::{cluster, end, line, nobody, run, signal, spawn};
 #[test]
 fn produce_says_what_it_waits_for_when_asked_by_a_signal() {
     let server = cluster(1, "t", 1);
-    let bootstrap = server.bootstrap();
-    let flags = ["--topic", "t", "--output", "json", "--bootstrap-server"];
-    let mut child = spawn(&[&["produce"], &flags[..], &[&bootstrap]].concat());
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"one\n").unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    // Whoever has delivered a record listens for signals.
-    assert!(line(&mut stdout).contains("\"offset\":0"));
+    let (mut child, mut stdin, mut stdout) = one_delivered(&server.bootstrap());
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     for _ in 0..2 {
         signal(child.id(), "USR1");
@@ -86,12 +80,7 @@ fn records_that_are_late_are_not_called_resolved_after_their_errors() {
 fn a_broker_that_dies_after_metadata_came_is_told_of_soon() {
     let server = cluster(1, "t", 1);
     let bootstrap = server.bootstrap();
-    let flags = ["--topic", "t", "--output", "json", "--bootstrap-server"];
-    let mut child = spawn(&[&["produce"], &flags[..], &[&bootstrap]].concat());
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"one\n").unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    assert!(line(&mut stdout).contains("\"offset\":0"));
+    let (mut child, mut stdin, _stdout) = one_delivered(&bootstrap);
     drop(server);
     stdin.write_all(b"two\n").unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -103,6 +92,17 @@ fn a_broker_that_dies_after_metadata_came_is_told_of_soon() {
     signal(child.id(), "INT");
     drop(stdin);
     end(child).expect(130);
+}
+
+/// A command that has delivered one record: it listens for signals by then.
+fn one_delivered(bootstrap: &str) -> (Child, ChildStdin, BufReader<ChildStdout>) {
+    let flags = ["--topic", "t", "--output", "json", "--bootstrap-server"];
+    let mut child = spawn(&[&["produce"], &flags[..], &[bootstrap]].concat());
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(b"one\n").expect("it is read");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    assert!(line(&mut stdout).contains("\"offset\":0"));
+    (child, stdin, stdout)
 }
 
 /// Arguments of a command whose records are late after a second.

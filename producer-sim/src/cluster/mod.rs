@@ -28,6 +28,8 @@ mod offsets;
 mod produce;
 #[cfg(test)]
 mod produce_tests;
+#[cfg(test)]
+mod produce_wait_tests;
 mod producer_state;
 mod reply;
 mod request;
